@@ -1,0 +1,18 @@
+// The extension module: every family of functions registers itself.
+#include <pybind11/pybind11.h>
+
+#include "bindings/register.h"
+
+PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
+  m.doc() = "The compiled core of unrolled: checked arrays in, new arrays out.";
+  unrolled::register_runtime(m);
+  unrolled::register_activation(m);
+  unrolled::register_conv(m);
+  unrolled::register_ctc(m);
+  unrolled::register_lstm(m);
+  unrolled::register_matmul(m);
+  unrolled::register_norm(m);
+  unrolled::register_optim(m);
+  unrolled::register_pool(m);
+  unrolled::register_softmax(m);
+}

@@ -1,0 +1,81 @@
+#include "ops/optim.h"
+
+#include <cmath>
+
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+
+namespace unrolled {
+namespace {
+
+template <class Real>
+Real* state_data(Array<Real>& state, const Array<Real>& param) {
+  require(state.size() == param.size(), "the optimizer's state must have the shape of the parameter");
+  return state.mutable_data();
+}
+
+template <class Real>
+void sgd_array(Array<Real> param, const Array<Real>& grad, MaybeArray<Real> velocity, double lr, double momentum,
+               double weight_decay, bool nesterov, bool first) {
+  require(grad.size() == param.size(), "grad must have the shape of param");
+  const SgdStep step{lr, momentum, weight_decay, nesterov, first};
+  Real* v = velocity ? state_data(*velocity, param) : nullptr;
+  const Real* g = grad.data();
+  Real* p = param.mutable_data();
+  const int64_t n = param.size();
+  const py::gil_scoped_release release;
+  sgd_step(n, step, g, p, v);
+}
+
+template <class Real>
+void adam_array(Array<Real> param, const Array<Real>& grad, Array<Real> exp_avg, Array<Real> exp_avg_sq, double lr,
+                double beta1, double beta2, double eps, double weight_decay, bool decoupled, int64_t step) {
+  require(grad.size() == param.size(), "grad must have the shape of param");
+  require(step >= 1, "step counts from 1");
+  const double count = static_cast<double>(step);
+  const AdamStep settings{lr,           beta1,     beta2, eps, weight_decay, decoupled, 1 - std::pow(beta1, count),
+                          1 - std::pow(beta2, count)};
+  Real *m = state_data(exp_avg, param), *v = state_data(exp_avg_sq, param), *p = param.mutable_data();
+  const Real* g = grad.data();
+  const int64_t n = param.size();
+  const py::gil_scoped_release release;
+  adam_step(n, settings, g, p, m, v);
+}
+
+template <class Real>
+void scale_array(Array<Real> x, double factor) {
+  Real* data = x.mutable_data();
+  const int64_t n = x.size();
+  const py::gil_scoped_release release;
+  scale_in_place(n, static_cast<Real>(factor), data);
+}
+
+template <class Real>
+double max_abs_array(const Array<Real>& x) {
+  return max_abs(x.size(), x.data());
+}
+
+template <class Real>
+double sum_squares_array(const Array<Real>& x, double scale) {
+  return sum_squares(x.size(), x.data(), scale);
+}
+
+template <class Real>
+void register_of(py::module_& m) {
+  m.def("sgd_step", &sgd_array<Real>, "param"_a.noconvert(), "grad"_a.noconvert(), "velocity"_a.noconvert().none(true),
+        "lr"_a, "momentum"_a, "weight_decay"_a, "nesterov"_a, "first"_a);
+  m.def("adam_step", &adam_array<Real>, "param"_a.noconvert(), "grad"_a.noconvert(), "exp_avg"_a.noconvert(),
+        "exp_avg_sq"_a.noconvert(), "lr"_a, "beta1"_a, "beta2"_a, "eps"_a, "weight_decay"_a, "decoupled"_a, "step"_a);
+  m.def("scale", &scale_array<Real>, "x"_a.noconvert(), "factor"_a);
+  m.def("max_abs", &max_abs_array<Real>, "x"_a.noconvert());
+  m.def("sum_squares", &sum_squares_array<Real>, "x"_a.noconvert(), "scale"_a);
+}
+
+}  // namespace
+
+void register_optim(py::module_& m) {
+  register_of<float>(m);
+  register_of<double>(m);
+}
+
+}  // namespace unrolled

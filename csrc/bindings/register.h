@@ -1,0 +1,18 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace unrolled {
+
+void register_runtime(pybind11::module_& m);
+void register_activation(pybind11::module_& m);
+void register_conv(pybind11::module_& m);
+void register_ctc(pybind11::module_& m);
+void register_lstm(pybind11::module_& m);
+void register_matmul(pybind11::module_& m);
+void register_norm(pybind11::module_& m);
+void register_optim(pybind11::module_& m);
+void register_pool(pybind11::module_& m);
+void register_softmax(pybind11::module_& m);
+
+}  // namespace unrolled

@@ -1,0 +1,52 @@
+// ISA level, threads, and what the build is.
+#include <string>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "cpu.h"
+#include "dispatch.h"
+#include "parallel.h"
+
+namespace unrolled {
+namespace {
+
+std::vector<std::string> isa_levels() {
+  const auto levels = cpu_levels();
+  return {levels.begin(), levels.end()};
+}
+
+void set_threads(int n) {
+  if (n < 1) throw std::invalid_argument("num_threads must be at least 1, got " + std::to_string(n));
+  set_num_threads(n);
+}
+
+void after_fork() {
+  reset_threads_after_fork();
+  reset_pool_after_fork();
+}
+
+std::string compiler() {
+#ifdef __clang__
+  return "Clang " __clang_version__;
+#else
+  return "GCC " __VERSION__;
+#endif
+}
+
+}  // namespace
+
+void register_runtime(py::module_& m) {
+  isa_level();  // an UNROLLED_ISA that this CPU does not run is refused here, at import
+  m.attr("__version__") = UNROLLED_VERSION;
+  m.def("isa", [] { return std::string(isa_level()); });
+  m.def("isa_levels", &isa_levels);
+  m.def("set_isa", [](const std::string& level) { set_isa_level(level); }, "level"_a);
+  m.def("get_num_threads", &get_num_threads);
+  m.def("set_num_threads", &set_threads, "n"_a);
+  m.def("after_fork", &after_fork);
+  m.def("compiler", &compiler);
+  m.def("has_openmp", &has_openmp);
+}
+
+}  // namespace unrolled

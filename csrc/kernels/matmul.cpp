@@ -1,0 +1,136 @@
+// The layered scheme of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): a register
+// tile over packed panels; blocking over k, m and n is the driver's (csrc/ops/matmul.cpp).
+#include "kernels/matmul.h"
+
+#include "kernels/simd.h"
+
+namespace unrolled::UNROLLED_LEVEL {
+namespace {
+
+#if UNROLLED_VECTOR_BYTES == 64 || defined(__aarch64__)  // 32 vector registers
+constexpr int kRows = 6, kVectors = 4;
+#elif UNROLLED_VECTOR_BYTES == 32  // 16 registers and a fused multiply-add
+constexpr int kRows = 6, kVectors = 2;
+#else  // 16 registers, one of them for the product
+constexpr int kRows = 4, kVectors = 2;
+#endif
+
+template <class Real>
+constexpr int64_t kColumns = kVectors * kWidth<Real>;
+
+template <class Real>
+void pack_rows(int64_t m, int64_t k, const Real* a, int64_t row_stride, int64_t column_stride, Real* packed) {
+  for (int64_t i0 = 0; i0 < m; i0 += kRows, packed += k * kRows) {
+    const int64_t rows = m - i0 < kRows ? m - i0 : kRows;
+    if (rows < kRows) std::memset(packed, 0, static_cast<size_t>(k * kRows) * sizeof(Real));
+    if (column_stride == 1) {
+      for (int64_t i = 0; i < rows; ++i) {
+        const Real* row = a + (i0 + i) * row_stride;
+        for (int64_t p = 0; p < k; ++p) packed[p * kRows + i] = row[p];
+      }
+    } else {
+      for (int64_t p = 0; p < k; ++p) {
+        const Real* column = a + i0 * row_stride + p * column_stride;
+        for (int64_t i = 0; i < rows; ++i) packed[p * kRows + i] = column[i * row_stride];
+      }
+    }
+  }
+}
+
+// Columns that are contiguous in memory along p are read in short runs, so that the writes stay within the first cache.
+template <class Real>
+void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64_t column_stride, Real* packed) {
+  constexpr int64_t NR = kColumns<Real>, kRun = 8;
+  for (int64_t j0 = 0; j0 < n; j0 += NR, packed += k * NR) {
+    const int64_t columns = n - j0 < NR ? n - j0 : NR;
+    if (columns < NR) std::memset(packed, 0, static_cast<size_t>(k * NR) * sizeof(Real));
+    const Real* block = b + j0 * column_stride;
+    if (column_stride == 1) {
+      for (int64_t p = 0; p < k; ++p) {
+        std::memcpy(packed + p * NR, block + p * row_stride, static_cast<size_t>(columns) * sizeof(Real));
+      }
+      continue;
+    }
+    for (int64_t p0 = 0; p0 < k; p0 += kRun) {
+      const int64_t end = p0 + kRun < k ? p0 + kRun : k;
+      for (int64_t j = 0; j < columns; ++j) {
+        const Real* column = block + j * column_stride;
+        for (int64_t p = p0; p < end; ++p) packed[p * NR + j] = column[p * row_stride];
+      }
+    }
+  }
+}
+
+// Every loop over the accumulators is unrolled: one that is not spills the whole array to memory.
+template <class Real>
+UNROLLED_INLINE void multiply_tile(int64_t k, const Real* __restrict a, const Real* __restrict b, Real* c,
+                                   int64_t ldc, bool accumulate) {
+  constexpr int64_t W = kWidth<Real>;
+  Vec<Real> sum[kRows][kVectors] = {};
+  for (int64_t p = 0; p < k; ++p, a += kRows, b += kColumns<Real>) {
+    Vec<Real> row[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) row[v] = load(b + v * W);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      const Vec<Real> x = broadcast<Real>(a[i]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[i][v] += x * row[v];
+    }
+  }
+  if (accumulate) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[i][v] += load(c + i * ldc + v * W);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) store(c + i * ldc + v * W, sum[i][v]);
+  }
+}
+
+// A tile that sticks out of C is made beside it, and its part inside is copied.
+template <class Real>
+void multiply_edge_tile(int64_t rows, int64_t columns, int64_t k, const Real* a, const Real* b, Real* c, int64_t ldc,
+                        bool accumulate) {
+  Real tile[kRows * kColumns<Real>];
+  multiply_tile<Real>(k, a, b, tile, kColumns<Real>, false);
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      const Real x = tile[i * kColumns<Real> + j];
+      c[i * ldc + j] = accumulate ? x + c[i * ldc + j] : x;
+    }
+  }
+}
+
+template <class Real>
+void multiply(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c, int64_t ldc,
+              bool accumulate) {
+  constexpr int64_t NR = kColumns<Real>;
+  for (int64_t j = 0; j < n; j += NR, b_packed += k * NR) {
+    const Real* a = a_packed;
+    for (int64_t i = 0; i < m; i += kRows, a += k * kRows) {
+      Real* tile = c + i * ldc + j;
+      if (m - i >= kRows && n - j >= NR) {
+        multiply_tile<Real>(k, a, b_packed, tile, ldc, accumulate);
+      } else {
+        const int64_t rows = m - i < kRows ? m - i : kRows, columns = n - j < NR ? n - j : NR;
+        multiply_edge_tile<Real>(rows, columns, k, a, b_packed, tile, ldc, accumulate);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+template <class Real>
+MatmulKernels<Real> matmul_kernels() {
+  return {kRows, kColumns<Real>, pack_rows<Real>, pack_columns<Real>, multiply<Real>};
+}
+template MatmulKernels<float> matmul_kernels();
+template MatmulKernels<double> matmul_kernels();
+
+}  // namespace unrolled::UNROLLED_LEVEL

@@ -1,0 +1,121 @@
+#include "ops/matmul.h"
+
+#include <algorithm>
+
+#include "parallel.h"
+
+namespace unrolled {
+namespace {
+
+// Blocks in elements; multiples of every register tile. A chunk of A (kRowBlock x kMatmulDepth) stays in the second-level
+// cache while the panels of B pass by.
+constexpr int64_t kRowBlock = 96, kColumnBlock = 1024;
+constexpr int64_t kRowsAtOnce = 32 * kRowBlock, kColumnsAtOnce = 4 * kColumnBlock;
+constexpr int64_t kTasks = 16;  // cut finer than this and packing shows; coarser, and threads wait for each other
+
+// Width of one task's part of C, from the shape alone.
+int64_t column_block(int64_t rows, int64_t columns, int64_t tile_columns) {
+  const int64_t row_tasks = (rows + kRowBlock - 1) / kRowBlock;
+  int64_t width = kColumnBlock;
+  while (width > tile_columns && row_tasks * ((columns + width - 1) / width) < kTasks) width /= 2;
+  return std::max(width, tile_columns);
+}
+
+// One block of C over one chunk of depth: both operands are packed side by side, then multiplied tile by tile.
+template <class Real>
+void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, MatrixView<Real> b, Real* c, int64_t ldc,
+                    bool accumulate, Real* a_packed, Real* b_packed) {
+  const int64_t depth = a.columns, NR = kernel.tile_columns;
+  const int64_t row_tasks = (a.rows + kRowBlock - 1) / kRowBlock;
+  const int64_t width = column_block(a.rows, b.columns, NR);
+  const int64_t column_tasks = (b.columns + width - 1) / width;
+
+  parallel_for(row_tasks + column_tasks, [&](int64_t task) {
+    if (task < row_tasks) {
+      const int64_t i = task * kRowBlock;
+      kernel.pack_rows(std::min(kRowBlock, a.rows - i), depth, a.at(i, 0), a.row_stride, a.column_stride,
+                       a_packed + i * depth);
+    } else {
+      const int64_t j = (task - row_tasks) * width;
+      kernel.pack_columns(depth, std::min(width, b.columns - j), b.at(0, j), b.row_stride, b.column_stride,
+                          b_packed + j * depth);
+    }
+  });
+  parallel_for(row_tasks * column_tasks, [&](int64_t task) {
+    const int64_t i = task / column_tasks * kRowBlock, j = task % column_tasks * width;
+    kernel.multiply(std::min(kRowBlock, a.rows - i), std::min(width, b.columns - j), depth, a_packed + i * depth,
+                    b_packed + j * depth, c + i * ldc + j, ldc, accumulate);
+  });
+}
+
+template <class Real>
+void clear(int64_t rows, int64_t columns, Real* c, int64_t ldc) {
+  for (int64_t i = 0; i < rows; ++i) std::fill_n(c + i * ldc, columns, Real(0));
+}
+
+template <class Real>
+MatrixView<Real> block(MatrixView<Real> m, int64_t i, int64_t rows, int64_t j, int64_t columns) {
+  return {m.at(i, j), std::min(rows, m.rows - i), std::min(columns, m.columns - j), m.row_stride, m.column_stride};
+}
+
+}  // namespace
+
+template <class Real>
+void matmul(MatrixView<Real> a, MatrixView<Real> b, Real* c, int64_t ldc, bool accumulate) {
+  const int64_t m = a.rows, n = b.columns, k = a.columns;
+  if (m == 0 || n == 0) return;
+  if (k == 0 && !accumulate) return clear(m, n, c, ldc);
+  const MatmulKernels<Real>& kernel = kernels<Real>().matmul;
+  const int64_t depth = std::min(k, kMatmulDepth);
+  Buffer<Real> a_packed(round_up(std::min(m, kRowsAtOnce), kernel.tile_rows) * depth);
+  Buffer<Real> b_packed(round_up(std::min(n, kColumnsAtOnce), kernel.tile_columns) * depth);
+  for (int64_t i = 0; i < m; i += kRowsAtOnce) {
+    for (int64_t j = 0; j < n; j += kColumnsAtOnce) {
+      for (int64_t p = 0; p < k; p += kMatmulDepth) {
+        multiply_chunk(kernel, block(a, i, kRowsAtOnce, p, kMatmulDepth), block(b, p, kMatmulDepth, j, kColumnsAtOnce),
+                       c + i * ldc + j, ldc, accumulate || p > 0, a_packed.data(), b_packed.data());
+      }
+    }
+  }
+}
+
+template <class Real>
+PackedMatrix<Real>::PackedMatrix(MatrixView<Real> b)
+    : kernels_(kernels<Real>().matmul),
+      rows_(b.rows),
+      columns_(b.columns),
+      padded_columns_(round_up(b.columns, kernels_.tile_columns)),
+      packed_(b.rows * padded_columns_) {
+  const int64_t panels = padded_columns_ / kernels_.tile_columns;
+  for (int64_t p = 0; p < rows_; p += kMatmulDepth) {
+    const int64_t depth = std::min(kMatmulDepth, rows_ - p);
+    parallel_for(panels, [&](int64_t panel) {
+      const int64_t j = panel * kernels_.tile_columns;
+      kernels_.pack_columns(depth, std::min(kernels_.tile_columns, columns_ - j), b.at(p, j), b.row_stride,
+                            b.column_stride, packed_.data() + p * padded_columns_ + j * depth);
+    });
+  }
+}
+
+template <class Real>
+int64_t PackedMatrix<Real>::scratch_size(int64_t a_rows) const {
+  return round_up(a_rows, kernels_.tile_rows) * std::min(rows_, kMatmulDepth);
+}
+
+template <class Real>
+void PackedMatrix<Real>::multiply(MatrixView<Real> a, Real* scratch, Real* c, int64_t ldc, bool accumulate) const {
+  if (rows_ == 0 && !accumulate) return clear(a.rows, columns_, c, ldc);
+  for (int64_t p = 0; p < rows_; p += kMatmulDepth) {
+    const int64_t depth = std::min(kMatmulDepth, rows_ - p);
+    kernels_.pack_rows(a.rows, depth, a.at(0, p), a.row_stride, a.column_stride, scratch);
+    kernels_.multiply(a.rows, columns_, depth, scratch, packed_.data() + p * padded_columns_, c, ldc,
+                      accumulate || p > 0);
+  }
+}
+
+template void matmul(MatrixView<float>, MatrixView<float>, float*, int64_t, bool);
+template void matmul(MatrixView<double>, MatrixView<double>, double*, int64_t, bool);
+template class PackedMatrix<float>;
+template class PackedMatrix<double>;
+
+}  // namespace unrolled

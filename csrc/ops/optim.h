@@ -1,0 +1,26 @@
+// Optimizer updates and the global gradient norm over threads.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/optim.h"
+
+namespace unrolled {
+
+template <class Real>
+void sgd_step(int64_t n, const SgdStep& step, const Real* grad, Real* param, Real* velocity);
+
+template <class Real>
+void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* exp_avg, Real* exp_avg_sq);
+
+template <class Real>
+void scale_in_place(int64_t n, Real factor, Real* x);
+
+template <class Real>
+double max_abs(int64_t n, const Real* x);
+
+// Sum of (x * scale)^2; runs of fixed length, added in order.
+template <class Real>
+double sum_squares(int64_t n, const Real* x, double scale);
+
+}  // namespace unrolled

@@ -1,0 +1,115 @@
+"""Conversion of what users pass into what the core takes: the only place where dtypes change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RealArray = NDArray[Any]
+
+
+def _as_numpy(value: Any, name: str) -> NDArray[Any]:
+    if isinstance(value, np.ndarray):
+        return value
+    if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value)
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{name} must be an array of numbers: {error}") from None
+
+
+def real_dtype(array: NDArray[Any], name: str) -> np.dtype[Any]:
+    """Precision in which `array` is worked on: float64 where it has more than 32 bits, else float32."""
+    if array.dtype.kind == "f":
+        return np.dtype(np.float64 if array.dtype.itemsize > 4 else np.float32)
+    if array.dtype.kind in "iub":
+        return np.dtype(np.float32)
+    raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+
+
+def as_reals(**arrays: Any) -> list[Any]:
+    """All arrays in C order and one precision, in the order given; None stays None.
+
+    Raises
+    ------
+    TypeError
+        An array is not of real numbers; the message names it.
+    """
+    found = {name: _as_numpy(a, name) for name, a in arrays.items() if a is not None}
+    kinds = [real_dtype(array, name) for name, array in found.items()]
+    dtype = np.result_type(*kinds) if kinds else np.dtype(np.float32)
+    # ascontiguousarray would make a scalar one-dimensional; order="C" keeps it.
+    ready = {name: np.asarray(a, dtype=dtype, order="C") for name, a in found.items()}
+    return [ready.get(name) for name in arrays]
+
+
+def as_real(value: Any, name: str) -> RealArray:
+    """One array in C order, float32 or float64."""
+    return as_reals(**{name: value})[0]  # type: ignore[no-any-return]
+
+
+def as_indices(value: Any, name: str, ndim: int | None = None) -> NDArray[np.int64]:
+    """An array of whole numbers as int64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The array does not hold whole numbers, or has not `ndim` axes.
+    """
+    array = _as_numpy(value, name)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers, got dtype {array.dtype}")
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def as_lengths(value: Any, name: str, count: int, longest: int) -> NDArray[np.int64]:
+    """Lengths of `count` items, each within 0 .. `longest`; None means all are `longest`.
+
+    Raises
+    ------
+    ValueError
+        Wrong number of lengths, or one out of range; the message names the item.
+    """
+    if value is None:
+        return np.full(count, longest, dtype=np.int64)
+    lengths = as_indices(value, name).reshape(-1)
+    if lengths.size != count:
+        raise ValueError(f"{name} must have one length an item: {count}, got {lengths.size}")
+    for item, length in enumerate(lengths):
+        if not 0 <= length <= longest:
+            raise ValueError(f"{name} of item {item} is {length}, it must lie in 0 .. {longest}")
+    return lengths
+
+
+def as_pair(value: Any, name: str, minimum: int) -> tuple[int, int]:
+    """A number or a pair of numbers, each at least `minimum`."""
+    pair = (value, value) if isinstance(value, (int, np.integer)) else value
+    try:
+        first, second = (int(v) for v in pair)
+        if (first, second) != tuple(pair):
+            raise ValueError
+    except (TypeError, ValueError):
+        message = f"{name} must be a whole number or a pair of them, got {value!r}"
+        raise TypeError(message) from None
+    if first < minimum or second < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+    return first, second
+
+
+def require_axes(array: NDArray[Any], name: str, axes: str) -> None:
+    """Raise unless `array` has the axes that `axes`, such as "N, C, H, W", names."""
+    if array.ndim != axes.count(",") + 1:
+        raise ValueError(f"{name} must have the axes ({axes}), got shape {array.shape}")
+
+
+def require_shape(array: NDArray[Any], name: str, shape: tuple[int, ...], why: str) -> None:
+    """Raise unless `array` has exactly this shape; `why` says where the shape comes from."""
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape} ({why}), got {array.shape}")
