@@ -51,7 +51,8 @@ const Level* require_level(std::string_view name) {
   if (std::find(levels.begin(), levels.end(), name) != levels.end()) return find_level(name);
   std::string known;
   for (const std::string_view level : levels) known += (known.empty() ? "" : ", ") + std::string(level);
-  throw std::invalid_argument("ISA level \"" + std::string(name) + "\" is not available on this CPU; it has " + known);
+  throw std::invalid_argument("ISA level \"" + std::string(name) +
+                              "\" is not available on this CPU; it has " + known);
 }
 
 const Level* initial_level() {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kMinBytes = 256, kMaxBytes = std::size_t{1} << 30;  // larger blocks are not kept
-constexpr std::size_t kKeep = std::size_t{1} << 29;                       // most bytes lying unused in the pool
+constexpr std::size_t kKeep = std::size_t{1} << 29;  // most bytes lying unused in the pool
 
 // Sizes are rounded up to one of four steps between powers of two: at most a quarter is wasted.
 std::size_t round_up(std::size_t bytes) {

@@ -1,5 +1,6 @@
-// A pool of aligned buffers behind the arrays we return and the scratch of the kernels. Large blocks that go back to the
-// system are zeroed and faulted in again at each step: that costs more than many kernels (pages of 4 KiB, 0.1-0.2 us each).
+// A pool of aligned buffers behind the arrays we return and the scratch of the kernels. Large blocks that go
+// back to the system are zeroed and faulted in again at each step: that costs more than many kernels (pages
+// of 4 KiB, 0.1-0.2 us each).
 #pragma once
 
 #include <cstddef>

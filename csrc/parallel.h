@@ -1,5 +1,6 @@
-// The threads. Work is cut into tasks by its shape alone, and each task writes its own part of the result: which thread
-// runs it, and how many there are, never changes a bit. The only OpenMP in the project is in parallel.cpp.
+// The threads. Work is cut into tasks by its shape alone, and each task writes its own part of the result:
+// which thread runs it, and how many there are, never changes a bit. The only OpenMP in the project is in
+// parallel.cpp.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// NumPy arrays at the boundary. Arguments must have the exact dtype and C order (python/unrolled/_arrays.py converts);
-// results lie in the pool's memory.
+// NumPy arrays at the boundary. Arguments must have the exact dtype and C order (python/unrolled/_arrays.py
+// converts); results lie in the pool's memory.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -33,7 +33,8 @@ template <class T>
 void require_shape(const Array<T>& array, std::initializer_list<int64_t> shape, const char* message) {
   bool same = array.ndim() == static_cast<py::ssize_t>(shape.size());
   py::ssize_t axis = 0;
-  for (auto size = shape.begin(); same && size != shape.end(); ++size, ++axis) same = array.shape(axis) == *size;
+  for (auto size = shape.begin(); same && size != shape.end(); ++size, ++axis)
+    same = array.shape(axis) == *size;
   require(same, message);
 }
 

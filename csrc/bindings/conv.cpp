@@ -16,7 +16,8 @@ int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t paddi
   return (input + 2 * padding - kernel) / stride + 1;
 }
 
-Conv2dShape make_shape(int64_t N, Pair input, const Pair& kernel, int64_t K, int64_t C, Pair stride, Pair padding) {
+Conv2dShape make_shape(int64_t N, Pair input, const Pair& kernel, int64_t K, int64_t C, Pair stride,
+                       Pair padding) {
   const auto [H, W] = input;
   const auto [R, S] = kernel;
   const int64_t OH = output_size(H, R, stride.first, padding.first);
@@ -30,8 +31,8 @@ void require_4d(const Array<Real>& x, const Array<Real>& weight) {
 }
 
 template <class Real>
-Array<Real> conv2d_array(const Array<Real>& x, const Array<Real>& weight, const MaybeArray<Real>& bias, Pair stride,
-                         Pair padding) {
+Array<Real> conv2d_array(const Array<Real>& x, const Array<Real>& weight, const MaybeArray<Real>& bias,
+                         Pair stride, Pair padding) {
   require_4d(x, weight);
   require(x.shape(1) == weight.shape(1), "x and weight must have the same number of channels");
   const Conv2dShape s = make_shape(x.shape(0), {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)},
@@ -49,8 +50,8 @@ template <class Real>
 Array<Real> conv2d_backward_input_array(const Array<Real>& grad_y, const Array<Real>& weight, Pair input_size,
                                         Pair stride, Pair padding) {
   require_4d(grad_y, weight);
-  const Conv2dShape s = make_shape(grad_y.shape(0), input_size, {weight.shape(2), weight.shape(3)}, weight.shape(0),
-                                   weight.shape(1), stride, padding);
+  const Conv2dShape s = make_shape(grad_y.shape(0), input_size, {weight.shape(2), weight.shape(3)},
+                                   weight.shape(0), weight.shape(1), stride, padding);
   require_shape(grad_y, {s.N, s.K, s.OH, s.OW}, "grad_y must have the shape of the output");
   Array<Real> grad_x = make_array<Real>({s.N, s.C, s.H, s.W});
   const Real *g = grad_y.data(), *w = weight.data();
@@ -61,11 +62,11 @@ Array<Real> conv2d_backward_input_array(const Array<Real>& grad_y, const Array<R
 }
 
 template <class Real>
-py::tuple conv2d_backward_weight_array(const Array<Real>& grad_y, const Array<Real>& x, Pair kernel_size, Pair stride,
-                                       Pair padding) {
+py::tuple conv2d_backward_weight_array(const Array<Real>& grad_y, const Array<Real>& x, Pair kernel_size,
+                                       Pair stride, Pair padding) {
   require_4d(grad_y, x);
-  const Conv2dShape s = make_shape(x.shape(0), {x.shape(2), x.shape(3)}, kernel_size, grad_y.shape(1), x.shape(1),
-                                   stride, padding);
+  const Conv2dShape s = make_shape(x.shape(0), {x.shape(2), x.shape(3)}, kernel_size, grad_y.shape(1),
+                                   x.shape(1), stride, padding);
   require_shape(grad_y, {s.N, s.K, s.OH, s.OW}, "grad_y must have the shape of the output");
   Array<Real> grad_weight = make_array<Real>({s.K, s.C, s.R, s.S}), grad_bias = make_array<Real>({s.K});
   const Real *g = grad_y.data(), *from = x.data();
@@ -79,12 +80,12 @@ py::tuple conv2d_backward_weight_array(const Array<Real>& grad_y, const Array<Re
 
 template <class Real>
 void register_of(py::module_& m) {
-  m.def("conv2d", &conv2d_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(), "bias"_a.noconvert().none(true),
-        "stride"_a, "padding"_a);
-  m.def("conv2d_backward_input", &conv2d_backward_input_array<Real>, "grad_y"_a.noconvert(), "weight"_a.noconvert(),
-        "input_size"_a, "stride"_a, "padding"_a);
-  m.def("conv2d_backward_weight", &conv2d_backward_weight_array<Real>, "grad_y"_a.noconvert(), "x"_a.noconvert(),
-        "kernel_size"_a, "stride"_a, "padding"_a);
+  m.def("conv2d", &conv2d_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(),
+        "bias"_a.noconvert().none(true), "stride"_a, "padding"_a);
+  m.def("conv2d_backward_input", &conv2d_backward_input_array<Real>, "grad_y"_a.noconvert(),
+        "weight"_a.noconvert(), "input_size"_a, "stride"_a, "padding"_a);
+  m.def("conv2d_backward_weight", &conv2d_backward_weight_array<Real>, "grad_y"_a.noconvert(),
+        "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a);
 }
 
 }  // namespace

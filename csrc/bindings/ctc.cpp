@@ -27,9 +27,9 @@ CtcShape make_shape(const Array<Real>& scores, const Array<int64_t>& targets, co
 }
 
 template <class Real>
-py::tuple ctc_loss_array(const Array<Real>& scores, const Array<int64_t>& targets, const Array<int64_t>& offsets,
-                         const Array<int64_t>& input_lengths, int64_t blank, bool logits,
-                         const MaybeArray<double>& grad_scale) {
+py::tuple ctc_loss_array(const Array<Real>& scores, const Array<int64_t>& targets,
+                         const Array<int64_t>& offsets, const Array<int64_t>& input_lengths, int64_t blank,
+                         bool logits, const MaybeArray<double>& grad_scale) {
   const CtcShape s = make_shape(scores, targets, offsets, input_lengths, blank, logits);
   if (grad_scale) require_shape(*grad_scale, {s.N}, "grad_scale must be (N)");
   Array<double> losses = make_array<double>({s.N});

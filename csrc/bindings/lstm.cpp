@@ -17,14 +17,17 @@ template <class Real>
 using Tape = std::tuple<Array<Real>, Array<Real>, Array<Real>>;
 
 template <class Real>
-LstmShape make_shape(const Array<Real>& x, const Array<int64_t>& lengths, const Directions<Real>& directions) {
+LstmShape make_shape(const Array<Real>& x, const Array<int64_t>& lengths,
+                     const Directions<Real>& directions) {
   require(x.ndim() == 3, "x must be (N, T, D)");
   require(directions.size() == 1 || directions.size() == 2, "weights must have one or two directions");
   const int64_t N = x.shape(0), T = x.shape(1), D = x.shape(2);
   require_shape(lengths, {N}, "lengths must be (N)");
-  for (int64_t n = 0; n < N; ++n) require(lengths.at(n) >= 0 && lengths.at(n) <= T, "lengths must lie in 0 .. T");
+  for (int64_t n = 0; n < N; ++n)
+    require(lengths.at(n) >= 0 && lengths.at(n) <= T, "lengths must lie in 0 .. T");
   require(std::get<1>(directions[0]).ndim() == 2, "weight_hh must be (4H, H)");
-  return {N, T, D, std::get<1>(directions[0]).shape(1), static_cast<int64_t>(directions.size()), lengths.data()};
+  return {
+      N, T, D, std::get<1>(directions[0]).shape(1), static_cast<int64_t>(directions.size()), lengths.data()};
 }
 
 template <class Real>
@@ -54,9 +57,11 @@ py::tuple lstm_array(const Array<Real>& x, const Array<int64_t>& lengths, const 
   require_states(s, c0);
   const int64_t rows = std::accumulate(s.lengths, s.lengths + s.N, int64_t{0});
   Array<Real> output = make_array<Real>({s.N, s.T, s.directions * s.H});
-  Array<Real> h_n = make_array<Real>({s.directions, s.N, s.H}), c_n = make_array<Real>({s.directions, s.N, s.H});
+  Array<Real> h_n = make_array<Real>({s.directions, s.N, s.H}),
+              c_n = make_array<Real>({s.directions, s.N, s.H});
   Array<Real> gates = make_array<Real>({s.directions, rows, 4 * s.H});
-  Array<Real> cells = make_array<Real>({s.directions, rows, s.H}), hidden = make_array<Real>({s.directions, rows, s.H});
+  Array<Real> cells = make_array<Real>({s.directions, rows, s.H}),
+              hidden = make_array<Real>({s.directions, rows, s.H});
   const LstmTape<Real> tape{gates.mutable_data(), cells.mutable_data(), hidden.mutable_data()};
   const Real *from = x.data(), *h = data_or_null(h0), *c = data_or_null(c0);
   Real *to = output.mutable_data(), *to_h = h_n.mutable_data(), *to_c = c_n.mutable_data();
@@ -69,9 +74,10 @@ py::tuple lstm_array(const Array<Real>& x, const Array<int64_t>& lengths, const 
 
 template <class Real>
 py::tuple lstm_backward_array(const Array<Real>& grad_output, const MaybeArray<Real>& grad_h_n,
-                              const MaybeArray<Real>& grad_c_n, const Array<Real>& x, const Array<int64_t>& lengths,
-                              const Directions<Real>& directions, const MaybeArray<Real>& h0,
-                              const MaybeArray<Real>& c0, const Tape<Real>& tape) {
+                              const MaybeArray<Real>& grad_c_n, const Array<Real>& x,
+                              const Array<int64_t>& lengths, const Directions<Real>& directions,
+                              const MaybeArray<Real>& h0, const MaybeArray<Real>& c0,
+                              const Tape<Real>& tape) {
   const LstmShape s = make_shape(x, lengths, directions);
   const auto weights = make_weights(s, directions);
   for (const MaybeArray<Real>& states : {h0, c0, grad_h_n, grad_c_n}) require_states(s, states);
@@ -85,7 +91,8 @@ py::tuple lstm_backward_array(const Array<Real>& grad_output, const MaybeArray<R
   const LstmTape<Real> saved{const_cast<Real*>(gates.data()), const_cast<Real*>(cells.data()),
                              const_cast<Real*>(hidden.data())};
   Array<Real> grad_x = make_array_like(x);
-  Array<Real> grad_h0 = make_array<Real>({s.directions, s.N, s.H}), grad_c0 = make_array<Real>({s.directions, s.N, s.H});
+  Array<Real> grad_h0 = make_array<Real>({s.directions, s.N, s.H}),
+              grad_c0 = make_array<Real>({s.directions, s.N, s.H});
   std::vector<LstmGradients<Real>> grads;
   py::list results;
   for (int64_t d = 0; d < s.directions; ++d) {

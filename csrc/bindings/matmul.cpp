@@ -61,7 +61,8 @@ void register_of(py::module_& m) {
   m.def("matmul", &matmul_array<Real>, "a"_a.noconvert(), "b"_a.noconvert(), "transpose_a"_a = false,
         "transpose_b"_a = false);
   m.def("batched_matmul", &batched_matmul_array<Real>, "a"_a.noconvert(), "b"_a.noconvert());
-  m.def("linear", &linear_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(), "bias"_a.noconvert().none(true));
+  m.def("linear", &linear_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(),
+        "bias"_a.noconvert().none(true));
 }
 
 }  // namespace

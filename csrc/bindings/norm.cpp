@@ -41,7 +41,8 @@ Array<Real> batch_norm_array(const Array<Real>& x, const Array<Real>& mean, cons
     require_channels(array, s.C);
   }
   Array<Real> y = make_array_like(x);
-  const Real *from = x.data(), *m = mean.data(), *v = var.data(), *w = data_or_null(weight), *b = data_or_null(bias);
+  const Real *from = x.data(), *m = mean.data(), *v = var.data(), *w = data_or_null(weight),
+             *b = data_or_null(bias);
   Real* to = y.mutable_data();
   const py::gil_scoped_release release;
   batch_norm(s, from, m, v, w, b, to);
@@ -56,9 +57,12 @@ py::tuple batch_norm_backward_array(const Array<Real>& grad_y, const Array<Real>
   for (const MaybeArray<Real>& array : {MaybeArray<Real>(mean), MaybeArray<Real>(var), weight}) {
     require_channels(array, s.C);
   }
-  Array<Real> grad_x = make_array_like(x), grad_weight = make_array<Real>({s.C}), grad_bias = make_array<Real>({s.C});
-  const Real *g = grad_y.data(), *from = x.data(), *m = mean.data(), *v = var.data(), *w = data_or_null(weight);
-  Real *to = grad_x.mutable_data(), *to_weight = grad_weight.mutable_data(), *to_bias = grad_bias.mutable_data();
+  Array<Real> grad_x = make_array_like(x), grad_weight = make_array<Real>({s.C}),
+              grad_bias = make_array<Real>({s.C});
+  const Real *g = grad_y.data(), *from = x.data(), *m = mean.data(), *v = var.data(),
+             *w = data_or_null(weight);
+  Real *to = grad_x.mutable_data(), *to_weight = grad_weight.mutable_data(),
+       *to_bias = grad_bias.mutable_data();
   {
     const py::gil_scoped_release release;
     batch_norm_backward(s, g, from, m, v, w, to, to_weight, to_bias);

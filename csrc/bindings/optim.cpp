@@ -15,8 +15,8 @@ Real* state_data(Array<Real>& state, const Array<Real>& param) {
 }
 
 template <class Real>
-void sgd_array(Array<Real> param, const Array<Real>& grad, MaybeArray<Real> velocity, double lr, double momentum,
-               double weight_decay, bool nesterov, bool first) {
+void sgd_array(Array<Real> param, const Array<Real>& grad, MaybeArray<Real> velocity, double lr,
+               double momentum, double weight_decay, bool nesterov, bool first) {
   require(grad.size() == param.size(), "grad must have the shape of param");
   const SgdStep step{lr, momentum, weight_decay, nesterov, first};
   Real* v = velocity ? state_data(*velocity, param) : nullptr;
@@ -28,13 +28,14 @@ void sgd_array(Array<Real> param, const Array<Real>& grad, MaybeArray<Real> velo
 }
 
 template <class Real>
-void adam_array(Array<Real> param, const Array<Real>& grad, Array<Real> exp_avg, Array<Real> exp_avg_sq, double lr,
-                double beta1, double beta2, double eps, double weight_decay, bool decoupled, int64_t step) {
+void adam_array(Array<Real> param, const Array<Real>& grad, Array<Real> exp_avg, Array<Real> exp_avg_sq,
+                double lr, double beta1, double beta2, double eps, double weight_decay, bool decoupled,
+                int64_t step) {
   require(grad.size() == param.size(), "grad must have the shape of param");
   require(step >= 1, "step counts from 1");
   const double count = static_cast<double>(step);
-  const AdamStep settings{lr,           beta1,     beta2, eps, weight_decay, decoupled, 1 - std::pow(beta1, count),
-                          1 - std::pow(beta2, count)};
+  const AdamStep settings{
+      lr, beta1, beta2, eps, weight_decay, decoupled, 1 - std::pow(beta1, count), 1 - std::pow(beta2, count)};
   Real *m = state_data(exp_avg, param), *v = state_data(exp_avg_sq, param), *p = param.mutable_data();
   const Real* g = grad.data();
   const int64_t n = param.size();
@@ -62,10 +63,11 @@ double sum_squares_array(const Array<Real>& x, double scale) {
 
 template <class Real>
 void register_of(py::module_& m) {
-  m.def("sgd_step", &sgd_array<Real>, "param"_a.noconvert(), "grad"_a.noconvert(), "velocity"_a.noconvert().none(true),
-        "lr"_a, "momentum"_a, "weight_decay"_a, "nesterov"_a, "first"_a);
+  m.def("sgd_step", &sgd_array<Real>, "param"_a.noconvert(), "grad"_a.noconvert(),
+        "velocity"_a.noconvert().none(true), "lr"_a, "momentum"_a, "weight_decay"_a, "nesterov"_a, "first"_a);
   m.def("adam_step", &adam_array<Real>, "param"_a.noconvert(), "grad"_a.noconvert(), "exp_avg"_a.noconvert(),
-        "exp_avg_sq"_a.noconvert(), "lr"_a, "beta1"_a, "beta2"_a, "eps"_a, "weight_decay"_a, "decoupled"_a, "step"_a);
+        "exp_avg_sq"_a.noconvert(), "lr"_a, "beta1"_a, "beta2"_a, "eps"_a, "weight_decay"_a, "decoupled"_a,
+        "step"_a);
   m.def("scale", &scale_array<Real>, "x"_a.noconvert(), "factor"_a);
   m.def("max_abs", &max_abs_array<Real>, "x"_a.noconvert());
   m.def("sum_squares", &sum_squares_array<Real>, "x"_a.noconvert(), "scale"_a);

@@ -1,5 +1,7 @@
 #include "ops/pool.h"
 
+#include <algorithm>
+
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 
@@ -19,8 +21,16 @@ PoolShape make_shape(Pair input, Pair kernel, Pair stride, Pair padding) {
   require(kernel.first * kernel.second <= 256, "kernel_size must have at most 256 elements");
   const int64_t OH = output_size(input.first, kernel.first, stride.first, padding.first);
   const int64_t OW = output_size(input.second, kernel.second, stride.second, padding.second);
-  return {input.first, input.second, kernel.first,  kernel.second, stride.first,
-          stride.second, padding.first, padding.second, OH, OW};
+  return {input.first,
+          input.second,
+          kernel.first,
+          kernel.second,
+          stride.first,
+          stride.second,
+          padding.first,
+          padding.second,
+          OH,
+          OW};
 }
 
 template <class Real>
@@ -41,19 +51,24 @@ py::tuple max_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair 
   return py::make_tuple(y, window);
 }
 
+// A foreign `window` must not write outside grad_x. Without padding every place within the window is inside.
 void require_places(const uint8_t* window, int64_t n, const PoolShape& s) {
-  // Places in a window that hangs over the border could lie outside x: a foreign `window` must not write there.
+  constexpr const char* kMessage = "window does not belong to this input_size and kernel_size";
+  uint8_t largest = 0;
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, window[i]);
+  require(largest < s.kernel_h * s.kernel_w, kMessage);
+  if (s.pad_h == 0 && s.pad_w == 0) return;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t oh = i / s.OW % s.OH, ow = i % s.OW, place = window[i];
     const int64_t h = oh * s.stride_h - s.pad_h + place / s.kernel_w;
     const int64_t w = ow * s.stride_w - s.pad_w + place % s.kernel_w;
-    require(h >= 0 && h < s.H && w >= 0 && w < s.W, "window does not belong to this input_size and kernel_size");
+    require(h >= 0 && h < s.H && w >= 0 && w < s.W, kMessage);
   }
 }
 
 template <class Real>
-Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uint8_t>& window, Pair input_size,
-                                      Pair kernel, Pair stride, Pair padding) {
+Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uint8_t>& window,
+                                      Pair input_size, Pair kernel, Pair stride, Pair padding) {
   require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
   const PoolShape s = make_shape(input_size, kernel, stride, padding);
   const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
@@ -72,8 +87,8 @@ Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uin
 template <class Real>
 void register_of(py::module_& m) {
   m.def("max_pool2d", &max_pool2d_array<Real>, "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a);
-  m.def("max_pool2d_backward", &max_pool2d_backward_array<Real>, "grad_y"_a.noconvert(), "window"_a.noconvert(),
-        "input_size"_a, "kernel_size"_a, "stride"_a, "padding"_a);
+  m.def("max_pool2d_backward", &max_pool2d_backward_array<Real>, "grad_y"_a.noconvert(),
+        "window"_a.noconvert(), "input_size"_a, "kernel_size"_a, "stride"_a, "padding"_a);
 }
 
 }  // namespace

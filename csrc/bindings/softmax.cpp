@@ -40,7 +40,8 @@ void register_of(py::module_& m) {
   m.def("softmax", &softmax_array<Real, false>, "x"_a.noconvert());
   m.def("log_softmax", &softmax_array<Real, true>, "x"_a.noconvert());
   m.def("softmax_backward", &softmax_backward_array<Real, false>, "grad_y"_a.noconvert(), "y"_a.noconvert());
-  m.def("log_softmax_backward", &softmax_backward_array<Real, true>, "grad_y"_a.noconvert(), "y"_a.noconvert());
+  m.def("log_softmax_backward", &softmax_backward_array<Real, true>, "grad_y"_a.noconvert(),
+        "y"_a.noconvert());
 }
 
 }  // namespace

@@ -21,11 +21,10 @@ void fill(int64_t n, double* x, double value) {
   for (int64_t i = 0; i < n; ++i) x[i] = value;
 }
 
-double log_add_scalar(double a, double b) {
-  return log_add(broadcast(a), broadcast(b), broadcast(-kInf))[0];
-}
+double log_add_scalar(double a, double b) { return log_add(broadcast(a), broadcast(b), broadcast(-kInf))[0]; }
 
-double forward(int64_t T, int64_t S, int64_t stride, const double* emission, const double* skip, double* alpha) {
+double forward(int64_t T, int64_t S, int64_t stride, const double* emission, const double* skip,
+               double* alpha) {
   if (T == 0) return S == 1 ? 0 : -kInf;
   fill(stride, alpha, -kInf);
   for (int64_t s = 0; s < 2 && s < S; ++s) alpha[kCtcGuard + s] = emission[kCtcGuard + s];
@@ -35,7 +34,8 @@ double forward(int64_t T, int64_t S, int64_t stride, const double* emission, con
     int64_t s = kCtcGuard;
     fill(kCtcGuard, row, -kInf);
     for (; s < kCtcGuard + S; s += W) {
-      const V sum = log_add(load(previous + s), load(previous + s - 1), load(previous + s - 2) + load(skip + s));
+      const V sum =
+          log_add(load(previous + s), load(previous + s - 1), load(previous + s - 2) + load(skip + s));
       store(row + s, sum + load(emission + t * stride + s));
     }
     fill(stride - s, row + s, -kInf);
@@ -45,8 +45,8 @@ double forward(int64_t T, int64_t S, int64_t stride, const double* emission, con
 }
 
 // The last frame: a path may end in the last two states alone.
-void backward_last_frame(int64_t S, int64_t stride, const double* emission, double log_probability, double* beta_hat,
-                         double* alpha) {
+void backward_last_frame(int64_t S, int64_t stride, const double* emission, double log_probability,
+                         double* beta_hat, double* alpha) {
   fill(stride, beta_hat, -kInf);
   for (int64_t s = 0; s < S; ++s) {
     double* a = alpha + kCtcGuard + s;
@@ -64,7 +64,8 @@ void backward(int64_t T, int64_t S, int64_t stride, const double* emission, cons
               double log_probability, double* beta, double* alpha) {
   if (T == 0) return;
   double *next = beta, *current = beta + stride;
-  backward_last_frame(S, stride, emission + (T - 1) * stride, log_probability, next, alpha + (T - 1) * stride);
+  backward_last_frame(S, stride, emission + (T - 1) * stride, log_probability, next,
+                      alpha + (T - 1) * stride);
   fill(stride, current, -kInf);
   for (int64_t t = T - 2; t >= 0; --t) {
     double* row = alpha + t * stride;

@@ -15,8 +15,8 @@ UNROLLED_INLINE void store_lanes(Real* p, int64_t count, Vec<Real> v) {
 }
 
 template <class Real>
-UNROLLED_INLINE void forward_lanes(int64_t H, int64_t j, int64_t count, Real* gates, const Real* c_prev, Real* c,
-                                   Real* h) {
+UNROLLED_INLINE void forward_lanes(int64_t H, int64_t j, int64_t count, Real* gates, const Real* c_prev,
+                                   Real* c, Real* h) {
   Real *i_gate = gates + j, *f_gate = gates + H + j, *g_gate = gates + 2 * H + j, *o_gate = gates + 3 * H + j;
   const Vec<Real> i = sigmoid<Real>(load_or_zero(i_gate, count));
   const Vec<Real> f = sigmoid<Real>(load_or_zero(f_gate, count));
@@ -56,7 +56,8 @@ UNROLLED_INLINE void backward_lanes(int64_t H, int64_t j, int64_t count, Real* g
 }
 
 template <class Real>
-void cell_backward(int64_t H, Real* gates, const Real* c_prev, const Real* c, const Real* grad_h, Real* grad_c) {
+void cell_backward(int64_t H, Real* gates, const Real* c_prev, const Real* c, const Real* grad_h,
+                   Real* grad_c) {
   constexpr int64_t W = kWidth<Real>;
   int64_t j = 0;
   for (; j + W <= H; j += W) backward_lanes<Real>(H, j, W, gates, c_prev, c, grad_h, grad_c);

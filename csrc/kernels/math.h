@@ -1,4 +1,5 @@
-// exp, log, tanh and sigmoid on vectors. The bounds stated here are those that tests/test_activation.py holds them to.
+// exp, log, tanh and sigmoid on vectors. The bounds stated here are those that tests/test_activation.py holds
+// them to.
 #pragma once
 
 #include "kernels/simd.h"
@@ -10,7 +11,8 @@ struct MathConstants;
 
 template <>
 struct MathConstants<float> {
-  static constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
+  static constexpr float kRound =
+      12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
   // ln 2 in two parts, the first with so few bits that n * kLn2Hi is exact (Cody and Waite).
   static constexpr float kLn2Hi = 0.693359375f, kLn2Lo = -2.12194440e-4f;
   static constexpr float kExpMin = -104.0f, kExpMax = 89.0f, kTanhMax = 10.0f;
@@ -63,7 +65,8 @@ UNROLLED_INLINE ExpParts<Real> exp_parts(Vec<Real> x) {
   return {(IntVec<Real>)shifted - (IntVec<Real>)broadcast<Real>(M::kRound), p};
 }
 
-// exp; at most 2 ulp (float) and 4 ulp (double), subnormal results included; overflows to inf, underflows to 0.
+// exp; at most 2 ulp (float) and 4 ulp (double), subnormal results included; overflows to inf, underflows to
+// 0.
 template <class Real>
 UNROLLED_INLINE Vec<Real> exp(Vec<Real> x) {
   using M = MathConstants<Real>;

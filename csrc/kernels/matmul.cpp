@@ -1,5 +1,5 @@
-// The layered scheme of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): a register
-// tile over packed panels; blocking over k, m and n is the driver's (csrc/ops/matmul.cpp).
+// The layered scheme of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): a
+// register tile over packed panels; blocking over k, m and n is the driver's (csrc/ops/matmul.cpp).
 #include "kernels/matmul.h"
 
 #include "kernels/simd.h"
@@ -11,7 +11,7 @@ namespace {
 constexpr int kRows = 6, kVectors = 4;
 #elif UNROLLED_VECTOR_BYTES == 32  // 16 registers and a fused multiply-add
 constexpr int kRows = 6, kVectors = 2;
-#else  // 16 registers, one of them for the product
+#else                              // 16 registers, one of them for the product
 constexpr int kRows = 4, kVectors = 2;
 #endif
 
@@ -37,9 +37,11 @@ void pack_rows(int64_t m, int64_t k, const Real* a, int64_t row_stride, int64_t 
   }
 }
 
-// Columns that are contiguous in memory along p are read in short runs, so that the writes stay within the first cache.
+// Columns that are contiguous in memory along p are read in short runs, so that the writes stay within the
+// first cache.
 template <class Real>
-void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64_t column_stride, Real* packed) {
+void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64_t column_stride,
+                  Real* packed) {
   constexpr int64_t NR = kColumns<Real>, kRun = 8;
   for (int64_t j0 = 0; j0 < n; j0 += NR, packed += k * NR) {
     const int64_t columns = n - j0 < NR ? n - j0 : NR;
@@ -94,8 +96,8 @@ UNROLLED_INLINE void multiply_tile(int64_t k, const Real* __restrict a, const Re
 
 // A tile that sticks out of C is made beside it, and its part inside is copied.
 template <class Real>
-void multiply_edge_tile(int64_t rows, int64_t columns, int64_t k, const Real* a, const Real* b, Real* c, int64_t ldc,
-                        bool accumulate) {
+void multiply_edge_tile(int64_t rows, int64_t columns, int64_t k, const Real* a, const Real* b, Real* c,
+                        int64_t ldc, bool accumulate) {
   Real tile[kRows * kColumns<Real>];
   multiply_tile<Real>(k, a, b, tile, kColumns<Real>, false);
   for (int64_t i = 0; i < rows; ++i) {
@@ -107,8 +109,8 @@ void multiply_edge_tile(int64_t rows, int64_t columns, int64_t k, const Real* a,
 }
 
 template <class Real>
-void multiply(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c, int64_t ldc,
-              bool accumulate) {
+void multiply(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c,
+              int64_t ldc, bool accumulate) {
   constexpr int64_t NR = kColumns<Real>;
   for (int64_t j = 0; j < n; j += NR, b_packed += k * NR) {
     const Real* a = a_packed;

@@ -12,16 +12,18 @@ struct MatmulKernels {
 
   // A (m, k), element (i, p) at a[i * row_stride + p * column_stride], into panels of tile_rows rows:
   // packed (ceil(m / tile_rows), k, tile_rows), rows beyond m zero.
-  void (*pack_rows)(int64_t m, int64_t k, const Real* a, int64_t row_stride, int64_t column_stride, Real* packed);
+  void (*pack_rows)(int64_t m, int64_t k, const Real* a, int64_t row_stride, int64_t column_stride,
+                    Real* packed);
 
   // B (k, n), element (p, j) at b[p * row_stride + j * column_stride], into panels of tile_columns columns:
   // packed (ceil(n / tile_columns), k, tile_columns), columns beyond n zero.
-  void (*pack_columns)(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64_t column_stride, Real* packed);
+  void (*pack_columns)(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64_t column_stride,
+                       Real* packed);
 
-  // C (m, n), row stride ldc, = or += A (m, k) packed times B (k, n) packed. Each element is one sum over k from zero,
-  // added to C at the end: the same bits whatever m, n and the place in the tile.
-  void (*multiply)(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c, int64_t ldc,
-                   bool accumulate);
+  // C (m, n), row stride ldc, = or += A (m, k) packed times B (k, n) packed. Each element is one sum over k
+  // from zero, added to C at the end: the same bits whatever m, n and the place in the tile.
+  void (*multiply)(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c,
+                   int64_t ldc, bool accumulate);
 };
 
 }  // namespace unrolled

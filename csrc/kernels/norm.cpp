@@ -41,7 +41,8 @@ void normalize_backward(int64_t n, const Real* grad_y, const Real* x, Real mean,
 
 template <class Real>
 NormKernels<Real> norm_kernels() {
-  return {sum<Real>, sum_squared_deviations<Real>, sum_products<Real>, normalize<Real>, normalize_backward<Real>};
+  return {sum<Real>, sum_squared_deviations<Real>, sum_products<Real>, normalize<Real>,
+          normalize_backward<Real>};
 }
 template NormKernels<float> norm_kernels();
 template NormKernels<double> norm_kernels();

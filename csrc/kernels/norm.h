@@ -17,8 +17,8 @@ struct NormKernels {
   // y = (x - mean) * scale + shift
   void (*normalize)(int64_t n, const Real* x, Real mean, Real scale, Real shift, Real* y);
   // grad_x = scale * (grad_y - mean_grad - (x - mean) * slope)
-  void (*normalize_backward)(int64_t n, const Real* grad_y, const Real* x, Real mean, Real scale, Real mean_grad,
-                             Real slope, Real* grad_x);
+  void (*normalize_backward)(int64_t n, const Real* grad_y, const Real* x, Real mean, Real scale,
+                             Real mean_grad, Real slope, Real* grad_x);
 };
 
 }  // namespace unrolled

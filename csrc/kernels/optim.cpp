@@ -24,7 +24,8 @@ void adam(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* 
   const Real beta1 = static_cast<Real>(step.beta1), rest1 = static_cast<Real>(1 - step.beta1);
   const Real beta2 = static_cast<Real>(step.beta2), rest2 = static_cast<Real>(1 - step.beta2);
   const Real size = static_cast<Real>(step.lr / step.correction1);
-  const Real root = static_cast<Real>(1 / __builtin_sqrt(step.correction2)), eps = static_cast<Real>(step.eps);
+  const Real root = static_cast<Real>(1 / __builtin_sqrt(step.correction2)),
+             eps = static_cast<Real>(step.eps);
   const Real keep = step.decoupled ? static_cast<Real>(1 - step.lr * step.weight_decay) : Real(1);
   const Real decay = step.decoupled ? Real(0) : static_cast<Real>(step.weight_decay);
   for (int64_t i = 0; i < n; ++i) {

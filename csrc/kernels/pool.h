@@ -15,8 +15,8 @@ struct PoolShape {
 
 template <class Real>
 struct PoolKernels {
-  // x (H, W) -> y (OH, OW) and window (OH, OW): the place of the maximum in its window, row by row. The first of equal
-  // values wins; a NaN wins over everything.
+  // x (H, W) -> y (OH, OW) and window (OH, OW): the place of the maximum in its window, row by row. The first
+  // of equal values wins; a NaN wins over everything.
   void (*max_forward)(const PoolShape& shape, const Real* x, Real* y, uint8_t* window);
 
   // grad_y (OH, OW), window (OH, OW) -> grad_x (H, W).

@@ -89,6 +89,53 @@ UNROLLED_INLINE Real max_lanes(Vec<Real> v) {
   return best;
 }
 
+namespace detail {
+
+template <int... I>
+struct Indices {};
+template <int N, int... I>
+struct MakeIndices : MakeIndices<N - 1, N - 1, I...> {};
+template <int... I>
+struct MakeIndices<0, I...> {
+  typedef Indices<I...> type;
+};
+template <class Real>
+using LaneIndices = typename MakeIndices<static_cast<int>(kWidth<Real>)>::type;
+
+template <class V, int... I>
+UNROLLED_INLINE V even_lanes(V a, V b, Indices<I...>) {
+  return __builtin_shufflevector(a, b, (2 * I)...);
+}
+template <class V, int... I>
+UNROLLED_INLINE V odd_lanes(V a, V b, Indices<I...>) {
+  return __builtin_shufflevector(a, b, (2 * I + 1)...);
+}
+template <int kFirst, class V, int... I>
+UNROLLED_INLINE V zip_lanes(V a, V b, Indices<I...>) {
+  constexpr int W = sizeof...(I);
+  return __builtin_shufflevector(a, b, ((kFirst + I) / 2 + (I % 2 == 0 ? 0 : W))...);
+}
+
+}  // namespace detail
+
+// Of the 2 W values a, b in memory order: those at even places, those at odd places.
+template <class Real>
+UNROLLED_INLINE Vec<Real> even(Vec<Real> a, Vec<Real> b) {
+  return detail::even_lanes(a, b, detail::LaneIndices<Real>{});
+}
+template <class Real>
+UNROLLED_INLINE Vec<Real> odd(Vec<Real> a, Vec<Real> b) {
+  return detail::odd_lanes(a, b, detail::LaneIndices<Real>{});
+}
+
+// 2 W values a[0], b[0], a[1], b[1], ... to memory.
+template <class Real>
+UNROLLED_INLINE void store_zipped(Real* p, Vec<Real> a, Vec<Real> b) {
+  store(p, detail::zip_lanes<0>(a, b, detail::LaneIndices<Real>{}));
+  store(p + kWidth<Real>,
+        detail::zip_lanes<static_cast<int>(kWidth<Real>)>(a, b, detail::LaneIndices<Real>{}));
+}
+
 // y[i] = f(x[i]) for i < n, whole vectors first; `f` maps one vector to one vector.
 template <class Real, class F>
 UNROLLED_INLINE void map(int64_t n, const Real* x, Real* y, F f) {

@@ -60,7 +60,8 @@ void softmax_backward(int64_t C, const Real* grad_y, const Real* y, Real* grad_x
 
 template <class Real>
 SoftmaxKernels<Real> softmax_kernels() {
-  return {log_softmax_forward<Real>, softmax_forward<Real>, log_softmax_backward<Real>, softmax_backward<Real>};
+  return {log_softmax_forward<Real>, softmax_forward<Real>, log_softmax_backward<Real>,
+          softmax_backward<Real>};
 }
 template SoftmaxKernels<float> softmax_kernels();
 template SoftmaxKernels<double> softmax_kernels();

@@ -22,9 +22,9 @@ SoftmaxKernels<Real> softmax_kernels();
 
 template <class Real>
 Kernels<Real> kernels() {
-  return {activation_kernels<Real>(), conv_kernels<Real>(), ctc_kernels(),
+  return {activation_kernels<Real>(), conv_kernels<Real>(),   ctc_kernels(),
           lstm_kernels<Real>(),       matmul_kernels<Real>(), norm_kernels<Real>(),
-          optim_kernels<Real>(),      pool_kernels<Real>(), softmax_kernels<Real>()};
+          optim_kernels<Real>(),      pool_kernels<Real>(),   softmax_kernels<Real>()};
 }
 template Kernels<float> kernels();
 template Kernels<double> kernels();

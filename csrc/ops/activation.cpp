@@ -18,7 +18,8 @@ void unary(Unary function, int64_t n, const Real* x, Real* y) {
                    : function == Unary::log  ? kernel.log
                    : function == Unary::tanh ? kernel.tanh
                                              : kernel.sigmoid;
-  parallel_runs(n, kElementsPerTask, [&](int64_t begin, int64_t end) { run(end - begin, x + begin, y + begin); });
+  parallel_runs(n, kElementsPerTask,
+                [&](int64_t begin, int64_t end) { run(end - begin, x + begin, y + begin); });
 }
 
 template <class Real>
@@ -31,7 +32,8 @@ void bias_relu(int64_t N, int64_t C, int64_t inner, const Real* x, const Real* b
     return;
   }
   parallel_runs(N * C, kElementsPerTask / (inner + 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) kernel.bias_relu_forward(inner, x + i * inner, bias[i % C], y + i * inner);
+    for (int64_t i = begin; i < end; ++i)
+      kernel.bias_relu_forward(inner, x + i * inner, bias[i % C], y + i * inner);
   });
 }
 

@@ -15,22 +15,47 @@ constexpr int64_t kPixelTiles = 4;                     // register tiles of pixe
 constexpr int64_t kWeightSlices = 16;                  // partial sums of the weight gradient, added in order
 
 ConvShape forward_shape(const Conv2dShape& s) {
-  return {.C = s.C, .H = s.H, .W = s.W, .R = s.R, .S = s.S, .stride_h = s.stride_h, .stride_w = s.stride_w,
-          .OH = s.OH, .OW = s.OW, .pad_top = s.pad_h, .pad_left = s.pad_w, .spread_h = 1, .spread_w = 1,
-          .padded_h = s.H + 2 * s.pad_h, .padded_w = s.W + 2 * s.pad_w};
+  return {.C = s.C,
+          .H = s.H,
+          .W = s.W,
+          .R = s.R,
+          .S = s.S,
+          .stride_h = s.stride_h,
+          .stride_w = s.stride_w,
+          .OH = s.OH,
+          .OW = s.OW,
+          .pad_top = s.pad_h,
+          .pad_left = s.pad_w,
+          .spread_h = 1,
+          .spread_w = 1,
+          .padded_h = s.H + 2 * s.pad_h,
+          .padded_w = s.W + 2 * s.pad_w};
 }
 
 // The image is grad_y; every one of its pixels reaches R x S pixels of x.
 ConvShape backward_shape(const Conv2dShape& s) {
-  return {.C = s.K, .H = s.OH, .W = s.OW, .R = s.R, .S = s.S, .stride_h = 1, .stride_w = 1,
-          .OH = s.H, .OW = s.W, .pad_top = s.R - 1 - s.pad_h, .pad_left = s.S - 1 - s.pad_w,
-          .spread_h = s.stride_h, .spread_w = s.stride_w, .padded_h = s.H + s.R - 1, .padded_w = s.W + s.S - 1};
+  return {.C = s.K,
+          .H = s.OH,
+          .W = s.OW,
+          .R = s.R,
+          .S = s.S,
+          .stride_h = 1,
+          .stride_w = 1,
+          .OH = s.H,
+          .OW = s.W,
+          .pad_top = s.R - 1 - s.pad_h,
+          .pad_left = s.S - 1 - s.pad_w,
+          .spread_h = s.stride_h,
+          .spread_w = s.stride_w,
+          .padded_h = s.H + s.R - 1,
+          .padded_w = s.W + s.S - 1};
 }
 
 int64_t padded_size(const ConvShape& s) { return s.C * s.padded_h * s.padded_w; }
 
 int64_t images_at_once(const ConvShape& s, int64_t N) {
-  return std::clamp<int64_t>(kPaddedElements / std::max<int64_t>(1, padded_size(s)), 1, std::max<int64_t>(1, N));
+  return std::clamp<int64_t>(kPaddedElements / std::max<int64_t>(1, padded_size(s)), 1,
+                             std::max<int64_t>(1, N));
 }
 
 // The weight (K, depth) in panels of rows, one chunk of depth after the other.
@@ -56,12 +81,14 @@ void convolve_pixels(const Kernels<Real>& kernels, const ConvShape& s, int64_t K
   for (int64_t p = 0; p < depth; p += kMatmulDepth) {
     const int64_t end = std::min(p + kMatmulDepth, depth);
     kernels.conv.pack_pixels(s, padded, p, end, j0, j1, product.tile_columns, columns.data());
-    product.multiply(K, j1 - j0, end - p, weight_packed + p * K_padded, columns.data(), y + j0, pixels, bias || p > 0);
+    product.multiply(K, j1 - j0, end - p, weight_packed + p * K_padded, columns.data(), y + j0, pixels,
+                     bias || p > 0);
   }
 }
 
 template <class Real>
-void convolve(const ConvShape& s, int64_t N, int64_t K, const Real* x, const Real* weight, const Real* bias, Real* y) {
+void convolve(const ConvShape& s, int64_t N, int64_t K, const Real* x, const Real* weight, const Real* bias,
+              Real* y) {
   const Kernels<Real>& kernel = kernels<Real>();
   const int64_t pixels = s.OH * s.OW, step = kPixelTiles * kernel.matmul.tile_columns;
   if (s.C == 0) {
@@ -78,8 +105,8 @@ void convolve(const ConvShape& s, int64_t N, int64_t K, const Real* x, const Rea
     });
     parallel_for(count * blocks, [&](int64_t task) {
       const int64_t i = task / blocks, j = task % blocks * step;
-      convolve_pixels(kernel, s, K, padded.data() + i * size, weight_packed.data(), bias, j, std::min(j + step, pixels),
-                      y + (n0 + i) * K * pixels);
+      convolve_pixels(kernel, s, K, padded.data() + i * size, weight_packed.data(), bias, j,
+                      std::min(j + step, pixels), y + (n0 + i) * K * pixels);
     });
   }
 }
@@ -103,7 +130,8 @@ void accumulate_weight(const Kernels<Real>& kernels, const ConvShape& s, int64_t
 }
 
 template <class Real>
-void accumulate_bias(const Kernels<Real>& kernels, int64_t K, int64_t pixels, const Real* grad_y, double* sums) {
+void accumulate_bias(const Kernels<Real>& kernels, int64_t K, int64_t pixels, const Real* grad_y,
+                     double* sums) {
   for (int64_t k = 0; k < K; ++k) sums[k] += kernels.norm.sum(pixels, grad_y + k * pixels);
 }
 
@@ -127,7 +155,8 @@ void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real
   const Kernels<Real>& kernel = kernels<Real>();
   const ConvShape shape = forward_shape(s);
   const int64_t weights = s.K * s.C * s.R * s.S, pixels = s.OH * s.OW;
-  const int64_t slices = std::min(s.N, kWeightSlices);  // by the shape alone: the sums are the same on any threads
+  const int64_t slices =
+      std::min(s.N, kWeightSlices);  // by the shape alone: the sums are the same on any threads
   if (slices == 0 || pixels == 0) {
     std::fill_n(grad_weight, weights, Real(0));
     if (grad_bias) std::fill_n(grad_bias, s.K, Real(0));

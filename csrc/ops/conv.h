@@ -16,8 +16,8 @@ struct Conv2dShape {
 template <class Real>
 void conv2d(const Conv2dShape& shape, const Real* x, const Real* weight, const Real* bias, Real* y);
 
-// grad_y (N, K, OH, OW), weight -> grad_x (N, C, H, W): the convolution of grad_y, its rows and columns spread by the
-// stride, with the flipped weight.
+// grad_y (N, K, OH, OW), weight -> grad_x (N, C, H, W): the convolution of grad_y, its rows and columns
+// spread by the stride, with the flipped weight.
 template <class Real>
 void conv2d_backward_input(const Conv2dShape& shape, const Real* grad_y, const Real* weight, Real* grad_x);
 

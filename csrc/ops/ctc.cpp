@@ -29,8 +29,13 @@ struct Item {
 template <class Real>
 Item<Real> make_item(const CtcShape& s, const Real* scores, int64_t n) {
   const int64_t begin = s.target_offsets[n];
-  return {scores + n * s.T * s.C, s.targets + begin, s.input_lengths[n], s.C,
-          s.target_offsets[n + 1] - begin, s.blank, s.logits};
+  return {scores + n * s.T * s.C,
+          s.targets + begin,
+          s.input_lengths[n],
+          s.C,
+          s.target_offsets[n + 1] - begin,
+          s.blank,
+          s.logits};
 }
 
 // Minus the logarithm of each row's sum of exponentials: 0 for rows that are log probabilities already.
@@ -47,7 +52,8 @@ void normalizers(const Item<Real>& item, double* shift) {
 
 // The rows the recursions read: emission (T, stride) and skip (stride), -inf outside the states.
 template <class Real>
-void fill_trellis(const Item<Real>& item, const double* shift, int64_t stride, double* emission, double* skip) {
+void fill_trellis(const Item<Real>& item, const double* shift, int64_t stride, double* emission,
+                  double* skip) {
   std::fill_n(emission, item.T * stride, -kInf);
   std::fill_n(skip, stride, -kInf);
   for (int64_t s = 3; s < item.states(); s += 2) {
@@ -68,8 +74,8 @@ void fill_trellis(const Item<Real>& item, const double* shift, int64_t stride, d
 
 // grad = scale * (softmax - posterior) by the logits, -scale * posterior by the log probabilities.
 template <class Real>
-void write_gradient(const Item<Real>& item, const double* shift, int64_t stride, const double* posterior, double scale,
-                    Real* grad) {
+void write_gradient(const Item<Real>& item, const double* shift, int64_t stride, const double* posterior,
+                    double scale, Real* grad) {
   Buffer<double> occupation(item.C);
   for (int64_t t = 0; t < item.T; ++t) {
     const double* row = posterior + t * stride + kCtcGuard;
@@ -89,7 +95,8 @@ double item_loss(const Item<Real>& item, double scale, Real* grad) {
   if (item.T < ctc_required_frames(item.target, item.L)) return kInf;
   const CtcKernels& kernel = kernels<double>().ctc;
   const int64_t stride = round_up(round_up(item.states(), kernel.lanes) + 2 * kCtcGuard, kernel.lanes);
-  Buffer<double> shift(item.T), emission(item.T * stride), alpha(item.T * stride), skip(stride), beta(2 * stride);
+  Buffer<double> shift(item.T), emission(item.T * stride), alpha(item.T * stride), skip(stride),
+      beta(2 * stride);
   if (item.logits) normalizers(item, shift.data());
   const double* shifts = item.logits ? shift.data() : nullptr;
   fill_trellis(item, shifts, stride, emission.data(), skip.data());

@@ -18,7 +18,8 @@ struct CtcShape {
 int64_t ctc_required_frames(const int64_t* target, int64_t length);
 
 // scores (N, T, C) -> losses (N): minus the log probability of each target, inf where it has no path.
-// grad (N, T, C) or null: scale[n] times the gradient of item n's loss, 0 on padding and where there is no path.
+// grad (N, T, C) or null: scale[n] times the gradient of item n's loss, 0 on padding and where there is no
+// path.
 template <class Real>
 void ctc_loss(const CtcShape& shape, const Real* scores, const double* scale, double* losses, Real* grad);
 

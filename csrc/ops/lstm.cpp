@@ -22,7 +22,8 @@ struct Direction {
   int64_t index;
   Real *gates, *cells, *hidden;  // (rows, 4H), (rows, H), (rows, H)
 
-  Direction(const LstmShape& s, const LstmRows& r, const LstmWeights<Real>* w, int64_t i, const LstmTape<Real>& tape)
+  Direction(const LstmShape& s, const LstmRows& r, const LstmWeights<Real>* w, int64_t i,
+            const LstmTape<Real>& tape)
       : shape(s), rows(r), weights(w[i]), index(i) {
     gates = tape.gates + i * r.count() * 4 * s.H;
     cells = tape.cells + i * r.count() * s.H;
@@ -80,17 +81,20 @@ void project_input(const Direction<Real>& d, const Real* x) {
   Buffer<Real> packed(rows * D), bias(gates);
   gather_frames(d, x, packed.data());
   for (int64_t j = 0; j < gates; ++j) {
-    bias[j] = (d.weights.bias_ih ? d.weights.bias_ih[j] : Real(0)) + (d.weights.bias_hh ? d.weights.bias_hh[j] : Real(0));
+    bias[j] = (d.weights.bias_ih ? d.weights.bias_ih[j] : Real(0)) +
+              (d.weights.bias_hh ? d.weights.bias_hh[j] : Real(0));
   }
   for (int64_t row = 0; row < rows; ++row) copy(gates, bias.data(), d.gates + row * gates);
-  matmul(row_major(packed.data(), rows, D), row_major(d.weights.weight_ih, gates, D).transposed(), d.gates, gates, true);
+  matmul(row_major(packed.data(), rows, D), row_major(d.weights.weight_ih, gates, D).transposed(), d.gates,
+         gates, true);
 }
 
 template <class Real>
-void run_group(const Direction<Real>& d, const LstmGroup& group, const PackedMatrix<Real>& weight_hh, const Real* h0,
-               const Real* c0, Real* output, Real* h_n, Real* c_n) {
+void run_group(const Direction<Real>& d, const LstmGroup& group, const PackedMatrix<Real>& weight_hh,
+               const Real* h0, const Real* c0, Real* output, Real* h_n, Real* c_n) {
   const LstmKernels<Real>& kernel = kernels<Real>().lstm;
-  const int64_t H = d.shape.H, width = d.shape.directions * H, size = static_cast<int64_t>(group.items.size());
+  const int64_t H = d.shape.H, width = d.shape.directions * H,
+                size = static_cast<int64_t>(group.items.size());
   Buffer<Real> h_prev(size * H), c_prev(size * H), scratch(weight_hh.scratch_size(size));
   for (int64_t step = 0; step < group.steps(); ++step) {
     const int64_t begin = group.begin[step], active = group.active[step];
@@ -99,7 +103,8 @@ void run_group(const Direction<Real>& d, const LstmGroup& group, const PackedMat
       copy_or_zero(H, before >= 0 ? d.hidden + before * H : h0 ? h0 + at : nullptr, h_prev.data() + i * H);
       copy_or_zero(H, before >= 0 ? d.cells + before * H : c0 ? c0 + at : nullptr, c_prev.data() + i * H);
     }
-    weight_hh.multiply(row_major<Real>(h_prev.data(), active, H), scratch.data(), d.gates + begin * 4 * H, 4 * H, true);
+    weight_hh.multiply(row_major<Real>(h_prev.data(), active, H), scratch.data(), d.gates + begin * 4 * H,
+                       4 * H, true);
     for (int64_t i = 0; i < active; ++i) {
       const int64_t row = begin + i;
       Real* h = d.hidden + row * H;
@@ -112,13 +117,15 @@ void run_group(const Direction<Real>& d, const LstmGroup& group, const PackedMat
   }
 }
 
-// Gradients of the pre-activations of one group, in the place of the gates (`gates` is the caller's copy of them).
+// Gradients of the pre-activations of one group, in the place of the gates (`gates` is the caller's copy of
+// them).
 template <class Real>
 void run_group_backward(const Direction<Real>& d, const LstmGroup& group, const PackedMatrix<Real>& weight_hh,
                         const Real* c0, const Real* grad_output, const Real* grad_h_n, const Real* grad_c_n,
                         Real* gates, Real* grad_h0, Real* grad_c0) {
   const LstmKernels<Real>& kernel = kernels<Real>().lstm;
-  const int64_t H = d.shape.H, width = d.shape.directions * H, size = static_cast<int64_t>(group.items.size());
+  const int64_t H = d.shape.H, width = d.shape.directions * H,
+                size = static_cast<int64_t>(group.items.size());
   // Gradients that flow back in time; row i is the i-th item of the group, as in every step.
   Buffer<Real> grad_h(size * H), grad_c(size * H), zeros(H), scratch(weight_hh.scratch_size(size));
   std::fill_n(zeros.data(), H, Real(0));
@@ -136,7 +143,8 @@ void run_group_backward(const Direction<Real>& d, const LstmGroup& group, const 
       const Real* c_prev = before >= 0 ? d.cells + before * H : c0 ? c0 + d.state_offset(row) : zeros.data();
       kernel.cell_backward(H, gates + row * 4 * H, c_prev, d.cells + row * H, dh, dc);
     }
-    weight_hh.multiply(row_major<Real>(gates + begin * 4 * H, active, 4 * H), scratch.data(), grad_h.data(), H, false);
+    weight_hh.multiply(row_major<Real>(gates + begin * 4 * H, active, 4 * H), scratch.data(), grad_h.data(),
+                       H, false);
   }
   for (int64_t i = 0; group.steps() > 0 && i < group.active[0]; ++i) {
     copy(H, grad_h.data() + i * H, grad_h0 + d.state_offset(group.begin[0] + i));
@@ -159,8 +167,8 @@ void sum_rows(int64_t rows, int64_t columns, const Real* x, Real* sums) {
 
 // The gradients that are one matrix product each, once those of the pre-activations are known.
 template <class Real>
-void finish_direction(const Direction<Real>& d, const Real* grad_gates, const Real* x, const Real* h0, Real* grad_x,
-                      const LstmGradients<Real>& grads) {
+void finish_direction(const Direction<Real>& d, const Real* grad_gates, const Real* x, const Real* h0,
+                      Real* grad_x, const LstmGradients<Real>& grads) {
   const int64_t rows = d.rows.count(), D = d.shape.D, H = d.shape.H;
   const auto grad_gates_t = row_major(grad_gates, rows, 4 * H).transposed();
   Buffer<Real> packed(rows * std::max(D, H));
@@ -169,7 +177,8 @@ void finish_direction(const Direction<Real>& d, const Real* grad_gates, const Re
   gather_previous(d, d.hidden, h0, packed.data());
   matmul(grad_gates_t, row_major<Real>(packed.data(), rows, H), grads.weight_hh, H, false);
   sum_rows(rows, 4 * H, grad_gates, grads.bias);
-  matmul(row_major(grad_gates, rows, 4 * H), row_major(d.weights.weight_ih, 4 * H, D), packed.data(), D, false);
+  matmul(row_major(grad_gates, rows, 4 * H), row_major(d.weights.weight_ih, 4 * H, D), packed.data(), D,
+         false);
   parallel_runs(rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       Real* to = grad_x + d.frame_offset(row, D);
@@ -222,7 +231,8 @@ void lstm_backward(const LstmShape& s, const LstmWeights<Real>* weights, const R
   Buffer<Real> grad_gates(s.directions * per_direction);
   copy(s.directions * per_direction, static_cast<const Real*>(tape.gates), grad_gates.data());
   std::deque<PackedMatrix<Real>> recurrent;
-  for (const Direction<Real>& d : directions) recurrent.emplace_back(row_major(d.weights.weight_hh, 4 * s.H, s.H));
+  for (const Direction<Real>& d : directions)
+    recurrent.emplace_back(row_major(d.weights.weight_hh, 4 * s.H, s.H));
 
   const auto groups = static_cast<int64_t>(rows.groups().size());
   parallel_for(groups * s.directions, [&](int64_t task) {
@@ -235,12 +245,12 @@ void lstm_backward(const LstmShape& s, const LstmWeights<Real>* weights, const R
   }
 }
 
-#define UNROLLED_INSTANTIATE(Real)                                                                                   \
-  template void lstm(const LstmShape&, const LstmWeights<Real>*, const Real*, const Real*, const Real*, Real*,       \
-                     Real*, Real*, LstmTape<Real>);                                                                  \
-  template void lstm_backward(const LstmShape&, const LstmWeights<Real>*, const Real*, const Real*, const Real*,     \
-                              const LstmTape<Real>&, const Real*, const Real*, const Real*, Real*,                   \
-                              const LstmGradients<Real>*, Real*, Real*);
+#define UNROLLED_INSTANTIATE(Real)                                                                       \
+  template void lstm(const LstmShape&, const LstmWeights<Real>*, const Real*, const Real*, const Real*,  \
+                     Real*, Real*, Real*, LstmTape<Real>);                                               \
+  template void lstm_backward(const LstmShape&, const LstmWeights<Real>*, const Real*, const Real*,      \
+                              const Real*, const LstmTape<Real>&, const Real*, const Real*, const Real*, \
+                              Real*, const LstmGradients<Real>*, Real*, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)
 #undef UNROLLED_INSTANTIATE

@@ -28,8 +28,8 @@ struct LstmTape {
 // x (N, T, D), h0 and c0 (directions, N, H) or null for zeros ->
 // output (N, T, directions * H), 0 on padding; h_n, c_n (directions, N, H): the states at each true end.
 template <class Real>
-void lstm(const LstmShape& shape, const LstmWeights<Real>* weights, const Real* x, const Real* h0, const Real* c0,
-          Real* output, Real* h_n, Real* c_n, LstmTape<Real> tape);
+void lstm(const LstmShape& shape, const LstmWeights<Real>* weights, const Real* x, const Real* h0,
+          const Real* c0, Real* output, Real* h_n, Real* c_n, LstmTape<Real> tape);
 
 template <class Real>
 struct LstmGradients {
@@ -41,6 +41,7 @@ struct LstmGradients {
 template <class Real>
 void lstm_backward(const LstmShape& shape, const LstmWeights<Real>* weights, const Real* x, const Real* h0,
                    const Real* c0, const LstmTape<Real>& tape, const Real* grad_output, const Real* grad_h_n,
-                   const Real* grad_c_n, Real* grad_x, const LstmGradients<Real>* grads, Real* grad_h0, Real* grad_c0);
+                   const Real* grad_c_n, Real* grad_x, const LstmGradients<Real>* grads, Real* grad_h0,
+                   Real* grad_c0);
 
 }  // namespace unrolled

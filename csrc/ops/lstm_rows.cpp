@@ -7,7 +7,8 @@
 namespace unrolled {
 namespace {
 
-// Sequences in one group: whole register tiles of the matrix product (6 or 4 rows), and enough groups for the threads.
+// Sequences in one group: whole register tiles of the matrix product (6 or 4 rows), and enough groups for the
+// threads.
 constexpr int64_t kGroup = 12;
 
 }  // namespace
@@ -24,7 +25,8 @@ LstmRows::LstmRows(int64_t N, const int64_t* lengths) : lengths_(lengths) {
 void LstmRows::add_group(std::vector<int64_t> items) {
   LstmGroup group{std::move(items), {}, {}};
   const auto running = [&](int64_t step) {
-    return std::count_if(group.items.begin(), group.items.end(), [&](int64_t i) { return lengths_[i] > step; });
+    return std::count_if(group.items.begin(), group.items.end(),
+                         [&](int64_t i) { return lengths_[i] > step; });
   };
   for (int64_t step = 0; running(step) > 0; ++step) {
     const int64_t active = running(step), begin = count();

@@ -1,4 +1,5 @@
-// The order in which a ragged batch is packed: no row for padding, and at each step the running items side by side.
+// The order in which a ragged batch is packed: no row for padding, and at each step the running items side by
+// side.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +7,8 @@
 
 namespace unrolled {
 
-// Items that march together: at step t the first `active[t]` of `items` run, in rows begin[t] .. begin[t] + active[t].
+// Items that march together: at step t the first `active[t]` of `items` run, in rows begin[t] .. begin[t] +
+// active[t].
 struct LstmGroup {
   std::vector<int64_t> items;   // longest first
   std::vector<int64_t> active;  // per step

@@ -7,11 +7,12 @@
 namespace unrolled {
 namespace {
 
-// Blocks in elements; multiples of every register tile. A chunk of A (kRowBlock x kMatmulDepth) stays in the second-level
-// cache while the panels of B pass by.
+// Blocks in elements; multiples of every register tile. A chunk of A (kRowBlock x kMatmulDepth) stays in the
+// second-level cache while the panels of B pass by.
 constexpr int64_t kRowBlock = 96, kColumnBlock = 1024;
 constexpr int64_t kRowsAtOnce = 32 * kRowBlock, kColumnsAtOnce = 4 * kColumnBlock;
-constexpr int64_t kTasks = 16;  // cut finer than this and packing shows; coarser, and threads wait for each other
+constexpr int64_t kTasks =
+    16;  // cut finer than this and packing shows; coarser, and threads wait for each other
 
 // Width of one task's part of C, from the shape alone.
 int64_t column_block(int64_t rows, int64_t columns, int64_t tile_columns) {
@@ -21,10 +22,11 @@ int64_t column_block(int64_t rows, int64_t columns, int64_t tile_columns) {
   return std::max(width, tile_columns);
 }
 
-// One block of C over one chunk of depth: both operands are packed side by side, then multiplied tile by tile.
+// One block of C over one chunk of depth: both operands are packed side by side, then multiplied tile by
+// tile.
 template <class Real>
-void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, MatrixView<Real> b, Real* c, int64_t ldc,
-                    bool accumulate, Real* a_packed, Real* b_packed) {
+void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, MatrixView<Real> b, Real* c,
+                    int64_t ldc, bool accumulate, Real* a_packed, Real* b_packed) {
   const int64_t depth = a.columns, NR = kernel.tile_columns;
   const int64_t row_tasks = (a.rows + kRowBlock - 1) / kRowBlock;
   const int64_t width = column_block(a.rows, b.columns, NR);
@@ -43,8 +45,8 @@ void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, Matri
   });
   parallel_for(row_tasks * column_tasks, [&](int64_t task) {
     const int64_t i = task / column_tasks * kRowBlock, j = task % column_tasks * width;
-    kernel.multiply(std::min(kRowBlock, a.rows - i), std::min(width, b.columns - j), depth, a_packed + i * depth,
-                    b_packed + j * depth, c + i * ldc + j, ldc, accumulate);
+    kernel.multiply(std::min(kRowBlock, a.rows - i), std::min(width, b.columns - j), depth,
+                    a_packed + i * depth, b_packed + j * depth, c + i * ldc + j, ldc, accumulate);
   });
 }
 
@@ -55,7 +57,8 @@ void clear(int64_t rows, int64_t columns, Real* c, int64_t ldc) {
 
 template <class Real>
 MatrixView<Real> block(MatrixView<Real> m, int64_t i, int64_t rows, int64_t j, int64_t columns) {
-  return {m.at(i, j), std::min(rows, m.rows - i), std::min(columns, m.columns - j), m.row_stride, m.column_stride};
+  return {m.at(i, j), std::min(rows, m.rows - i), std::min(columns, m.columns - j), m.row_stride,
+          m.column_stride};
 }
 
 }  // namespace
@@ -72,8 +75,9 @@ void matmul(MatrixView<Real> a, MatrixView<Real> b, Real* c, int64_t ldc, bool a
   for (int64_t i = 0; i < m; i += kRowsAtOnce) {
     for (int64_t j = 0; j < n; j += kColumnsAtOnce) {
       for (int64_t p = 0; p < k; p += kMatmulDepth) {
-        multiply_chunk(kernel, block(a, i, kRowsAtOnce, p, kMatmulDepth), block(b, p, kMatmulDepth, j, kColumnsAtOnce),
-                       c + i * ldc + j, ldc, accumulate || p > 0, a_packed.data(), b_packed.data());
+        multiply_chunk(kernel, block(a, i, kRowsAtOnce, p, kMatmulDepth),
+                       block(b, p, kMatmulDepth, j, kColumnsAtOnce), c + i * ldc + j, ldc,
+                       accumulate || p > 0, a_packed.data(), b_packed.data());
       }
     }
   }
@@ -103,7 +107,8 @@ int64_t PackedMatrix<Real>::scratch_size(int64_t a_rows) const {
 }
 
 template <class Real>
-void PackedMatrix<Real>::multiply(MatrixView<Real> a, Real* scratch, Real* c, int64_t ldc, bool accumulate) const {
+void PackedMatrix<Real>::multiply(MatrixView<Real> a, Real* scratch, Real* c, int64_t ldc,
+                                  bool accumulate) const {
   if (rows_ == 0 && !accumulate) return clear(a.rows, columns_, c, ldc);
   for (int64_t p = 0; p < rows_; p += kMatmulDepth) {
     const int64_t depth = std::min(kMatmulDepth, rows_ - p);

@@ -8,7 +8,8 @@
 
 namespace unrolled {
 
-// Rows of the common dimension that are packed at a time. Its cuts decide the order of summation, so they depend on k alone.
+// Rows of the common dimension that are packed at a time. Its cuts decide the order of summation, so they
+// depend on k alone.
 inline constexpr int64_t kMatmulDepth = 512;
 
 inline int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }

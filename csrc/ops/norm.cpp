@@ -51,12 +51,15 @@ void batch_norm(const BatchNormShape& s, const Real* x, const Real* mean, const 
 
 template <class Real>
 void batch_norm_backward(const BatchNormShape& s, const Real* grad_y, const Real* x, const Real* mean,
-                         const Real* var, const Real* weight, Real* grad_x, Real* grad_weight, Real* grad_bias) {
+                         const Real* var, const Real* weight, Real* grad_x, Real* grad_weight,
+                         Real* grad_bias) {
   const NormKernels<Real>& kernel = kernels<Real>().norm;
   const double count = static_cast<double>(s.N * s.inner);
   parallel_for(s.C, [&](int64_t c) {
     const auto grads = [&](int64_t at) { return kernel.sum(s.inner, grad_y + at); };
-    const auto products = [&](int64_t at) { return kernel.sum_products(s.inner, grad_y + at, x + at, mean[c]); };
+    const auto products = [&](int64_t at) {
+      return kernel.sum_products(s.inner, grad_y + at, x + at, mean[c]);
+    };
     const double sum = sum_over_batch(s, c, grads), product = sum_over_batch(s, c, products);
     const double inverse = inverse_deviation(s, var[c]);
     grad_weight[c] = static_cast<Real>(product * inverse);
@@ -73,13 +76,13 @@ void batch_norm_backward(const BatchNormShape& s, const Real* grad_y, const Real
 
 template void batch_statistics(const BatchNormShape&, const float*, float*, float*);
 template void batch_statistics(const BatchNormShape&, const double*, double*, double*);
-template void batch_norm(const BatchNormShape&, const float*, const float*, const float*, const float*, const float*,
-                         float*);
+template void batch_norm(const BatchNormShape&, const float*, const float*, const float*, const float*,
+                         const float*, float*);
 template void batch_norm(const BatchNormShape&, const double*, const double*, const double*, const double*,
                          const double*, double*);
-template void batch_norm_backward(const BatchNormShape&, const float*, const float*, const float*, const float*,
-                                  const float*, float*, float*, float*);
-template void batch_norm_backward(const BatchNormShape&, const double*, const double*, const double*, const double*,
-                                  const double*, double*, double*, double*);
+template void batch_norm_backward(const BatchNormShape&, const float*, const float*, const float*,
+                                  const float*, const float*, float*, float*, float*);
+template void batch_norm_backward(const BatchNormShape&, const double*, const double*, const double*,
+                                  const double*, const double*, double*, double*, double*);
 
 }  // namespace unrolled

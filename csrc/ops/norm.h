@@ -17,12 +17,13 @@ void batch_statistics(const BatchNormShape& shape, const Real* x, Real* mean, Re
 
 // y = (x - mean) / sqrt(var + eps) * weight + bias
 template <class Real>
-void batch_norm(const BatchNormShape& shape, const Real* x, const Real* mean, const Real* var, const Real* weight,
-                const Real* bias, Real* y);
+void batch_norm(const BatchNormShape& shape, const Real* x, const Real* mean, const Real* var,
+                const Real* weight, const Real* bias, Real* y);
 
 // Through the batch's own statistics. grad_weight, grad_bias (C).
 template <class Real>
 void batch_norm_backward(const BatchNormShape& shape, const Real* grad_y, const Real* x, const Real* mean,
-                         const Real* var, const Real* weight, Real* grad_x, Real* grad_weight, Real* grad_bias);
+                         const Real* var, const Real* weight, Real* grad_x, Real* grad_weight,
+                         Real* grad_bias);
 
 }  // namespace unrolled

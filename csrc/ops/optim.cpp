@@ -20,7 +20,8 @@ void sgd_step(int64_t n, const SgdStep& step, const Real* grad, Real* param, Rea
 }
 
 template <class Real>
-void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* exp_avg, Real* exp_avg_sq) {
+void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* exp_avg,
+               Real* exp_avg_sq) {
   const OptimKernels<Real>& kernel = kernels<Real>().optim;
   parallel_runs(n, kRun, [&](int64_t begin, int64_t end) {
     kernel.adam(end - begin, step, grad + begin, param + begin, exp_avg + begin, exp_avg_sq + begin);
@@ -50,11 +51,11 @@ double sum_squares(int64_t n, const Real* x, double scale) {
   return total;
 }
 
-#define UNROLLED_INSTANTIATE(Real)                                                        \
-  template void sgd_step(int64_t, const SgdStep&, const Real*, Real*, Real*);             \
-  template void adam_step(int64_t, const AdamStep&, const Real*, Real*, Real*, Real*);    \
-  template void scale_in_place(int64_t, Real, Real*);                                     \
-  template double max_abs(int64_t, const Real*);                                          \
+#define UNROLLED_INSTANTIATE(Real)                                                     \
+  template void sgd_step(int64_t, const SgdStep&, const Real*, Real*, Real*);          \
+  template void adam_step(int64_t, const AdamStep&, const Real*, Real*, Real*, Real*); \
+  template void scale_in_place(int64_t, Real, Real*);                                  \
+  template double max_abs(int64_t, const Real*);                                       \
   template double sum_squares(int64_t, const Real*, double);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)

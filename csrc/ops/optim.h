@@ -11,7 +11,8 @@ template <class Real>
 void sgd_step(int64_t n, const SgdStep& step, const Real* grad, Real* param, Real* velocity);
 
 template <class Real>
-void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* exp_avg, Real* exp_avg_sq);
+void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* exp_avg,
+               Real* exp_avg_sq);
 
 template <class Real>
 void scale_in_place(int64_t n, Real factor, Real* x);

@@ -20,7 +20,8 @@ void softmax(bool logarithm, int64_t rows, int64_t C, const Real* x, Real* y) {
 }
 
 template <class Real>
-void softmax_backward(bool logarithm, int64_t rows, int64_t C, const Real* grad_y, const Real* y, Real* grad_x) {
+void softmax_backward(bool logarithm, int64_t rows, int64_t C, const Real* grad_y, const Real* y,
+                      Real* grad_x) {
   const SoftmaxKernels<Real>& kernel = kernels<Real>().softmax;
   const auto run = logarithm ? kernel.log_softmax_backward : kernel.softmax_backward;
   parallel_runs(C == 0 ? 0 : rows, rows_per_task(C), [&](int64_t begin, int64_t end) {

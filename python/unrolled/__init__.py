@@ -13,59 +13,91 @@ from unrolled import _core
 from unrolled._core import __version__, get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from unrolled import autograd, checkpoint, cli, ctc, data, metrics, models, nn, ops, optim
-    from unrolled import plot, random, reference, training
+    from unrolled import (
+        autograd,
+        checkpoint,
+        cli,
+        ctc,
+        data,
+        metrics,
+        models,
+        nn,
+        ops,
+        optim,
+        plot,
+        random,
+        reference,
+        training,
+    )
     from unrolled.autograd import Tensor, concatenate, no_grad, stack
     from unrolled.checkpoint import load_model as load
-    from unrolled.ops.conv import conv2d, conv2d_backward
-    from unrolled.ops.conv import conv2d_backward_input, conv2d_backward_weight
+    from unrolled.ops.conv import (
+        conv2d,
+        conv2d_backward,
+        conv2d_backward_input,
+        conv2d_backward_weight,
+    )
     from unrolled.random import manual_seed
     from unrolled.training import History, Trainer
 
-# Where each public name lives: {name: (module, attribute)}; a submodule is its own.
-_LAZY = {
-    **{
-        name: (f"unrolled.{name}", None)
-        for name in (
-            "autograd",
-            "checkpoint",
-            "cli",
-            "ctc",
-            "data",
-            "metrics",
-            "models",
-            "nn",
-            "ops",
-            "optim",
-            "plot",
-            "random",
-            "reference",
-            "training",
-        )
-    },
-    "Tensor": ("unrolled.autograd", "Tensor"),
-    "concatenate": ("unrolled.autograd", "concatenate"),
-    "no_grad": ("unrolled.autograd", "no_grad"),
-    "stack": ("unrolled.autograd", "stack"),
-    "load": ("unrolled.checkpoint", "load_model"),
-    "conv2d": ("unrolled.ops.conv", "conv2d"),
-    "conv2d_backward": ("unrolled.ops.conv", "conv2d_backward"),
-    "conv2d_backward_input": ("unrolled.ops.conv", "conv2d_backward_input"),
-    "conv2d_backward_weight": ("unrolled.ops.conv", "conv2d_backward_weight"),
-    "manual_seed": ("unrolled.random", "manual_seed"),
-    "History": ("unrolled.training", "History"),
-    "Trainer": ("unrolled.training", "Trainer"),
-}
+__all__ = [
+    "History",
+    "Tensor",
+    "Trainer",
+    "__version__",
+    "autograd",
+    "checkpoint",
+    "cli",
+    "concatenate",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_backward_input",
+    "conv2d_backward_weight",
+    "ctc",
+    "data",
+    "get_num_threads",
+    "load",
+    "manual_seed",
+    "metrics",
+    "models",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "plot",
+    "random",
+    "reference",
+    "set_num_threads",
+    "show_config",
+    "stack",
+    "training",
+]
 
-__all__ = [*_LAZY, "__version__", "get_num_threads", "set_num_threads", "show_config"]
+# Where the names that are not submodules live.
+_HOMES = {
+    "History": "unrolled.training",
+    "Tensor": "unrolled.autograd",
+    "Trainer": "unrolled.training",
+    "concatenate": "unrolled.autograd",
+    "conv2d": "unrolled.ops.conv",
+    "conv2d_backward": "unrolled.ops.conv",
+    "conv2d_backward_input": "unrolled.ops.conv",
+    "conv2d_backward_weight": "unrolled.ops.conv",
+    "manual_seed": "unrolled.random",
+    "no_grad": "unrolled.autograd",
+    "stack": "unrolled.autograd",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name not in __all__:
         raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
-    module, attribute = _LAZY[name]
-    found = importlib.import_module(module)
-    value = found if attribute is None else getattr(found, attribute)
+    if name == "load":
+        value: Any = importlib.import_module("unrolled.checkpoint").load_model
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        value = importlib.import_module(f"unrolled.{name}")
     globals()[name] = value
     return value
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 RealArray = NDArray[Any]
 
+# Sizes, strides and paddings above it are mistakes; below it, no sum of a few overflows 64 bits.
+LARGEST_SIZE = 2**31 - 1
+
 
 def _as_numpy(value: Any, name: str) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
@@ -22,7 +25,7 @@ def _as_numpy(value: Any, name: str) -> NDArray[Any]:
 
 
 def real_dtype(array: NDArray[Any], name: str) -> np.dtype[Any]:
-    """Precision in which `array` is worked on: float64 where it has more than 32 bits, else float32."""
+    """Return the precision to work in: float64 for more than 32 bits, else float32."""
     if array.dtype.kind == "f":
         return np.dtype(np.float64 if array.dtype.itemsize > 4 else np.float32)
     if array.dtype.kind in "iub":
@@ -52,7 +55,7 @@ def as_real(value: Any, name: str) -> RealArray:
 
 
 def as_indices(value: Any, name: str, ndim: int | None = None) -> NDArray[np.int64]:
-    """An array of whole numbers as int64.
+    """Convert to an array of whole numbers, int64.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def as_lengths(value: Any, name: str, count: int, longest: int) -> NDArray[np.in
 
 
 def as_pair(value: Any, name: str, minimum: int) -> tuple[int, int]:
-    """A number or a pair of numbers, each at least `minimum`."""
+    """Make a pair of a number or a pair of numbers, each at least `minimum`."""
     pair = (value, value) if isinstance(value, (int, np.integer)) else value
     try:
         first, second = (int(v) for v in pair)
@@ -98,8 +101,8 @@ def as_pair(value: Any, name: str, minimum: int) -> tuple[int, int]:
     except (TypeError, ValueError):
         message = f"{name} must be a whole number or a pair of them, got {value!r}"
         raise TypeError(message) from None
-    if first < minimum or second < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+    if not all(minimum <= v <= LARGEST_SIZE for v in (first, second)):
+        raise ValueError(f"{name} must lie in {minimum} .. {LARGEST_SIZE}, got {value!r}")
     return first, second
 
 

@@ -1,4 +1,4 @@
-"""The compiled core: exact dtypes, C order, new arrays out. Written by hand; mypy's stubtest keeps it true."""
+"""The compiled core: exact dtypes, C order, new arrays out. mypy's stubtest keeps it true."""
 
 from typing import Any
 

@@ -53,8 +53,8 @@ def loss(
     Parameters
     ----------
     log_probs : array, shape (N, T, C) or (T, C)
-        Natural log probabilities of each class at each frame. Frames beyond an item's length are never
-        read.
+        Natural log probabilities of each class at each frame. Frames beyond an item's length are
+        never read.
     targets : array of int, shape (N, L) with `target_lengths`, or a list of lists
         Class indices without blanks; one flat target for (T, C).
     input_lengths : array of int, shape (N,), optional
@@ -110,9 +110,9 @@ def loss_and_grad(
     log_probs, targets, input_lengths, target_lengths, blank, reduction, infeasible
         As in `loss`.
     wrt : {"log_probs", "logits"}
-        "log_probs": the gradient is minus the posterior of each class at each frame. "logits": rows are
-        normalised inside (log probabilities stay what they are), and the gradient is softmax minus
-        posterior, which is what PyTorch calls the gradient of its log probabilities.
+        "log_probs": the gradient is minus the posterior of each class at each frame. "logits": rows
+        are normalised inside (log probabilities stay what they are), and the gradient is softmax
+        minus posterior, which is what PyTorch calls the gradient of its log probabilities.
 
     Returns
     -------
@@ -133,8 +133,8 @@ def loss_and_grad(
     return value, grad if batch.batched else grad[0]
 
 
-def required_frames(target: Sequence[int]) -> int:
-    """Frames that an alignment of `target` needs: its length, and a blank between equal neighbours.
+def required_frames(target: Sequence[int] | NDArray[np.int64]) -> int:
+    """Count the frames that `target` needs: its symbols, and a blank between equal neighbours.
 
     >>> required_frames([1, 1, 2])
     4
@@ -144,7 +144,7 @@ def required_frames(target: Sequence[int]) -> int:
 
 
 def greedy(log_probs: Any, lengths: Any = None, *, blank: int = 0) -> Hypothesis | list[Hypothesis]:
-    """Reading of the best class of each frame: repeats merged, blanks dropped.
+    """Read the best class of each frame: repeats merged, blanks dropped.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ def greedy(log_probs: Any, lengths: Any = None, *, blank: int = 0) -> Hypothesis
     Returns
     -------
     Hypothesis for (T, C), list of them for (N, T, C)
-        Each span covers the frames in which its token is the best class. Equal values: the lower class.
+        Each span covers the frames in which its token is the best class; of equal values the lower
+        class is taken.
 
     Raises
     ------
@@ -183,7 +184,7 @@ def _read_path(scores: RealArray, blank: int) -> Hypothesis:
     path = scores.argmax(axis=1)
     best = scores.max(axis=1, initial=-np.inf).astype(np.float64)
     starts = np.flatnonzero(np.diff(path, prepend=-1))
-    ends = np.append(starts[1:], path.size)
+    ends = np.append(starts, path.size)[1:]
     spans = [
         Span(int(path[start]), int(start), int(end), float(best[start:end].mean()))
         for start, end in zip(starts, ends, strict=True)
@@ -224,24 +225,23 @@ def _as_class(blank: int, classes: int) -> int:
     return blank % classes
 
 
-def _split_targets(
-    targets: Any, lengths: Any, n: int, batched: bool
-) -> list[NDArray[np.int64]]:
+def _split_targets(targets: Any, lengths: Any, n: int, batched: bool) -> list[NDArray[np.int64]]:
     if not batched:
-        target = as_indices(targets, "targets")
-        targets = target.reshape(1, -1)
+        targets = [targets]
     if isinstance(targets, (list, tuple)):
-        if lengths is None:
-            items = [as_indices(item, f"targets[{i}]", ndim=1) for i, item in enumerate(targets)]
-            if len(items) != n:
-                raise ValueError(f"targets must have one list an item: {n}, got {len(items)}")
-            return items
-        targets = np.asarray(targets)
-    padded = as_indices(targets, "targets")
-    if padded.ndim != 2 or padded.shape[0] != n:
-        raise ValueError(f"targets must be lists or have the axes (N, L), N = {n}, got {padded.shape}")
-    lengths = as_lengths(lengths, "target_lengths", n, padded.shape[1])
-    return [row[:length] for row, length in zip(padded, lengths, strict=True)]
+        items = [as_indices(item, f"targets[{i}]", ndim=1) for i, item in enumerate(targets)]
+    else:
+        items = list(as_indices(targets, "targets", ndim=2))
+    if len(items) != n:
+        raise ValueError(f"targets must have one list or row an item: {n}, got {len(items)}")
+    if lengths is None:
+        return items
+    longest = max((item.size for item in items), default=0)
+    ends = as_lengths(lengths, "target_lengths", n, longest)
+    for i, (item, end) in enumerate(zip(items, ends, strict=True)):
+        if end > item.size:
+            raise ValueError(f"target_lengths of item {i} is {end}, it has {item.size} symbols")
+    return [item[:end] for item, end in zip(items, ends, strict=True)]
 
 
 def _check_target(target: NDArray[np.int64], item: int, classes: int, blank: int) -> None:

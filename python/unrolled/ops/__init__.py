@@ -1,6 +1,6 @@
 """Arrays in, arrays out: one function for each pass of each kernel family.
 
 Every function takes anything with ``__array__`` or ``__dlpack__``, in any float dtype and memory
-order, and returns new NumPy arrays: float64 where a float64 came in, else float32. Nothing is cached
-between calls.
+order, and returns new NumPy arrays: float64 where a float64 came in, else float32. Nothing is
+cached between calls.
 """

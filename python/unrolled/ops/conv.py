@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 from unrolled import _core
 from unrolled._arrays import RealArray, as_pair, as_reals, require_axes, require_shape
 
-Pair = Union[int, tuple[int, int]]
+Pair: TypeAlias = "int | tuple[int, int]"
 
 
 def conv2d(
@@ -47,11 +47,14 @@ def conv2d(
     require_axes(x, "x", "N, C, H, W")
     require_axes(weight, "weight", "K, C, R, S")
     if x.shape[1] != weight.shape[1]:
-        raise ValueError(f"x has {x.shape[1]} channels, weight {weight.shape} is for another number")
+        raise ValueError(
+            f"x has {x.shape[1]} channels, weight {weight.shape} is for another number"
+        )
     if bias is not None:
         require_shape(bias, "bias", (weight.shape[0],), "the kernels of weight")
     stride, padding = as_pair(stride, "stride", 1), as_pair(padding, "padding", 0)
     output_size(x.shape[2:], weight.shape[2:], stride, padding)
+    _require_memory(x, padding)
     return _core.conv2d(x, weight, bias, stride, padding)
 
 
@@ -156,7 +159,10 @@ def conv2d_backward_weight(
 
 
 def output_size(
-    size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, int], padding: tuple[int, int]
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
 ) -> tuple[int, int]:
     """Rows and columns that a window of size `kernel` finds in an image of size `size`."""
     for axis, name in enumerate(("rows", "columns")):
@@ -171,6 +177,12 @@ def output_size(
         (size[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in (0, 1)
     )
     return rows, columns
+
+
+def _require_memory(x: RealArray, padding: tuple[int, int]) -> None:
+    rows, columns = x.shape[2] + 2 * padding[0], x.shape[3] + 2 * padding[1]
+    if x.shape[1] * rows * columns > 2**40:
+        raise ValueError(f"padding {padding} makes an image of {rows} x {columns}: far too large")
 
 
 def _check_grad_y(

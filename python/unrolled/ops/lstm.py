@@ -35,8 +35,8 @@ def lstm(
     x : array, shape (N, T, D)
         Padded sequences; what lies beyond an item's length is never read.
     weights : sequence of (weight_ih (4H, D), weight_hh (4H, H), bias_ih (4H,), bias_hh (4H,))
-        One entry a direction, gates in the order i, f, g, o; a bias may be None. The second direction
-        starts at each item's true end.
+        One entry a direction, gates in the order i, f, g, o; a bias may be None. The second
+        direction starts at each item's true end.
     h0, c0 : array, shape (directions, N, H), optional
         Initial states; zeros where not given.
     lengths : array of int, shape (N,), optional
@@ -58,13 +58,17 @@ def lstm(
 
     Notes
     -----
-    Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. An item gives the same
+    Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. An item gives the
     bits alone and in any batch.
     """
     if len(weights) not in (1, 2):
         raise ValueError(f"weights must have one or two directions, got {len(weights)}")
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    flat = {f"{name}[{d}]": w for d, ws in enumerate(weights) for name, w in zip(names, ws, strict=True)}
+    flat = {
+        f"{name}[{d}]": weight
+        for d, of_direction in enumerate(weights)
+        for name, weight in zip(names, of_direction, strict=True)
+    }
     x, h0, c0, *rest = as_reals(x=x, h0=h0, c0=c0, **flat)
     directions = [tuple(rest[i : i + 4]) for i in range(0, len(rest), 4)]
     require_axes(x, "x", "N, T, D")
@@ -117,7 +121,7 @@ def lstm_backward(
     grad_x, by_direction, grad_h0, grad_c0 = _core.lstm_backward(
         grad_output, grad_h_n, grad_c_n, x, lengths, weights, h0, c0, tape
     )
-    results = [
+    results: list[tuple[Any, ...]] = [
         (w_ih, w_hh, None if ws[2] is None else bias, None if ws[3] is None else bias.copy())
         for (w_ih, w_hh, bias), ws in zip(by_direction, weights, strict=True)
     ]

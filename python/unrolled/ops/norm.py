@@ -24,8 +24,8 @@ def batch_norm(
     x : array, shape (N, C, ...)
     weight, bias : array, shape (C,), optional
     mean, var : array, shape (C,), optional
-        Statistics to use (inference). Where not given, those of the batch are taken: the mean and the
-        biased variance over all axes but C.
+        Statistics to use (inference). Where not given, those of the batch are taken: the mean and
+        the biased variance over all axes but C.
     eps : float
         Added to the variance.
 
@@ -38,11 +38,13 @@ def batch_norm(
     Raises
     ------
     ValueError
-        The shapes do not fit, only one of `mean` and `var` is given, or a channel has no value to
-        take statistics of.
+        The shapes do not fit, only one of `mean` and `var` is given, `eps` is negative, or a
+        channel has no value to take statistics of.
     """
     x, weight, bias, mean, var = as_reals(x=x, weight=weight, bias=bias, mean=mean, var=var)
     _check(x, weight=weight, bias=bias, mean=mean, var=var)
+    if not eps >= 0:
+        raise ValueError(f"eps must not be negative, got {eps}")
     if (mean is None) != (var is None):
         raise ValueError("mean and var must be given together")
     if mean is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 from unrolled import _core
-from unrolled._arrays import RealArray, as_real
+from unrolled._arrays import RealArray, as_real, require_shape
 
 
 def sgd_step(
@@ -38,6 +40,8 @@ def sgd_step(
     ValueError
         Shapes differ or an array is read-only.
     """
+    _require_places(param=param, velocity=velocity)
+    _require_same(param, grad=grad, velocity=velocity)
     _core.sgd_step(param, grad, velocity, lr, momentum, weight_decay, nesterov, first)
 
 
@@ -56,7 +60,8 @@ def adam_step(
 ) -> None:
     """One step of Adam (Kingma and Ba 2015) on `param`, in place; `step` counts from 1.
 
-    With `decoupled`, the weight decay acts on the parameter itself: AdamW (Loshchilov and Hutter 2019).
+    With `decoupled`, the weight decay acts on the parameter itself: AdamW (Loshchilov and Hutter
+    2019).
 
     Raises
     ------
@@ -65,6 +70,10 @@ def adam_step(
     ValueError
         Shapes differ, an array is read-only, or `step` is below 1.
     """
+    _require_places(param=param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    _require_same(param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    if step < 1:
+        raise ValueError(f"step counts from 1, got {step}")
     beta1, beta2 = betas
     _core.adam_step(
         param, grad, exp_avg, exp_avg_sq, lr, beta1, beta2, eps, weight_decay, decoupled, step
@@ -73,6 +82,7 @@ def adam_step(
 
 def scale_(array: RealArray, factor: float) -> None:
     """Multiply `array` by `factor`, in place."""
+    _require_places(array=array)
     _core.scale(array, factor)
 
 
@@ -93,3 +103,26 @@ def gradient_norm(arrays: Iterable[RealArray]) -> float:
     exponent = max(math.frexp(top)[1], -1020)
     total = sum(_core.sum_squares(array, math.ldexp(1.0, -exponent)) for array in reals)
     return math.sqrt(total) * math.ldexp(1.0, exponent) if exponent < 1024 else math.inf
+
+
+def _require_places(**arrays: RealArray | None) -> None:
+    """Raise unless the arrays can be written in place; a copy would take the step and be lost."""
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(f"{name} must be a float32 or float64 NumPy array, got {kind}")
+        if not array.flags.c_contiguous:
+            raise ValueError(f"{name} must be in C order to be changed in place")
+        if not array.flags.writeable:
+            raise ValueError(f"{name} is read-only, it must be writeable to be changed in place")
+
+
+def _require_same(param: RealArray, **arrays: RealArray | None) -> None:
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        if array.dtype != param.dtype:
+            raise TypeError(f"{name} is {array.dtype}, it must be {param.dtype} as param is")
+        require_shape(array, name, param.shape, "the shape of param")

@@ -1,0 +1,171 @@
+"""The problems of ``unrolled check``: each runs a kernel and its reference on the same numbers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+# Runs one problem with the functions of a module, compiled or reference, and returns its arrays.
+Problem = Callable[[Any, np.random.Generator, Any], tuple[Array, ...]]
+
+# Largest error allowed, relative to the largest magnitude of the expected array: some roundings of
+# sums over a few thousand terms. The test suite has closer bounds.
+TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
+
+
+class Result(NamedTuple):
+    """Largest relative error of one kernel at one ISA level and precision."""
+
+    kernel: str
+    level: str
+    dtype: str
+    error: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error is within the tolerance; NaN is not."""
+        return self.error <= TOLERANCES[self.dtype]
+
+
+def check_kernels(level: str) -> Iterator[Result]:
+    """Compare every kernel with the reference; the ISA level must be set already."""
+    for kernel, (stem, problem) in PROBLEMS.items():
+        package = "unrolled" if stem == "ctc" else "unrolled.ops"
+        compiled = importlib.import_module(f"{package}.{stem}")
+        reference = importlib.import_module(f"unrolled.reference.{stem}")
+        for dtype in TOLERANCES:
+            actual = problem(compiled, np.random.default_rng(0), dtype)
+            expected = problem(reference, np.random.default_rng(0), dtype)
+            yield Result(kernel, level, dtype, _largest_error(actual, expected))
+
+
+def _largest_error(actual: tuple[Array, ...], expected: tuple[Array, ...]) -> float:
+    errors = []
+    for a, e in zip(actual, expected, strict=True):
+        scale = max(float(np.max(np.abs(e), initial=0.0)), np.finfo(np.float64).tiny)
+        errors.append(float(np.max(np.abs(np.asarray(a, np.float64) - e), initial=0.0)) / scale)
+    return float(np.max(errors))  # NaN stays NaN
+
+
+def _normal(rng: np.random.Generator, dtype: Any, *shape: int) -> Array:
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def _matmul(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    return (m.matmul(_normal(rng, dtype, 37, 530), _normal(rng, dtype, 530, 67)),)
+
+
+def _linear(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    x, weight, bias = (
+        _normal(rng, dtype, 19, 45),
+        _normal(rng, dtype, 33, 45),
+        _normal(rng, dtype, 33),
+    )
+    grads = m.linear_backward(_normal(rng, dtype, 19, 33), x, weight)
+    return (m.linear(x, weight, bias), *grads)
+
+
+def _conv2d(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    x, weight = _normal(rng, dtype, 2, 3, 9, 11), _normal(rng, dtype, 5, 3, 3, 3)
+    y = m.conv2d(x, weight, _normal(rng, dtype, 5), stride=(1, 2), padding=1)
+    grad_y = _normal(rng, dtype, *y.shape)
+    return (y, *m.conv2d_backward(grad_y, x, weight, stride=(1, 2), padding=1))
+
+
+def _max_pool2d(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    x = _normal(rng, dtype, 2, 3, 9, 11)
+    y, window = m.max_pool2d_with_indices(x, 3, stride=2, padding=1)
+    grad_y = _normal(rng, dtype, *y.shape)
+    grad_x = m.max_pool2d_backward(grad_y, window, (9, 11), 3, stride=2, padding=1)
+    return y, window, grad_x
+
+
+def _batch_norm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    x, weight, bias = _normal(rng, dtype, 4, 5, 33), _normal(rng, dtype, 5), _normal(rng, dtype, 5)
+    y, mean, var = m.batch_norm(x, weight, bias)
+    grad_y = _normal(rng, dtype, *y.shape)
+    return (y, mean, var, *m.batch_norm_backward(grad_y, x, weight, mean, var))
+
+
+def _bias_relu(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    x = _normal(rng, dtype, 4, 5, 33)
+    y = m.bias_relu(x, _normal(rng, dtype, 5))
+    return (y, *m.bias_relu_backward(_normal(rng, dtype, *y.shape), y))
+
+
+def _elementwise(name: str) -> Problem:
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        return (getattr(m, name)(3 * _normal(rng, dtype, 1003)),)
+
+    return problem
+
+
+def _rows(name: str) -> Problem:
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        y = getattr(m, name)(3 * _normal(rng, dtype, 7, 83))
+        return y, getattr(m, f"{name}_backward")(_normal(rng, dtype, 7, 83), y)
+
+    return problem
+
+
+def _lstm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    x, hidden = _normal(rng, dtype, 3, 9, 5), 17
+    shapes = ((4 * hidden, 5), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,))
+    weights = [tuple(0.3 * _normal(rng, dtype, *s) for s in shapes) for _ in range(2)]
+    h0, c0 = _normal(rng, dtype, 2, 3, hidden), _normal(rng, dtype, 2, 3, hidden)
+    output, h_n, c_n, saved = m.lstm(x, weights, h0=h0, c0=c0, lengths=[4, 9, 1])
+    grads = (_normal(rng, dtype, *array.shape) for array in (output, h_n, c_n))
+    grad_x, grad_weights, grad_h0, grad_c0 = m.lstm_backward(*grads, saved)
+    by_weight = (grad for direction in grad_weights for grad in direction)
+    return (output, h_n, c_n, grad_x, grad_h0, grad_c0, *by_weight)
+
+
+def _ctc_loss(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    logits = 2 * _normal(rng, dtype, 3, 40, 12)
+    targets = [[1, 1, 2, 3, 3, 3], [], list(rng.integers(1, 12, 15))]
+    loss, grad = m.loss_and_grad(logits, targets, [40, 5, 38], wrt="logits")
+    return np.asarray(loss), grad
+
+
+def _optimizer(name: str, states: int, **settings: Any) -> Problem:
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        param, grad = _normal(rng, dtype, 1003), _normal(rng, dtype, 1003)
+        arrays = [np.abs(_normal(rng, dtype, 1003)) for _ in range(states)]
+        getattr(m, name)(param, grad, *arrays, **settings)
+        return (param, *arrays)
+
+    return problem
+
+
+def _gradient_norm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    arrays = [_normal(rng, dtype, 1003), 1e30 * _normal(rng, dtype, 50)]
+    return (np.asarray(m.gradient_norm(arrays)),)
+
+
+_ADAM = {"lr": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.1, "step": 3}
+
+# Kernel name -> (stem, problem).
+PROBLEMS: dict[str, tuple[str, Problem]] = {
+    "matmul": ("matmul", _matmul),
+    "linear": ("matmul", _linear),
+    "conv2d": ("conv", _conv2d),
+    "max_pool2d": ("pool", _max_pool2d),
+    "batch_norm": ("norm", _batch_norm),
+    "bias_relu": ("activation", _bias_relu),
+    "exp": ("activation", _elementwise("exp")),
+    "tanh": ("activation", _elementwise("tanh")),
+    "sigmoid": ("activation", _elementwise("sigmoid")),
+    "softmax": ("softmax", _rows("softmax")),
+    "log_softmax": ("softmax", _rows("log_softmax")),
+    "lstm": ("lstm", _lstm),
+    "ctc.loss": ("ctc", _ctc_loss),
+    "sgd_step": ("optim", _optimizer("sgd_step", 1, lr=0.1, momentum=0.9, weight_decay=0.01)),
+    "adam_step": ("optim", _optimizer("adam_step", 2, decoupled=False, **_ADAM)),
+    "adamw_step": ("optim", _optimizer("adam_step", 2, decoupled=True, **_ADAM)),
+    "gradient_norm": ("optim", _gradient_norm),
+}

@@ -1,0 +1,90 @@
+"""What a training run was started with, so that it is only resumed with the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from unrolled.cli.errors import CommandError
+from unrolled.data.lines import LineSet
+
+SETTINGS_FILE = "settings.json"
+_OF_THE_DATA = ("lines", "charset", "data")  # what is not an option of the command
+_WRITTEN_BY_TRAINING = ("training.safetensors", "model.safetensors")
+
+
+def check_output(out: Path, resume: bool) -> None:
+    """Refuse an output folder that cannot be one, or that holds a model already.
+
+    Raises
+    ------
+    CommandError
+        With what to do instead.
+    """
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"{out}: is a file; name a folder for the model with --out")
+    for parent in out.parents:
+        if parent.exists():
+            if not parent.is_dir():
+                raise CommandError(f"{parent}: is a file; name another folder with --out")
+            break
+    if not resume and any((out / name).exists() for name in _WRITTEN_BY_TRAINING):
+        raise CommandError(
+            f"{out}: holds a model already; go on training it with --resume, or name another "
+            "folder with --out"
+        )
+
+
+def check_resumed(out: Path, settings: dict[str, Any]) -> None:
+    """Refuse to resume with other data or settings than the run was started with.
+
+    Raises
+    ------
+    CommandError
+        If a setting differs, or the file that holds them is damaged.
+    """
+    path = out / SETTINGS_FILE
+    if not path.exists():
+        return
+    try:
+        before = json.loads(path.read_bytes())
+        changed = [name for name in settings if before[name] != settings[name]]
+    except (ValueError, TypeError, LookupError):
+        raise CommandError(
+            f"{path}: damaged; remove the folder and train again without --resume"
+        ) from None
+    options = [name for name in changed if name not in _OF_THE_DATA]
+    if options:
+        name = options[0]
+        option = "--" + name.replace("_", "-")
+        raise CommandError(
+            f"{out}: was started with {option} {before[name]}, now it is {settings[name]}; "
+            "resume with the same, or name another folder with --out"
+        )
+    if changed:
+        raise CommandError(
+            f"{out}: was trained on other lines ({before['lines']:,} then, {settings['lines']:,} "
+            "now); resume with the same images and labels, or name another folder with --out"
+        )
+
+
+def write_settings(out: Path, settings: dict[str, Any]) -> None:
+    """Write them into the folder, which is made."""
+    from unrolled._files import write_atomically
+
+    text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+    write_atomically(out / SETTINGS_FILE, text.encode())
+
+
+def fingerprint(parts: Iterable[LineSet]) -> str:
+    """Identify lines by their texts and pixels."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)} lines".encode())
+        for text, image in zip(part.texts, part.images, strict=True):
+            digest.update(f"{text}\n{image.shape}".encode())
+            digest.update(image.tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,62 @@
+"""Tables and facts on the terminal: with rich where it is installed, else plain and aligned."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print names and what is to say of them, in two columns that fit from block to block."""
+    for name, text in facts:
+        print(f"{name:<16} {text}", flush=True)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Print a table; columns whose name begins with ``>`` are aligned to the right."""
+    if sys.stdout.isatty():
+        try:
+            from rich.console import Console
+            from rich.table import Table
+        except ImportError:
+            pass
+        else:
+            _print_rich(Console(highlight=False), Table, header, rows, title)
+            return
+    print("\n".join(_plain_lines(header, rows, title)), flush=True)
+
+
+def _print_rich(
+    console: Any, table_class: Any, header: Sequence[str], rows: Sequence[Sequence[str]], title: str
+) -> None:
+    from rich.text import Text
+
+    table = table_class(title=title or None, title_justify="left", title_style="bold")
+    for name in header:
+        table.add_column(name.lstrip(">"), justify="right" if name[0] == ">" else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: brackets in a cell are no markup
+    console.print(table)
+
+
+def _plain_lines(header: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> Iterable[str]:
+    names = [name.lstrip(">") for name in header]
+    widths = [max(map(_columns, column)) for column in zip(names, *rows, strict=True)]
+    if title:
+        yield title
+    for cells in (names, ["-" * width for width in widths], *rows):
+        padded = []
+        for name, cell, width in zip(header, cells, widths, strict=True):
+            space = " " * (width - _columns(cell))
+            padded.append(space + cell if name[0] == ">" else cell + space)
+        yield "  ".join(padded).rstrip()
+
+
+def _columns(text: str) -> int:
+    """Columns of a terminal that a text takes: 2 for wide characters, 0 for combining ones."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )

@@ -1,0 +1,20 @@
+"""``unrolled train``: one sub-command for each kind of data."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+#: Each is a module ``train_<kind>`` beside this one, with ``add_parser`` as every command.
+KINDS = ("lines",)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command and its kinds."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a model on your own data",
+    )
+    kinds = parser.add_subparsers(title="kinds of data", metavar="KIND", required=True)
+    for kind in KINDS:
+        importlib.import_module(f"unrolled.cli.train_{kind}").add_parser(kinds)

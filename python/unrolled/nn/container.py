@@ -1,0 +1,53 @@
+"""Modules made of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from unrolled.nn.module import Module
+
+
+class Sequential(Module):
+    """Modules run one after the other; parts are named ``0``, ``1``, ...
+
+    Parameters
+    ----------
+    *modules : Module
+        Each gets the output of the one before.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not a module.
+
+    Examples
+    --------
+    >>> from unrolled import nn
+    >>> net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> net[0].weight.shape, len(net), net([[1.0, 2.0, 3.0]]).shape
+    ((8, 3), 3, (1, 2))
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        for position, module in enumerate(modules):
+            if not isinstance(module, Module):
+                raise TypeError(
+                    f"module {position} of Sequential is a {type(module).__name__}, not a Module"
+                )
+            setattr(self, str(position), module)
+
+    def forward(self, x: Any) -> Any:
+        """Run the modules in their order."""
+        for module in self:
+            x = module(x)
+        return x
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Module]:
+        return (module for _, module in self.children())
+
+    def __getitem__(self, position: int) -> Module:
+        return list(self)[position]

@@ -1,0 +1,7 @@
+"""The field's textbook loops: plain Python and NumPy, float64, one readable function each.
+
+Every module here has the name of the kernel family it mirrors, and its functions take the same
+arguments as those of `unrolled.ops` and `unrolled.ctc`. Nothing is optimised: the point is that
+the loops can be read beside a textbook, and that the kernels can be tested against them. They
+are never a run-time fallback.
+"""

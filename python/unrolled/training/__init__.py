@@ -1,0 +1,8 @@
+"""Training that can be stopped at any moment and goes on with the same bits."""
+
+from unrolled.checkpoint import CheckpointError, NonFiniteError
+from unrolled.training.history import History
+from unrolled.training.run import TrainingInterrupted
+from unrolled.training.trainer import Trainer
+
+__all__ = ["CheckpointError", "History", "NonFiniteError", "Trainer", "TrainingInterrupted"]

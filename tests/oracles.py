@@ -1,0 +1,132 @@
+"""Independent judges of the kernels: differences, brute force, and comparisons."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+
+def assert_close(actual, expected, tolerance, label="", scale=0.0):
+    """Compare two arrays; the error is relative to the largest expected magnitude.
+
+    `scale`, when larger, takes its place: the magnitude of what was added up to a small result.
+
+    NaN and infinities must stand in the same places. A failure names the worst element.
+    """
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape, f"{label}: shape {actual.shape}, not {expected.shape}"
+    wide, expected = actual.astype(np.float64), expected.astype(np.float64)
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(wide[~finite], expected[~finite], err_msg=label)
+    if not finite.any():
+        return
+    scale = max(float(np.abs(expected[finite]).max()), scale, np.finfo(np.float64).tiny)
+    with np.errstate(invalid="ignore"):
+        error = np.where(finite, np.abs(wide - expected), 0.0) / scale
+    worst = np.unravel_index(int(np.argmax(np.where(np.isnan(error), np.inf, error))), error.shape)
+    assert error[worst] <= tolerance, (
+        f"{label}: largest error {error[worst]:.3g} of the scale {scale:.3g}, allowed "
+        f"{tolerance:.3g}, at {tuple(int(i) for i in worst)}: "
+        f"{actual[worst]!r}, not {expected[worst]!r}"
+    )
+
+
+def assert_same_bits(actual, expected, label=""):
+    """Compare arrays, or nested lists and tuples of them, byte for byte."""
+    for k, (a, e) in enumerate(zip(arrays_in(actual), arrays_in(expected), strict=True)):
+        assert (a.shape, a.dtype) == (e.shape, e.dtype), f"{label}[{k}]: {a.shape} {a.dtype}"
+        if a.tobytes() != e.tobytes():
+            different = int(np.sum(a != e))
+            raise AssertionError(f"{label}[{k}]: {different} of {a.size} elements differ in bits")
+
+
+def assert_same_bits_as_one_thread(function, threads):
+    """Call `function` on one thread and on `threads`; every byte must agree."""
+    import unrolled
+
+    unrolled.set_num_threads(1)
+    expected = function()
+    unrolled.set_num_threads(threads)
+    assert_same_bits(function(), expected, f"{threads} threads")
+
+
+def arrays_in(value):
+    """List the arrays (and numbers) in nested lists and tuples; None is left out."""
+    if isinstance(value, (list, tuple)):
+        return [array for item in value for array in arrays_in(item)]
+    return [] if value is None else [np.asarray(value)]
+
+
+def numeric_gradient(function, array, step=1e-5):
+    """Return the gradient of a scalar function by central differences, in float64."""
+    point = np.array(array, np.float64)
+    gradient = np.zeros_like(point)
+    for index in np.ndindex(point.shape):
+        value = point[index]
+        point[index] = value + step
+        above = function(point)
+        point[index] = value - step
+        below = function(point)
+        point[index] = value
+        gradient[index] = (float(above) - float(below)) / (2 * step)
+    return gradient
+
+
+def collapse(path, blank):
+    """Merge repeats, drop blanks; written apart from the reference on purpose."""
+    tokens, last = [], None
+    for token in path:
+        if token not in (last, blank):
+            tokens.append(token)
+        last = token
+    return tokens
+
+
+def brute_force_ctc(log_probs, target, blank):
+    """Sum over every path of (T, C): the loss and the occupation (T, C), for tiny sizes."""
+    T, C = log_probs.shape
+    probabilities = np.exp(np.asarray(log_probs, np.float64))
+    total, occupied = 0.0, np.zeros((T, C))
+    for path in itertools.product(range(C), repeat=T):
+        if collapse(path, blank) != list(target):
+            continue
+        p = float(np.prod([probabilities[t, c] for t, c in enumerate(path)]))
+        total += p
+        for t, c in enumerate(path):
+            occupied[t, c] += p
+    if total == 0.0:
+        return np.inf, occupied
+    return -np.log(total), occupied / total
+
+
+def ulp_error(actual, exact):
+    """Return the distance of every value to an exact one (longdouble), in its own last place."""
+    actual = np.asarray(actual)
+    rounded = np.asarray(exact).astype(actual.dtype)
+    spacing = np.spacing(np.abs(rounded)).astype(np.longdouble)
+    return np.abs(actual.astype(np.longdouble) - exact) / spacing
+
+
+def strided_bit_patterns(dtype, count):
+    """Return about `count` finite numbers whose bit patterns are spread evenly over the type."""
+    bits = np.dtype(f"u{np.dtype(dtype).itemsize}")
+    stride = np.iinfo(bits).max // count | 1  # odd: the low bits vary too
+    patterns = np.arange(count, dtype=np.uint64) * np.uint64(stride)
+    values = patterns.astype(bits).view(dtype)
+    return values[np.isfinite(values)]
+
+
+def unusual_layouts(array):
+    """Yield the same numbers in layouts that are not C order: (name, array)."""
+    wide = np.zeros(tuple(2 * size for size in array.shape), array.dtype)
+    every_other = tuple(slice(None, None, 2) for _ in array.shape)
+    wide[every_other] = array
+    yield "non-contiguous", wide[every_other]
+    backwards = tuple(slice(None, None, -1) for _ in array.shape)
+    yield "reversed", np.ascontiguousarray(array[backwards])[backwards]
+    yield "Fortran order", np.asfortranarray(array)
+    yield "big-endian", array.astype(array.dtype.newbyteorder(">"))
+    read_only = array.copy()
+    read_only.flags.writeable = False
+    yield "read-only", read_only
