@@ -78,6 +78,31 @@ OPERATIONS = {
 ALL_OPERATIONS = pytest.mark.parametrize("name", OPERATIONS)
 
 
+def numpy_softmax(x, axis):
+    return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+
+
+# What NumPy calls the same thing, where the operation above does not run on arrays as it is.
+IN_NUMPY = {
+    "transpose swap": lambda x: x.swapaxes(-1, 0),
+    "unsqueeze": lambda x: np.expand_dims(x, 1),
+    "exp": np.exp,
+    "log": np.log,
+    "tanh": lambda x: np.tanh(x - 1),
+    "sigmoid": lambda x: 1 / (1 + np.exp(1 - x)),
+    "relu": lambda x: np.maximum(x - 1, 0),
+    "softmax": lambda x: numpy_softmax(3 * x, -1),
+    "softmax axis": lambda x: numpy_softmax(3 * x, 0),
+    "log_softmax": lambda x: np.log(numpy_softmax(3 * x, -1)),
+    "log_softmax axis": lambda x: np.log(numpy_softmax(3 * x, 1)),
+    "where": lambda a, b: np.where(a > b, a, b * b),
+    "where constant": lambda x: np.where(x > 1, 0.0, x),
+    "where method": lambda x: np.where(x > 1, x, -1),
+    "concatenate": lambda a, b: np.concatenate([a, b], axis=-1),
+    "stack": lambda a, b: np.stack([a, b, a], axis=1),
+}
+
+
 def inputs_of(shapes, rng, dtype=np.float64):
     return [rng.uniform(0.5, 1.5, shape).astype(dtype) for shape in shapes]
 
@@ -85,6 +110,14 @@ def inputs_of(shapes, rng, dtype=np.float64):
 def value(function, arrays, weights):
     """The number whose gradient is checked: the output times a random upstream gradient."""
     return float(np.sum(function(*(Tensor(array) for array in arrays)).data * weights))
+
+
+@ALL_OPERATIONS
+def test_values_are_numpys(name, rng):
+    function, shapes = OPERATIONS[name]
+    arrays = inputs_of(shapes, rng)
+    expected = IN_NUMPY.get(name, function)(*arrays)
+    assert_close(function(*(Tensor(array) for array in arrays)).data, expected, 1e-14, name)
 
 
 @ALL_OPERATIONS

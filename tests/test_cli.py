@@ -178,6 +178,24 @@ def test_evaluation_as_text(trained, unseen, tmp_path, capsys):
     assert re.search(r"^x +i +\d+$", out, re.M) and "Worst lines" in out
 
 
+def test_worst_lines_come_first():
+    from types import SimpleNamespace
+
+    from unrolled.cli.evaluate import measure
+    from unrolled.data.lines import LineSet
+
+    texts = ["abc", "abcd", "ab", "abc"]
+    lines = LineSet([], texts, ["0", "1", "2", "3"], [])
+    report = measure(SimpleNamespace(charset="abcd"), lines, ["abx", "", "ab", "abx"])
+    assert [(row["name"], row["errors"]) for row in report["worst_lines"]] == [
+        ("1", 4),
+        ("0", 1),
+        ("3", 1),
+    ]
+    assert report["confusions"][0] == {"label": "c", "reading": "x", "count": 2}
+    assert report["character_error_rate"] == 6 / 12 and report["lines_right"] == 1
+
+
 def truth_of(folder):
     rows = (folder / "labels.tsv").read_text("utf-8-sig").splitlines()
     return dict(row.split("\t") for row in rows)
@@ -242,7 +260,9 @@ def plain_locale():
 
 
 def test_output_that_nobody_reads_is_no_error(trained, lines):
-    with unrolled("read", "--model", trained, "--threads", "1", lines / "001.png") as process:
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = ("read", "--model", trained, "--threads", "1", lines / "001.png")
+    with unrolled(*command, env=env) as process:
         process.stdout.close()
         assert process.stderr.read() == "" and process.wait(timeout=60) == 1
 
@@ -383,7 +403,9 @@ def test_an_output_that_is_taken_is_left_alone(lines, trained, tmp_path, capsys)
     assert file.read_text() == "mine"
 
 
-def test_resuming_with_other_settings_or_data_is_refused(lines, unseen, trained, capsys):
+def test_resuming_with_other_settings_or_data_is_refused(
+    lines, unseen, trained, tmp_path, capsys
+):
     before = digest(trained / "training.safetensors")
     line = told(capsys, *train_arguments(lines, trained, "--resume", "--batch-size", "9"))
     assert "was started with --batch-size 8, now it is 9" in line
@@ -391,6 +413,11 @@ def test_resuming_with_other_settings_or_data_is_refused(lines, unseen, trained,
     assert "was started with --valid 0.1, now it is 0" in line
     line = told(capsys, *train_arguments(unseen, trained, "--resume"))
     assert "was trained on other lines (80 then, 30 now)" in line
+    changed = tmp_path / "changed"
+    shutil.copytree(lines, changed)
+    shutil.copy(lines / "002.png", changed / "001.png")
+    line = told(capsys, *train_arguments(changed, trained, "--resume"))
+    assert "was trained on other lines (80 then, 80 now)" in line
     assert digest(trained / "training.safetensors") == before
 
 
@@ -488,7 +515,7 @@ def wait_for(process, path):
         time.sleep(0.01)
 
 
-def test_killed_and_resumed_training_ends_with_the_same_bits(lines, trained, tmp_path):
+def test_killed_and_resumed_training_ends_with_the_same_bits(lines, trained, tmp_path, capsys):
     out = tmp_path / "model"
     with unrolled(*train_arguments(lines, out)) as process:
         wait_for(process, out / "training.safetensors")
@@ -496,6 +523,7 @@ def test_killed_and_resumed_training_ends_with_the_same_bits(lines, trained, tmp
         process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert main(train_arguments(lines, out, "--resume")) == 0
+    assert "resuming from" in capsys.readouterr().err
     assert digest(out / "model.safetensors") == digest(trained / "model.safetensors")
 
 

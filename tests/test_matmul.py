@@ -52,9 +52,13 @@ def test_agrees_with_the_reference_beyond_one_block(isa, dtype, shape, rng, tole
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_one_large_product(isa, dtype, rng, tolerance):
-    a = rng.standard_normal((301, 700)).astype(dtype)
-    b = rng.standard_normal((700, 613)).astype(dtype)
+@pytest.mark.parametrize(
+    "shape", [(301, 700, 613), (3, 5, 4101), (2, 520, 1030), (3079, 4, 2), (97, 2, 70)]
+)
+def test_more_rows_and_columns_than_one_block(isa, dtype, shape, rng, tolerance):
+    rows, depth, columns = shape
+    a = rng.standard_normal((rows, depth)).astype(dtype)
+    b = rng.standard_normal((depth, columns)).astype(dtype)
     assert_close(kernels.matmul(a, b), exact(a, b), tolerance("matmul", dtype))
 
 

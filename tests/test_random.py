@@ -52,7 +52,7 @@ def test_get_state_is_a_copy():
         lambda state: {**state, "bit_generator": "MT19937"},
         lambda state: {**state, "state": {"state": "a", "inc": 1}},
         lambda state: {**state, "state": {"state": 2**200, "inc": 1}},
-        lambda state: {**state, "uinteger": 2**70},
+        lambda state: {**state, "state": {"state": 1, "inc": 1}, "uinteger": 2**70},
     ],
 )
 def test_a_damaged_state_is_refused_and_changes_nothing(damage):

@@ -27,6 +27,18 @@ void pad_image(const ConvShape& s, const Real* x, Real* padded) {
   }
 }
 
+// Short runs: the last vector overlaps the one before.
+template <class Real>
+UNROLLED_INLINE void copy_run(int64_t n, const Real* from, Real* to) {
+  constexpr int64_t W = kWidth<Real>;
+  if (n < W) {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+    return;
+  }
+  for (int64_t i = 0; i + W <= n; i += W) store(to + i, load(from + i));
+  store(to + n - W, load(from + n - W));
+}
+
 template <class Real>
 void pack_pixels(const ConvShape& s, const Real* padded, int64_t k0, int64_t k1, int64_t j0, int64_t j1,
                  int64_t tile_columns, Real* packed) {
@@ -41,7 +53,7 @@ void pack_pixels(const ConvShape& s, const Real* padded, int64_t k0, int64_t k1,
         const int64_t run = s.OW - ow < left ? s.OW - ow : left;
         const Real* from = plane + oh * s.stride_h * s.padded_w + ow * s.stride_w;
         if (s.stride_w == 1) {
-          std::memcpy(to, from, static_cast<size_t>(run) * sizeof(Real));
+          copy_run(run, from, to);
         } else {
           for (int64_t i = 0; i < run; ++i) to[i] = from[i * s.stride_w];
         }
@@ -55,6 +67,29 @@ void pack_pixels(const ConvShape& s, const Real* padded, int64_t k0, int64_t k1,
   }
 }
 
+// `count` taps of a run of pixels in one row of the output; from: the first tap of the first pixel.
+template <class Real>
+void pack_taps_of_run(int64_t run, int64_t stride, int64_t count, int64_t tile_columns, const Real* from,
+                      const int64_t* offsets, Real* packed) {
+  constexpr int64_t W = kWidth<Real>;
+  if (stride == 1 && run >= W) {
+    for (int64_t i = 0; i < run; i += W) {
+      const int64_t first = i + W <= run ? i : run - W;  // the last block overlaps the one before
+      for (int64_t j = 0; j < tile_columns; j += W) {
+        const auto tap = [=](int lane) {
+          return j + lane < count ? load(from + offsets[j + lane] + first) : Vec<Real>{};
+        };
+        transpose_block<Real>(tap, packed + first * tile_columns + j, tile_columns);
+      }
+    }
+    return;
+  }
+  for (int64_t i = 0; i < run; ++i, packed += tile_columns, from += stride) {
+    for (int64_t j = 0; j < count; ++j) packed[j] = from[offsets[j]];
+    for (int64_t j = count; j < tile_columns; ++j) packed[j] = 0;
+  }
+}
+
 template <class Real>
 void pack_taps(const ConvShape& s, const Real* padded, int64_t p0, int64_t p1, int64_t tile_columns,
                int64_t* offsets, Real* packed) {
@@ -65,15 +100,13 @@ void pack_taps(const ConvShape& s, const Real* padded, int64_t p0, int64_t p1, i
       const int64_t tap = j0 + j, c = tap / (s.R * s.S), r = tap / s.S % s.R, q = tap % s.S;
       offsets[j] = (c * s.padded_h + r) * s.padded_w + q;
     }
-    int64_t oh = p0 / s.OW, ow = p0 % s.OW;
-    for (int64_t p = p0; p < p1; ++p, packed += tile_columns) {
+    for (int64_t p = p0; p < p1;) {
+      const int64_t oh = p / s.OW, ow = p % s.OW;
+      const int64_t run = s.OW - ow < p1 - p ? s.OW - ow : p1 - p;
       const Real* from = padded + oh * s.stride_h * s.padded_w + ow * s.stride_w;
-      for (int64_t j = 0; j < count; ++j) packed[j] = from[offsets[j]];
-      for (int64_t j = count; j < tile_columns; ++j) packed[j] = 0;
-      if (++ow == s.OW) {
-        ow = 0;
-        ++oh;
-      }
+      pack_taps_of_run(run, s.stride_w, count, tile_columns, from, offsets, packed);
+      packed += run * tile_columns;
+      p += run;
     }
   }
 }

@@ -37,27 +37,41 @@ void pack_rows(int64_t m, int64_t k, const Real* a, int64_t row_stride, int64_t 
   }
 }
 
-// Columns that are contiguous in memory along p are read in short runs, so that the writes stay within the
-// first cache.
+// B transposed in memory: whole blocks are transposed in registers.
+template <class Real>
+void pack_transposed_panel(int64_t k, int64_t columns, const Real* b, int64_t column_stride, Real* packed) {
+  constexpr int64_t NR = kColumns<Real>, W = kWidth<Real>;
+  const int64_t whole_columns = columns - columns % W, whole_rows = k - k % W;
+  for (int64_t p = 0; p < whole_rows; p += W) {
+    for (int64_t j = 0; j < whole_columns; j += W) {
+      const Real* block = b + j * column_stride + p;
+      transpose_block<Real>([=](int i) { return load(block + i * column_stride); }, packed + p * NR + j, NR);
+    }
+  }
+  for (int64_t j = 0; j < columns; ++j) {
+    for (int64_t p = j < whole_columns ? whole_rows : 0; p < k; ++p)
+      packed[p * NR + j] = b[j * column_stride + p];
+  }
+}
+
 template <class Real>
 void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64_t column_stride,
                   Real* packed) {
-  constexpr int64_t NR = kColumns<Real>, kRun = 8;
+  constexpr int64_t NR = kColumns<Real>;
   for (int64_t j0 = 0; j0 < n; j0 += NR, packed += k * NR) {
     const int64_t columns = n - j0 < NR ? n - j0 : NR;
     if (columns < NR) std::memset(packed, 0, static_cast<size_t>(k * NR) * sizeof(Real));
     const Real* block = b + j0 * column_stride;
-    if (column_stride == 1) {
-      for (int64_t p = 0; p < k; ++p) {
-        std::memcpy(packed + p * NR, block + p * row_stride, static_cast<size_t>(columns) * sizeof(Real));
-      }
+    if (row_stride == 1) {
+      pack_transposed_panel(k, columns, block, column_stride, packed);
       continue;
     }
-    for (int64_t p0 = 0; p0 < k; p0 += kRun) {
-      const int64_t end = p0 + kRun < k ? p0 + kRun : k;
-      for (int64_t j = 0; j < columns; ++j) {
-        const Real* column = block + j * column_stride;
-        for (int64_t p = p0; p < end; ++p) packed[p * NR + j] = column[p * row_stride];
+    for (int64_t p = 0; p < k; ++p) {
+      const Real* row = block + p * row_stride;
+      if (column_stride == 1) {
+        std::memcpy(packed + p * NR, row, static_cast<size_t>(columns) * sizeof(Real));
+      } else {
+        for (int64_t j = 0; j < columns; ++j) packed[p * NR + j] = row[j * column_stride];
       }
     }
   }

@@ -128,6 +128,28 @@ UNROLLED_INLINE Vec<Real> odd(Vec<Real> a, Vec<Real> b) {
   return detail::odd_lanes(a, b, detail::LaneIndices<Real>{});
 }
 
+// The transpose of W rows: column i of what row(0) .. row(W - 1) give goes to to[i * stride]. Each round of
+// zips moves every element halfway to its place, as a perfect shuffle does with cards.
+template <class Real, class Row>
+UNROLLED_INLINE void transpose_block(Row row, Real* to, int64_t stride) {
+  constexpr int W = static_cast<int>(kWidth<Real>);
+  Vec<Real> rows[W], zipped[W];
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i) rows[i] = row(i);
+#pragma GCC unroll 4
+  for (int round = 1; round < W; round *= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < W / 2; ++i) {
+      zipped[2 * i] = detail::zip_lanes<0>(rows[i], rows[i + W / 2], detail::LaneIndices<Real>{});
+      zipped[2 * i + 1] = detail::zip_lanes<W>(rows[i], rows[i + W / 2], detail::LaneIndices<Real>{});
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) rows[i] = zipped[i];
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i) store(to + i * stride, rows[i]);
+}
+
 // 2 W values a[0], b[0], a[1], b[1], ... to memory.
 template <class Real>
 UNROLLED_INLINE void store_zipped(Real* p, Vec<Real> a, Vec<Real> b) {

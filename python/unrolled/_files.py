@@ -117,9 +117,10 @@ def claimed(file: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
-            raise BlockingIOError(
-                error.errno, f"claimed by process {lock.read()}", str(file)
-            ) from None
+            holder = f"claimed by process {lock.read()}"
+            raise BlockingIOError(error.errno, holder, str(file)) from None
+        except OSError:
+            pass  # a network file system without locks: train all the same
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -61,12 +61,11 @@ def set_state(state: dict[str, Any]) -> None:
     ValueError
         If `state` is not the state of a PCG64 generator.
     """
-    trial: Any = np.random.PCG64(0)  # a state that fails halfway must not reach the generator
+    bit_generator: Any = _generator.bit_generator
     try:
-        trial.state = state
+        bit_generator.state = state
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             "state is not one that unrolled.random.get_state() returned: "
             f"{type(error).__name__}: {error}"
         ) from None
-    _generator.bit_generator.state = trial.state

@@ -178,8 +178,6 @@ class Tensor:
         keeps_dtype = hasattr(value, "dtype") and array.dtype.kind == "f"
         return array if keeps_dtype else array.astype(self.dtype)
 
-    # Operators
-
     __add__, __radd__ = _operator(elementwise.Add), _reflected(elementwise.Add)
     __sub__, __rsub__ = _operator(elementwise.Sub), _reflected(elementwise.Sub)
     __mul__, __rmul__ = _operator(elementwise.Mul), _reflected(elementwise.Mul)

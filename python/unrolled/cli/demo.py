@@ -26,10 +26,10 @@ MODEL: dict[str, Any] = {
     "hidden": 64,
     "dropout": 0.2,
 }
-BATCH_SIZE = 32
-LEARNING_RATE = 4e-3
+BATCH_SIZE = 16
+LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.01
-EPOCHS, LINES, TEST_LINES = 6, 4_000, 1_000
+EPOCHS, LINES, TEST_LINES = 5, 4_000, 1_000
 QUICK_EPOCHS, QUICK_LINES, QUICK_TEST_LINES = 2, 320, 50
 
 TEST_SEED = 1_000_003  # of the unseen lines: the same ones whatever is trained

@@ -75,15 +75,12 @@ def make_reading(log_probs: NDArray[Any], charset: str, frame_pixels: float, wid
         Columns of the image.
     """
     best = read_best(log_probs)
-    spans = [
-        CharacterSpan(
-            charset[span.token - 1],
-            min(int(span.start * frame_pixels + 0.5), width - 1),
-            max(1, min(int(span.end * frame_pixels + 0.5), width)),
-            math.exp(span.score),
-        )
-        for span in best.spans
-    ]
+    spans = []
+    for span in best.spans:
+        start = min(int(span.start * frame_pixels + 0.5), width - 1)
+        end = min(max(int(span.end * frame_pixels + 0.5), start + 1), width)
+        sure = math.exp(span.score)
+        spans.append(CharacterSpan(charset[span.token - 1], start, end, sure))
     nothing = math.exp(best.score / len(log_probs))
     confidence = min((span.confidence for span in spans), default=nothing)
     return Reading("".join(span.text for span in spans), confidence, spans)

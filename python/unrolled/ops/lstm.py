@@ -59,7 +59,7 @@ def lstm(
     Notes
     -----
     Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. An item gives the
-    bits alone and in any batch.
+    same bits alone and in any batch.
     """
     if len(weights) not in (1, 2):
         raise ValueError(f"weights must have one or two directions, got {len(weights)}")

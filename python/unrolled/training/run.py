@@ -183,7 +183,7 @@ class TrainingRun:
             state.stale += 1
             return False
         state.best, state.stale = float(value), 0
-        state.best_weights = {name: a.copy() for name, a in self.model.state_dict().items()}
+        state.best_weights = self.model.state_dict()
         return True
 
     def _stop_if_asked(self) -> None:
@@ -211,7 +211,7 @@ class TrainingRun:
         return self.clock - before
 
     def _open_bar(self) -> Any:
-        from tqdm import tqdm  # type: ignore[import-untyped]  # slow to import, of use only here
+        from tqdm import tqdm  # slow to import, and of use only here
 
         progress, batches = self.trainer.progress, len(self.train)
         return tqdm(

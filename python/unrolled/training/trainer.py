@@ -26,7 +26,7 @@ LOCK_FILE = ".training.lock"
 
 
 class Trainer:
-    """Trains a model, and can be stopped at any moment without losing more than a few steps.
+    """Trains a model, and can be killed at any moment: it loses the steps since a checkpoint.
 
     Parameters
     ----------
