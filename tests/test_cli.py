@@ -403,9 +403,7 @@ def test_an_output_that_is_taken_is_left_alone(lines, trained, tmp_path, capsys)
     assert file.read_text() == "mine"
 
 
-def test_resuming_with_other_settings_or_data_is_refused(
-    lines, unseen, trained, tmp_path, capsys
-):
+def test_resuming_with_other_settings_or_data_is_refused(lines, unseen, trained, tmp_path, capsys):
     before = digest(trained / "training.safetensors")
     line = told(capsys, *train_arguments(lines, trained, "--resume", "--batch-size", "9"))
     assert "was started with --batch-size 8, now it is 9" in line
@@ -415,7 +413,7 @@ def test_resuming_with_other_settings_or_data_is_refused(
     assert "was trained on other lines (80 then, 30 now)" in line
     changed = tmp_path / "changed"
     shutil.copytree(lines, changed)
-    shutil.copy(lines / "002.png", changed / "001.png")
+    Image.fromarray(np.array(Image.open(lines / "001.png"))[::-1]).save(changed / "001.png")
     line = told(capsys, *train_arguments(changed, trained, "--resume"))
     assert "was trained on other lines (80 then, 80 now)" in line
     assert digest(trained / "training.safetensors") == before

@@ -206,15 +206,32 @@ def test_validation_is_measured(untrained):
     assert all(0 <= error <= 2 for error in history.column("character_error_rate"))
 
 
-def test_the_seed_decides_the_weights():
-    def train(seed):
+def test_the_seed_alone_decides_the_weights():
+    def train(seed, drawn_before=0):
         unrolled.manual_seed(0)
         model = CRNN("abc", HEIGHT, **{**SMALL, "dropout": 0.3})
+        unrolled.random.generator().random(drawn_before)
         fit(model, [draw(text) for text in TEXTS], TEXTS, seed=seed)
         return model.state_dict()["output.weight"]
 
-    assert np.array_equal(train(1), train(1))
+    assert np.array_equal(train(1), train(1, drawn_before=9))
     assert not np.array_equal(train(1), train(2))
+
+
+def test_augmentation_gets_prepared_images_and_its_result_is_learned(untrained):
+    seen = []
+
+    def narrowed(image, rng):
+        seen.append(image)
+        return image[:, : -int(rng.integers(1, 3))]
+
+    images = [draw(text, scale=2, dark=True) for text in TEXTS]
+    fit(untrained, images, TEXTS, valid=(images, TEXTS), augment=narrowed)
+    assert len(seen) == len(TEXTS)
+    assert {image.shape[0] for image in seen} == {HEIGHT}
+    assert all(image.min() == 0 and image.max() == 1 for image in seen)
+    with pytest.raises(ValueError, match="frames are too few"):
+        fit(untrained, images, TEXTS, augment=lambda image, rng: image[:, :2])
 
 
 def test_digit_lines_are_accepted():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,21 +166,29 @@ def test_places_far_outside_are_paper():
     assert not sample_bicubic(ink, far, -far).any()
 
 
-def test_a_rotation_turns_the_strokes():
-    """A bar turned by a quarter lies across: the mean angle is that of the draw."""
-    bar = np.zeros((1, 8, 8), np.float32)
-    bar[0, :, 3:5] = 1
-    turned = Warp(1e-9, 0, 0, 0, 0, 0, 0, 0)
+class FixedDraw:
+    """A generator whose normal numbers are the deviations asked for, and the others 0."""
 
-    class Quarter:
-        def normal(self, mean, deviation, size):
-            return np.full(size, np.pi / 2 if deviation == 1e-9 else 0.0)
+    def normal(self, mean, deviation, size):
+        return np.full(size, mean + deviation)
 
-        def uniform(self, low, high, size):
-            return np.zeros(size)
+    def uniform(self, low, high, size):
+        return np.zeros(size)
 
-    across = turned(bar, Quarter(), margin=0)
-    np.testing.assert_allclose(across[0], bar[0].T, atol=1e-6)
+
+def test_a_rotation_turns_the_image(rng):
+    image = rng.random((1, 8, 8), np.float32)
+    turned = replace(STILL, rotation=np.pi / 2)(image, FixedDraw(), margin=0)
+    np.testing.assert_allclose(turned[0], np.rot90(image[0]), atol=1e-5)
+
+
+def test_slant_and_size_move_the_ink_in_proportion():
+    image = np.zeros((1, 9, 9), np.float32)
+    image[0, [2, 6], 4] = 1  # two dots, two rows above and below the middle
+    slanted = replace(STILL, slant=1.0)(image, FixedDraw(), margin=0)[0]
+    assert slanted[2, 6] == pytest.approx(1) and slanted[6, 2] == pytest.approx(1)
+    smaller = replace(STILL, size=np.log(2))(image, FixedDraw(), margin=0)[0]
+    assert smaller[3, 4] == pytest.approx(1) and smaller[5, 4] == pytest.approx(1)
 
 
 def test_warped_images_differ_and_stay_in_range(rng):

@@ -18,7 +18,7 @@ void unary(Unary function, int64_t n, const Real* x, Real* y) {
                    : function == Unary::log  ? kernel.log
                    : function == Unary::tanh ? kernel.tanh
                                              : kernel.sigmoid;
-  parallel_runs(n, kElementsPerTask,
+  parallel_runs(n, kElementsPerTask, n,
                 [&](int64_t begin, int64_t end) { run(end - begin, x + begin, y + begin); });
 }
 
@@ -26,12 +26,12 @@ template <class Real>
 void bias_relu(int64_t N, int64_t C, int64_t inner, const Real* x, const Real* bias, Real* y) {
   const ActivationKernels<Real>& kernel = kernels<Real>().activation;
   if (!bias) {
-    parallel_runs(N * C * inner, kElementsPerTask, [&](int64_t begin, int64_t end) {
+    parallel_runs(N * C * inner, kElementsPerTask, N * C * inner, [&](int64_t begin, int64_t end) {
       kernel.bias_relu_forward(end - begin, x + begin, Real(0), y + begin);
     });
     return;
   }
-  parallel_runs(N * C, kElementsPerTask / (inner + 1) + 1, [&](int64_t begin, int64_t end) {
+  parallel_runs(N * C, kElementsPerTask / (inner + 1) + 1, N * C * inner, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       kernel.bias_relu_forward(inner, x + i * inner, bias[i % C], y + i * inner);
   });
@@ -42,13 +42,13 @@ void bias_relu_backward(int64_t N, int64_t C, int64_t inner, const Real* grad_y,
                         Real* grad_bias) {
   const ActivationKernels<Real>& kernel = kernels<Real>().activation;
   if (!grad_bias) {
-    parallel_runs(N * C * inner, kElementsPerTask, [&](int64_t begin, int64_t end) {
+    parallel_runs(N * C * inner, kElementsPerTask, N * C * inner, [&](int64_t begin, int64_t end) {
       kernel.bias_relu_backward(end - begin, grad_y + begin, y + begin, grad_x + begin);
     });
     return;
   }
   Buffer<double> sums(N * C);
-  parallel_runs(N * C, kElementsPerTask / (inner + 1) + 1, [&](int64_t begin, int64_t end) {
+  parallel_runs(N * C, kElementsPerTask / (inner + 1) + 1, N * C * inner, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       sums[i] = kernel.bias_relu_backward(inner, grad_y + i * inner, y + i * inner, grad_x + i * inner);
     }

@@ -98,12 +98,13 @@ void convolve(const ConvShape& s, int64_t N, int64_t K, const Real* x, const Rea
   const Buffer<Real> weight_packed = pack_weight(kernel.matmul, K, s.C * s.R * s.S, weight);
   const int64_t at_once = images_at_once(s, N), blocks = (pixels + step - 1) / step, size = padded_size(s);
   Buffer<Real> padded(at_once * size);
+  const int64_t work = pixels * K * s.C * s.R * s.S / kMultiplyAddsPerOperation;
   for (int64_t n0 = 0; n0 < N; n0 += at_once) {
     const int64_t count = std::min(at_once, N - n0);
-    parallel_for(count, [&](int64_t i) {
+    parallel_for(count, count * size, [&](int64_t i) {
       kernel.conv.pad_image(s, x + (n0 + i) * s.C * s.H * s.W, padded.data() + i * size);
     });
-    parallel_for(count * blocks, [&](int64_t task) {
+    parallel_for(count * blocks, count * work, [&](int64_t task) {
       const int64_t i = task / blocks, j = task % blocks * step;
       convolve_pixels(kernel, s, K, padded.data() + i * size, weight_packed.data(), bias, j,
                       std::min(j + step, pixels), y + (n0 + i) * K * pixels);
@@ -164,7 +165,8 @@ void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real
   }
   Buffer<Real> partial(slices * weights);
   Buffer<double> partial_bias(slices * s.K);
-  parallel_for(slices, [&](int64_t slice) {
+  const int64_t work = s.N * pixels * weights / kMultiplyAddsPerOperation;
+  parallel_for(slices, work, [&](int64_t slice) {
     Buffer<Real> padded(padded_size(shape));
     double* bias_sums = partial_bias.data() + slice * s.K;
     std::fill_n(bias_sums, s.K, 0.0);

@@ -119,7 +119,8 @@ int64_t ctc_required_frames(const int64_t* target, int64_t length) {
 
 template <class Real>
 void ctc_loss(const CtcShape& s, const Real* scores, const double* scale, double* losses, Real* grad) {
-  parallel_for(s.N, [&](int64_t n) {
+  const int64_t cells = s.T * (2 * s.target_offsets[s.N] + s.N);  // each a few exponentials
+  parallel_for(s.N, 16 * cells, [&](int64_t n) {
     Real* item_grad = grad ? grad + n * s.T * s.C : nullptr;
     if (item_grad) std::fill_n(item_grad, s.T * s.C, Real(0));
     losses[n] = item_loss(make_item(s, scores, n), scale ? scale[n] : 1.0, item_grad);

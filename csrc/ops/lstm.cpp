@@ -58,7 +58,7 @@ constexpr int64_t kRowsPerTask = 64;
 template <class Real>
 void gather_frames(const Direction<Real>& d, const Real* x, Real* packed) {
   const int64_t D = d.shape.D;
-  parallel_runs(d.rows.count(), kRowsPerTask, [&](int64_t begin, int64_t end) {
+  parallel_runs(d.rows.count(), kRowsPerTask, d.rows.count() * D, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) copy(D, x + d.frame_offset(row, D), packed + row * D);
   });
 }
@@ -156,7 +156,7 @@ void run_group_backward(const Direction<Real>& d, const LstmGroup& group, const 
 template <class Real>
 void sum_rows(int64_t rows, int64_t columns, const Real* x, Real* sums) {
   constexpr int64_t kColumns = 64;
-  parallel_runs(columns, kColumns, [&](int64_t begin, int64_t end) {
+  parallel_runs(columns, kColumns, rows * columns, [&](int64_t begin, int64_t end) {
     double total[kColumns] = {};
     for (int64_t row = 0; row < rows; ++row) {
       for (int64_t j = begin; j < end; ++j) total[j - begin] += static_cast<double>(x[row * columns + j]);
@@ -179,12 +179,17 @@ void finish_direction(const Direction<Real>& d, const Real* grad_gates, const Re
   sum_rows(rows, 4 * H, grad_gates, grads.bias);
   matmul(row_major(grad_gates, rows, 4 * H), row_major(d.weights.weight_ih, 4 * H, D), packed.data(), D,
          false);
-  parallel_runs(rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
+  parallel_runs(rows, kRowsPerTask, rows * D, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       Real* to = grad_x + d.frame_offset(row, D);
       for (int64_t j = 0; j < D; ++j) to[j] += packed[row * D + j];
     }
   });
+}
+
+// Element operations of all steps: the recurrent products and the gates.
+int64_t recurrent_work(const LstmShape& s, const LstmRows& rows) {
+  return s.directions * rows.count() * 4 * s.H * (s.H / kMultiplyAddsPerOperation + 1);
 }
 
 template <class Real>
@@ -211,7 +216,7 @@ void lstm(const LstmShape& s, const LstmWeights<Real>* weights, const Real* x, c
     recurrent.emplace_back(row_major(d.weights.weight_hh, 4 * s.H, s.H).transposed());
   }
   const auto groups = static_cast<int64_t>(rows.groups().size());
-  parallel_for(groups * s.directions, [&](int64_t task) {
+  parallel_for(groups * s.directions, recurrent_work(s, rows), [&](int64_t task) {
     const auto d = static_cast<std::size_t>(task / groups), g = static_cast<std::size_t>(task % groups);
     run_group(directions[d], rows.groups()[g], recurrent[d], h0, c0, output, h_n, c_n);
   });
@@ -235,7 +240,7 @@ void lstm_backward(const LstmShape& s, const LstmWeights<Real>* weights, const R
     recurrent.emplace_back(row_major(d.weights.weight_hh, 4 * s.H, s.H));
 
   const auto groups = static_cast<int64_t>(rows.groups().size());
-  parallel_for(groups * s.directions, [&](int64_t task) {
+  parallel_for(groups * s.directions, recurrent_work(s, rows), [&](int64_t task) {
     const auto d = static_cast<std::size_t>(task / groups), g = static_cast<std::size_t>(task % groups);
     run_group_backward(directions[d], rows.groups()[g], recurrent[d], c0, grad_output, grad_h_n, grad_c_n,
                        grad_gates.data() + directions[d].index * per_direction, grad_h0, grad_c0);

@@ -32,7 +32,7 @@ void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, Matri
   const int64_t width = column_block(a.rows, b.columns, NR);
   const int64_t column_tasks = (b.columns + width - 1) / width;
 
-  parallel_for(row_tasks + column_tasks, [&](int64_t task) {
+  parallel_for(row_tasks + column_tasks, depth * (a.rows + b.columns), [&](int64_t task) {
     if (task < row_tasks) {
       const int64_t i = task * kRowBlock;
       kernel.pack_rows(std::min(kRowBlock, a.rows - i), depth, a.at(i, 0), a.row_stride, a.column_stride,
@@ -43,7 +43,8 @@ void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, Matri
                           b_packed + j * depth);
     }
   });
-  parallel_for(row_tasks * column_tasks, [&](int64_t task) {
+  const int64_t work = a.rows * b.columns * depth / kMultiplyAddsPerOperation;
+  parallel_for(row_tasks * column_tasks, work, [&](int64_t task) {
     const int64_t i = task / column_tasks * kRowBlock, j = task % column_tasks * width;
     kernel.multiply(std::min(kRowBlock, a.rows - i), std::min(width, b.columns - j), depth,
                     a_packed + i * depth, b_packed + j * depth, c + i * ldc + j, ldc, accumulate);
@@ -93,7 +94,7 @@ PackedMatrix<Real>::PackedMatrix(MatrixView<Real> b)
   const int64_t panels = padded_columns_ / kernels_.tile_columns;
   for (int64_t p = 0; p < rows_; p += kMatmulDepth) {
     const int64_t depth = std::min(kMatmulDepth, rows_ - p);
-    parallel_for(panels, [&](int64_t panel) {
+    parallel_for(panels, depth * columns_, [&](int64_t panel) {
       const int64_t j = panel * kernels_.tile_columns;
       kernels_.pack_columns(depth, std::min(kernels_.tile_columns, columns_ - j), b.at(p, j), b.row_stride,
                             b.column_stride, packed_.data() + p * padded_columns_ + j * depth);

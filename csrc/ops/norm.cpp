@@ -27,7 +27,7 @@ template <class Real>
 void batch_statistics(const BatchNormShape& s, const Real* x, Real* mean, Real* var) {
   const NormKernels<Real>& kernel = kernels<Real>().norm;
   const double count = static_cast<double>(s.N * s.inner);
-  parallel_for(s.C, [&](int64_t c) {
+  parallel_for(s.C, s.N * s.C * s.inner, [&](int64_t c) {
     const auto sum = [&](int64_t at) { return kernel.sum(s.inner, x + at); };
     mean[c] = static_cast<Real>(sum_over_batch(s, c, sum) / count);
     const auto squares = [&](int64_t at) { return kernel.sum_squared_deviations(s.inner, x + at, mean[c]); };
@@ -39,7 +39,7 @@ template <class Real>
 void batch_norm(const BatchNormShape& s, const Real* x, const Real* mean, const Real* var, const Real* weight,
                 const Real* bias, Real* y) {
   const NormKernels<Real>& kernel = kernels<Real>().norm;
-  parallel_for(s.C, [&](int64_t c) {
+  parallel_for(s.C, s.N * s.C * s.inner, [&](int64_t c) {
     const double scale = inverse_deviation(s, var[c]) * (weight ? static_cast<double>(weight[c]) : 1);
     const Real shift = bias ? bias[c] : Real(0);
     for (int64_t n = 0; n < s.N; ++n) {
@@ -55,7 +55,7 @@ void batch_norm_backward(const BatchNormShape& s, const Real* grad_y, const Real
                          Real* grad_bias) {
   const NormKernels<Real>& kernel = kernels<Real>().norm;
   const double count = static_cast<double>(s.N * s.inner);
-  parallel_for(s.C, [&](int64_t c) {
+  parallel_for(s.C, s.N * s.C * s.inner, [&](int64_t c) {
     const auto grads = [&](int64_t at) { return kernel.sum(s.inner, grad_y + at); };
     const auto products = [&](int64_t at) {
       return kernel.sum_products(s.inner, grad_y + at, x + at, mean[c]);

@@ -14,7 +14,7 @@ constexpr int64_t kRun = 1 << 15;
 template <class Real>
 void sgd_step(int64_t n, const SgdStep& step, const Real* grad, Real* param, Real* velocity) {
   const OptimKernels<Real>& kernel = kernels<Real>().optim;
-  parallel_runs(n, kRun, [&](int64_t begin, int64_t end) {
+  parallel_runs(n, kRun, n, [&](int64_t begin, int64_t end) {
     kernel.sgd(end - begin, step, grad + begin, param + begin, velocity ? velocity + begin : nullptr);
   });
 }
@@ -23,7 +23,7 @@ template <class Real>
 void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* exp_avg,
                Real* exp_avg_sq) {
   const OptimKernels<Real>& kernel = kernels<Real>().optim;
-  parallel_runs(n, kRun, [&](int64_t begin, int64_t end) {
+  parallel_runs(n, kRun, n, [&](int64_t begin, int64_t end) {
     kernel.adam(end - begin, step, grad + begin, param + begin, exp_avg + begin, exp_avg_sq + begin);
   });
 }
@@ -31,7 +31,8 @@ void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, R
 template <class Real>
 void scale_in_place(int64_t n, Real factor, Real* x) {
   const OptimKernels<Real>& kernel = kernels<Real>().optim;
-  parallel_runs(n, kRun, [&](int64_t begin, int64_t end) { kernel.scale(end - begin, factor, x + begin); });
+  parallel_runs(n, kRun, n,
+                [&](int64_t begin, int64_t end) { kernel.scale(end - begin, factor, x + begin); });
 }
 
 template <class Real>
@@ -43,7 +44,7 @@ template <class Real>
 double sum_squares(int64_t n, const Real* x, double scale) {
   const OptimKernels<Real>& kernel = kernels<Real>().optim;
   Buffer<double> sums((n + kRun - 1) / kRun);
-  parallel_runs(n, kRun, [&](int64_t begin, int64_t end) {
+  parallel_runs(n, kRun, n, [&](int64_t begin, int64_t end) {
     sums[begin / kRun] = kernel.sum_squares(end - begin, x + begin, scale);
   });
   double total = 0;

@@ -14,7 +14,7 @@ template <class Real>
 void softmax(bool logarithm, int64_t rows, int64_t C, const Real* x, Real* y) {
   const SoftmaxKernels<Real>& kernel = kernels<Real>().softmax;
   const auto run = logarithm ? kernel.log_softmax_forward : kernel.softmax_forward;
-  parallel_runs(C == 0 ? 0 : rows, rows_per_task(C), [&](int64_t begin, int64_t end) {
+  parallel_runs(C == 0 ? 0 : rows, rows_per_task(C), rows * C, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) run(C, x + i * C, y + i * C);
   });
 }
@@ -24,7 +24,7 @@ void softmax_backward(bool logarithm, int64_t rows, int64_t C, const Real* grad_
                       Real* grad_x) {
   const SoftmaxKernels<Real>& kernel = kernels<Real>().softmax;
   const auto run = logarithm ? kernel.log_softmax_backward : kernel.softmax_backward;
-  parallel_runs(C == 0 ? 0 : rows, rows_per_task(C), [&](int64_t begin, int64_t end) {
+  parallel_runs(C == 0 ? 0 : rows, rows_per_task(C), rows * C, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) run(C, grad_y + i * C, y + i * C, grad_x + i * C);
   });
 }

@@ -9,8 +9,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from unrolled import _core
-from unrolled._core import __version__, get_num_threads, set_num_threads
+from unrolled._load_core import _core
 
 if TYPE_CHECKING:
     from unrolled import (
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
         reference,
         training,
     )
-    from unrolled.autograd import Tensor, concatenate, no_grad, stack
+    from unrolled.autograd import Tensor, concatenate, no_grad, stack, where
     from unrolled.checkpoint import load_model as load
     from unrolled.ops.conv import (
         conv2d,
@@ -39,6 +38,10 @@ if TYPE_CHECKING:
     )
     from unrolled.random import manual_seed
     from unrolled.training import History, Trainer
+
+__version__ = _core.__version__
+get_num_threads = _core.get_num_threads
+set_num_threads = _core.set_num_threads
 
 __all__ = [
     "History",
@@ -71,6 +74,7 @@ __all__ = [
     "show_config",
     "stack",
     "training",
+    "where",
 ]
 
 # Where the names that are not submodules live.
@@ -86,6 +90,7 @@ _HOMES = {
     "manual_seed": "unrolled.random",
     "no_grad": "unrolled.autograd",
     "stack": "unrolled.autograd",
+    "where": "unrolled.autograd",
 }
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from unrolled.data.images import prepare_line
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -21,6 +23,17 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _INK, _GREY = "#222222", "#8a8a8a"
 _MOST_ROWS = 16  # of the heat map; beyond, only classes that matter are shown
 _BLANK = "blank"
+
+# Of the learning curve: panels with their columns, and a column's label, colour and scale.
+_PANELS = {
+    "loss": ("train_loss", "valid_loss"),
+    "character error (%)": ("character_error_rate",),
+}
+_CURVES = {
+    "train_loss": ("training", _COLORS[0], 1),
+    "valid_loss": ("validation", _COLORS[1], 1),
+    "character_error_rate": ("validation", _COLORS[1], 100),
+}
 
 
 def reading(
@@ -77,12 +90,21 @@ def reading(
         (10.0, 2 * line_inches + 0.21 * rows + 2.3), [line_inches, 0.21 * rows, line_inches]
     )
     _title(figure, reading, truth)
-    _show_line(top, pixels, "line image")
+    _show_line(top, pixels)
+    _name(top, "line image")
+    classes = _classes_to_show(scores)
     end = width if frame_pixels is None else frame_pixels * len(scores)
-    _show_posterior(figure, middle, scores, charset, end)
-    _show_line(bottom, pixels, "alignment", fade=True)
+    _show_posterior(figure, middle, scores[:, classes], end)
+    names = [_BLANK if chosen == 0 else charset[chosen - 1] for chosen in classes]
+    middle.set_yticks(np.arange(len(names)) + 0.5, [_shown(name) for name in names])
+    _name(middle, "posterior: probability of each symbol over the line")
+    _show_line(bottom, pixels, fade=True)
+    _name(bottom, "alignment: where each symbol stands", pad=26)
     for position, span in enumerate(reading.spans):
-        _show_span(bottom, span, height, _COLORS[position % len(_COLORS)])
+        color = _COLORS[position % len(_COLORS)]
+        _show_span(bottom, span, height, color)
+        if span.text in names:
+            _frame(middle, span, names.index(span.text), color)
     bottom.set_xlim(0, width)
     bottom.set_xlabel("column of the image (pixels)")
     return _written(figure, path)
@@ -114,17 +136,19 @@ def curves(history: History, path: str | os.PathLike[str] | None = None) -> Figu
     if not len(history):
         raise ValueError("history is empty: there is nothing to show before the first epoch")
     names = history.columns
-    losses = [(name, name.removesuffix("_loss")) for name in names if name.endswith("_loss")]
-    errors = [(name, "validation") for name in names if name == "character_error_rate"]
-    panels = [("loss", losses, 1.0), ("character error (%)", errors, 100.0)]
-    shown = [panel for panel in panels if panel[1]]
+    panels = {
+        title: [column for column in columns if column in names]
+        for title, columns in _PANELS.items()
+    }
+    shown = {title: columns for title, columns in panels.items() if columns}
     figure, axes = _figure((5.0 * len(shown) + 0.5, 3.6), [1.0] * len(shown), across=True)
-    for axis, (title, columns, scale) in zip(axes, shown, strict=True):
-        for color, (name, label) in zip(_COLORS, columns, strict=False):
-            _show_curve(axis, history, name, label.replace("valid", "validation"), color, scale)
-        axis.set_title(title, loc="left", fontsize=11, color=_INK)
+    for axis, (title, columns) in zip(axes, shown.items(), strict=True):
+        for column in columns:
+            _show_curve(axis, history, column)
+        _name(axis, title)
         axis.set_xlabel("epoch")
         axis.set_ylim(bottom=0)
+        axis.locator_params(axis="x", integer=True)
         axis.legend(frameon=False)
     return _written(figure, path)
 
@@ -167,57 +191,63 @@ def _figure(
 
 
 def _title(figure: Figure, reading: Reading, truth: str | None) -> None:
-    text = f"read  {_shown(reading.text)}   with confidence {reading.confidence:.0%}"
+    text = f"{_shown(reading.text)}   read with {reading.confidence:.0%} confidence"
     if truth is not None:
-        verdict = "right" if truth == reading.text else f"the line says  {_shown(truth)}"
-        text += f"   ({verdict})"
-    figure.suptitle(text, fontsize=14, color=_INK, x=0.01, ha="left")
+        is_right = truth == reading.text
+        text += " (right)" if is_right else f" (the line says {_shown(truth)})"
+    figure.suptitle(text, fontsize=15, color=_INK, x=0.01, ha="left")
+
+
+def _name(axis: Axes, text: str, pad: float = 6) -> None:
+    axis.set_title(text, loc="left", fontsize=11, color=_INK, pad=pad)
 
 
 def _shown(text: str) -> str:
     return text.replace("$", r"\$") if text else "(nothing)"
 
 
-def _show_line(axis: Axes, pixels: NDArray[Any], title: str, fade: bool = False) -> None:
+def _show_line(axis: Axes, pixels: NDArray[Any], fade: bool = False) -> None:
     height, width = pixels.shape
-    ink = pixels.astype(float)
-    if np.median(ink) > (ink.min() + ink.max()) / 2:  # dark on light
-        ink = -ink
-    low, high = ink.min(), ink.max()
     axis.imshow(
-        ink,
+        prepare_line(pixels, height),
         cmap="gray_r",
-        vmin=low,
-        vmax=high + (high - low) * (1.0 if fade else 0.0),
+        vmin=0,
+        vmax=2 if fade else 1,
         extent=(0, width, height, 0),
         interpolation="nearest",
         aspect="auto",
     )
-    axis.set_title(title, loc="left", fontsize=11, color=_INK)
     axis.set_yticks([0, height])
     axis.spines[["left", "bottom"]].set_color(_GREY)
 
 
-def _show_posterior(
-    figure: Figure, axis: Axes, scores: NDArray[Any], charset: str, end: float
-) -> None:
-    rows = _classes_to_show(scores)
-    names = [_BLANK if row == 0 else charset[row - 1] for row in rows]
+def _show_posterior(figure: Figure, axis: Axes, scores: NDArray[Any], end: float) -> None:
+    """Show log probabilities (T, rows) up to column `end`, the last row, the blank's, in grey."""
+    rows = scores.shape[1]
     shown = axis.imshow(
-        np.exp(scores[:, rows]).T,
+        np.exp(scores[:, :-1]).T,
         cmap="Blues",
         vmin=0,
         vmax=1,
-        extent=(0, end, len(rows), 0),
+        extent=(0, end, rows - 1, 0),
         interpolation="nearest",
         aspect="auto",
     )
-    axis.set_yticks(np.arange(len(rows)) + 0.5, [_shown(name) for name in names])
+    axis.imshow(
+        np.exp(scores[:, -1:]).T,
+        cmap="Greys",
+        vmin=0,
+        vmax=2,
+        extent=(0, end, rows, rows - 1),
+        interpolation="nearest",
+        aspect="auto",
+    )
+    axis.set_ylim(rows, 0)
+    axis.hlines(np.arange(1, rows), 0, end, color="white", linewidth=0.8)
     axis.tick_params(axis="y", length=0)
-    axis.hlines(np.arange(1, len(rows)), 0, end, color="white", linewidth=0.8)
-    axis.set_title("posterior: probability of each symbol, frame by frame", loc="left", fontsize=11)
     # Beside the panel and not taken from it, so that all panels have the same columns.
-    figure.colorbar(shown, cax=axis.inset_axes((1.01, 0, 0.012, 1)), ticks=[0, 0.5, 1])
+    bar = figure.colorbar(shown, cax=axis.inset_axes((1.01, 0, 0.012, 1)), ticks=[0, 0.5, 1])
+    bar.ax.tick_params(colors=_INK, labelsize=9)
 
 
 def _classes_to_show(scores: NDArray[Any]) -> list[int]:
@@ -245,11 +275,16 @@ def _show_span(axis: Axes, span: CharacterSpan, height: int, color: str) -> None
     )
 
 
-def _show_curve(
-    axis: Axes, history: History, name: str, label: str, color: str, scale: float
-) -> None:
+def _frame(axis: Axes, span: CharacterSpan, row: int, color: str) -> None:
+    left, right = span.start, span.end
+    x, y = [left, right, right, left, left], [row, row, row + 1, row + 1, row]
+    axis.plot(x, y, color=color, linewidth=1.8, clip_on=False)
+
+
+def _show_curve(axis: Axes, history: History, column: str) -> None:
+    label, color, scale = _CURVES[column]
     points = [
-        (row["epoch"], scale * row[name]) for row in history.rows if row.get(name) is not None
+        (row["epoch"], scale * row[column]) for row in history.rows if row.get(column) is not None
     ]
     epochs, values = zip(*points, strict=True)
     axis.plot(epochs, values, color=color, label=label, linewidth=2, marker="o", markersize=4)

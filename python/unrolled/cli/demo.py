@@ -34,6 +34,7 @@ QUICK_EPOCHS, QUICK_LINES, QUICK_TEST_LINES = 2, 320, 50
 
 TEST_SEED = 1_000_003  # of the unseen lines: the same ones whatever is trained
 SHOWN = 10
+REPORT_FILE, PICTURE_FILE = "report.json", "reading.png"
 
 _DESCRIPTION = """\
 Train a convolutional-recurrent network with CTC on lines of real handwritten digits, read lines of
@@ -75,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     train, test = (DigitLines.of(split, height=HEIGHT) for split in ("train", "test"))
     _introduce(model, train, test, settings)
     run_settings.write_settings(out, settings)
+    for name in (REPORT_FILE, PICTURE_FILE):  # of an earlier demo
+        (out / name).unlink(missing_ok=True)
     history = _train(model, train, out, settings, args)
     images, texts = test.draw(settings["test_lines"], TEST_SEED)
     start = time.perf_counter()
@@ -101,12 +104,10 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check_output(out: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Refuse a folder with another command's model; a demo's own may be written over."""
+    """Refuse a folder with another command's model; a demo's own is written over."""
+    run_settings.check_output(out, resume or _is_demo(out))
     if resume:
-        run_settings.check_output(out, resume)
         run_settings.check_resumed(out, settings)
-    elif not _is_demo(out):
-        run_settings.check_output(out, resume)
 
 
 def _is_demo(out: Path) -> bool:
@@ -226,13 +227,13 @@ def _write(
     from unrolled import plot
     from unrolled._files import write_atomically
 
-    write_atomically(out / "report.json", (json.dumps(report, indent=2) + "\n").encode())
+    write_atomically(out / REPORT_FILE, (json.dumps(report, indent=2) + "\n").encode())
     chosen = _line_to_show(texts, readings)
     plot.reading(
         images[chosen],
         model.emissions([images[chosen]])[0],
         readings[chosen],
-        out / "reading.png",
+        out / PICTURE_FILE,
         charset=model.charset,
         frame_pixels=model.frame_pixels,
         truth=texts[chosen],
@@ -277,7 +278,7 @@ def _print(out: Path, report: dict[str, Any], texts: list[str], readings: list[R
     print()
     print_facts(
         [
-            ("picture", str(out / "reading.png")),
+            ("picture", str(out / PICTURE_FILE)),
             ("model", f"{out} (model.safetensors, history.csv, report.json)"),
             ("in Python", f"unrolled.load({str(out)!r}).read(images)"),
         ]

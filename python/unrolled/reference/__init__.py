@@ -5,3 +5,7 @@ arguments as those of `unrolled.ops` and `unrolled.ctc`. Nothing is optimised: t
 the loops can be read beside a textbook, and that the kernels can be tested against them. They
 are never a run-time fallback.
 """
+
+from . import activation, conv, ctc, lstm, matmul, norm, optim, pool, softmax
+
+__all__ = ["activation", "conv", "ctc", "lstm", "matmul", "norm", "optim", "pool", "softmax"]

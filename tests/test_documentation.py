@@ -1,0 +1,67 @@
+"""The examples of the docstrings and of the README run as printed."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import unrolled
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(unrolled.__path__, "unrolled.")
+    if module.name.split(".")[-1] not in ("_core", "__main__")
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_the_docstrings(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # examples that write, write here
+    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testmod(importlib.import_module(name), optionflags=options).failed == 0
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_python_example_of_the_readme_runs_as_printed(tmp_path):
+    examples = blocks("python")
+    assert len(examples) == 1
+    assert len(examples[0].strip().splitlines()) <= 15
+    script = tmp_path / "example.py"
+    script.write_text(examples[0], encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-W", "error", script.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+def test_every_command_of_the_readme_has_arguments_that_the_parser_knows():
+    from unrolled.cli import build_parser
+
+    commands = re.findall(r"^unrolled (.+?)(?:\s+#.*)?$", "\n".join(blocks("")), re.MULTILINE)
+    assert len(commands) >= 5
+    for command in commands:
+        build_parser().parse_args(shlex.split(command))
+
+
+def test_the_names_of_the_readme_exist():
+    for name in set(re.findall(r"`(?:ur|unrolled)\.([a-z_A-Z.]+)`", README.read_text("utf-8"))):
+        value = unrolled
+        for part in name.split("."):
+            value = getattr(value, part)
