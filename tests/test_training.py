@@ -352,9 +352,17 @@ def test_progress_shows_loss_rate_and_time_left(capsys):
     assert "<" in err  # tqdm's [elapsed<left]
 
 
-@pytest.mark.parametrize("progress", [None, False])
-def test_no_bar_where_nobody_looks(capsys, progress):
-    make_trainer(progress=progress).fit(*make_loaders())
+def test_without_a_terminal_there_is_a_line_an_epoch_and_no_bar(capsys):
+    make_trainer(progress=None).fit(*make_loaders(), epochs=2)
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert [line.split(",")[0] for line in lines] == ["epoch 1", "epoch 2"]
+    assert all("train_loss" in line and "valid_loss" in line for line in lines)
+
+
+def test_silence_where_it_is_asked_for(capsys):
+    make_trainer(progress=False).fit(*make_loaders())
     assert capsys.readouterr() == ("", "")
 
 

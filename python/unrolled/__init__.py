@@ -98,6 +98,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
     if name == "load":
+        importlib.import_module("unrolled.models")  # a file may name any class that we have
         value: Any = importlib.import_module("unrolled.checkpoint").load_model
     elif name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)

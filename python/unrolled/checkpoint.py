@@ -169,7 +169,7 @@ def require_finite(arrays: Mapping[str, NDArray[Any]], consequence: str) -> None
 
 
 def _build(path: Path, config: Any, arrays: Arrays) -> Module:
-    from unrolled import models, nn, random  # noqa: F401  (models: registers its classes)
+    from unrolled import nn, random
 
     before = random.get_state()  # initial weights are drawn; loading must not move the stream
     try:

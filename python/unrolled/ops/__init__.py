@@ -4,3 +4,7 @@ Every function takes anything with ``__array__`` or ``__dlpack__``, in any float
 order, and returns new NumPy arrays: float64 where a float64 came in, else float32. Nothing is
 cached between calls.
 """
+
+from unrolled.ops import activation, conv, lstm, matmul, norm, optim, pool, softmax
+
+__all__ = ["activation", "conv", "lstm", "matmul", "norm", "optim", "pool", "softmax"]

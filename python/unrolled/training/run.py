@@ -164,7 +164,7 @@ class TrainingRun:
                 save_model(self.model, self.directory)
             History(state.rows).to_csv(self.directory / HISTORY_FILE)
         self._save()
-        if not self.bar.disable:
+        if self.trainer.progress is not False:  # without a terminal these lines are the log
             figures = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
             self.bar.write(figures, file=sys.stderr)
 

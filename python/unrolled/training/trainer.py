@@ -54,7 +54,8 @@ class Trainer:
         ``evaluate(model, valid)`` returns further figures of the validation data as a dict of
         floats; runs in evaluation mode and without the tape.
     progress : bool, optional
-        True: a progress bar on stderr; None: only when that is a terminal; False: silence.
+        True: a progress bar on stderr and a line an epoch; None: the bar only when that is a
+        terminal; False: silence.
 
     Examples
     --------
