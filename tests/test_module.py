@@ -18,7 +18,7 @@ class Block(nn.Module):
         self.activation = activation
 
 
-class Net(nn.Module):
+class NestedNet(nn.Module):
     def __init__(self, first, blocks=1, **options):
         self.scale = nn.Parameter(np.ones(3))
         self.first = first
@@ -30,7 +30,7 @@ class Net(nn.Module):
 
 
 def make_net():
-    return Net(nn.Sequential(nn.Conv2d(1, 2, [3, 1]), nn.ReLU()), blocks=2, activation="tanh")
+    return NestedNet(nn.Sequential(nn.Conv2d(1, 2, [3, 1]), nn.ReLU()), blocks=2, activation="tanh")
 
 
 def test_names_follow_the_attributes():
@@ -134,7 +134,7 @@ def test_config_builds_the_same_module_after_json():
     net = make_net()
     config = json.loads(json.dumps(net.config()))
     again = nn.build(config)
-    assert isinstance(again, Net)
+    assert isinstance(again, NestedNet)
     assert again.blocks[1].activation == "tanh"
     assert again.config() == config
     again.load_state_dict(net.state_dict())
