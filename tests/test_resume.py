@@ -264,7 +264,7 @@ def assert_not_resumed(trainer, fault, train=None):
 
 def test_another_model_is_refused(halfway):
     trainer = make_trainer(halfway)
-    trainer.model = tiny_training.Net(channels=3)
+    trainer.model = tiny_training.TinyNet(channels=3)
     assert_not_resumed(trainer, "belongs to another model")
 
 
@@ -339,5 +339,5 @@ def test_what_is_saved_is_all_that_matters(halfway):
     arrays, meta = load_tensors(halfway / "training.safetensors")
     assert {name.partition("/")[0] for name in arrays} == {"model", "optimizer"}
     assert meta["state"]["batch"] == 3 and meta["random"] and meta["optimizer"] == "Adam"
-    assert isinstance(nn.build(meta["config"]), tiny_training.Net)
+    assert isinstance(nn.build(meta["config"]), tiny_training.TinyNet)
     assert np.isfinite(meta["state"]["loss_sum"])

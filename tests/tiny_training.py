@@ -22,7 +22,7 @@ EPOCHS = 3
 SCHEDULE = Cosine(lr=0.02, total_steps=EPOCHS * 6, warmup_steps=5)
 
 
-class Net(nn.Module):
+class TinyNet(nn.Module):
     """Convolution, running statistics, dropout: everything whose state must survive."""
 
     def __init__(self, channels):
@@ -65,7 +65,7 @@ def make_loaders(pause=0.0):
 
 def make_trainer(directory=None, **options):
     random.manual_seed(3)
-    model = Net(channels=2)
+    model = TinyNet(channels=2)
     optimizer = optim.Adam(model.parameters(), lr=0.02)
     settings = {
         "schedule": SCHEDULE,
