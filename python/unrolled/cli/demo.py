@@ -28,9 +28,9 @@ MODEL: dict[str, Any] = {
 }
 BATCH_SIZE = 16
 LEARNING_RATE = 3e-3
-WEIGHT_DECAY = 0.01
+WEIGHT_DECAY = 0.3
 EPOCHS, LINES, TEST_LINES = 5, 4_000, 1_000
-QUICK_EPOCHS, QUICK_LINES, QUICK_TEST_LINES = 2, 320, 50
+QUICK_EPOCHS, QUICK_LINES, QUICK_TEST_LINES = 3, 2_000, 200
 
 TEST_SEED = 1_000_003  # of the unseen lines: the same ones whatever is trained
 SHOWN = 10
@@ -54,7 +54,7 @@ def add_parser(subparsers: Any) -> None:
     add("--seed", type=seed, default=0, metavar="N", help="of weights and lines (default: 0)")
     add("--epochs", type=count, metavar="N", help=f"default: {EPOCHS}")
     add("--lines", type=count, metavar="N", help=f"training lines an epoch (default: {LINES:,})")
-    add("--quick", action="store_true", help="a few seconds to try it out; it will read badly")
+    add("--quick", action="store_true", help="about ten seconds, to try it out; it reads less well")
     add("--resume", action="store_true", help="go on with the training in --out")
     add("--no-progress", action="store_true", help="no progress bar")
     add_threads(parser)
