@@ -18,20 +18,21 @@ constexpr int kRows = 4, kVectors = 2;
 template <class Real>
 constexpr int64_t kColumns = kVectors * kWidth<Real>;
 
+// Whole panels are written front to back: six streams are read, one is written.
 template <class Real>
 void pack_rows(int64_t m, int64_t k, const Real* a, int64_t row_stride, int64_t column_stride, Real* packed) {
   for (int64_t i0 = 0; i0 < m; i0 += kRows, packed += k * kRows) {
-    const int64_t rows = m - i0 < kRows ? m - i0 : kRows;
-    if (rows < kRows) std::memset(packed, 0, static_cast<size_t>(k * kRows) * sizeof(Real));
-    if (column_stride == 1) {
-      for (int64_t i = 0; i < rows; ++i) {
-        const Real* row = a + (i0 + i) * row_stride;
-        for (int64_t p = 0; p < k; ++p) packed[p * kRows + i] = row[p];
-      }
-    } else {
+    const Real* block = a + i0 * row_stride;
+    if (m - i0 >= kRows) {
       for (int64_t p = 0; p < k; ++p) {
-        const Real* column = a + i0 * row_stride + p * column_stride;
-        for (int64_t i = 0; i < rows; ++i) packed[p * kRows + i] = column[i * row_stride];
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < kRows; ++i) packed[p * kRows + i] = block[i * row_stride + p * column_stride];
+      }
+      continue;
+    }
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t i = 0; i < kRows; ++i) {
+        packed[p * kRows + i] = i < m - i0 ? block[i * row_stride + p * column_stride] : Real(0);
       }
     }
   }
@@ -54,10 +55,32 @@ void pack_transposed_panel(int64_t k, int64_t columns, const Real* b, int64_t co
   }
 }
 
+// B in rows: a few panels side by side, so that each row is read in longer runs.
+template <class Real>
+void pack_row_major(int64_t k, int64_t n, const Real* b, int64_t row_stride, Real* packed) {
+  constexpr int64_t NR = kColumns<Real>, kPanels = 4;
+  for (int64_t j0 = 0; j0 < n; j0 += kPanels * NR) {
+    const int64_t end = j0 + kPanels * NR < n ? j0 + kPanels * NR : n;
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t j = j0; j < end; j += NR) {
+        Real* to = packed + j * k + p * NR;
+        const Real* from = b + p * row_stride + j;
+        if (n - j >= NR) {
+#pragma GCC unroll 8
+          for (int v = 0; v < kVectors; ++v) store(to + v * kWidth<Real>, load(from + v * kWidth<Real>));
+        } else {
+          for (int64_t i = 0; i < NR; ++i) to[i] = i < n - j ? from[i] : Real(0);
+        }
+      }
+    }
+  }
+}
+
 template <class Real>
 void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64_t column_stride,
                   Real* packed) {
   constexpr int64_t NR = kColumns<Real>;
+  if (column_stride == 1) return pack_row_major(k, n, b, row_stride, packed);
   for (int64_t j0 = 0; j0 < n; j0 += NR, packed += k * NR) {
     const int64_t columns = n - j0 < NR ? n - j0 : NR;
     if (columns < NR) std::memset(packed, 0, static_cast<size_t>(k * NR) * sizeof(Real));
@@ -67,12 +90,7 @@ void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64
       continue;
     }
     for (int64_t p = 0; p < k; ++p) {
-      const Real* row = block + p * row_stride;
-      if (column_stride == 1) {
-        std::memcpy(packed + p * NR, row, static_cast<size_t>(columns) * sizeof(Real));
-      } else {
-        for (int64_t j = 0; j < columns; ++j) packed[p * NR + j] = row[j * column_stride];
-      }
+      for (int64_t j = 0; j < columns; ++j) packed[p * NR + j] = block[p * row_stride + j * column_stride];
     }
   }
 }

@@ -43,11 +43,11 @@ class Warp:
         If a number is negative.
     """
 
-    rotation: float = 0.13
-    slant: float = 0.12
-    size: float = 0.09
+    rotation: float = 0.1
+    slant: float = 0.09
+    size: float = 0.07
     shift: float = 0.5
-    bend: float = 0.45
+    bend: float = 0.35
     focus: float = 0.3
     weight: float = 0.15
     ink: float = 0.1
