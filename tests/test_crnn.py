@@ -106,6 +106,13 @@ def test_positions_are_scaled_rounded_and_kept_inside_the_image():
     assert reading.confidence == pytest.approx(0.8)
 
 
+def test_a_character_that_fades_is_as_sure_as_its_best_frame():
+    log_probs = np.log([[0.05, 0.95], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]])
+    reading = make_reading(log_probs, "a", frame_pixels=2, width=8)
+    assert [span.confidence for span in reading.spans] == pytest.approx([0.95, 0.8])
+    assert reading.confidence == pytest.approx(0.8)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (HEIGHT, 3), (3, 2)])
 def test_odd_sizes_are_read(trained, size):
     model, _ = trained

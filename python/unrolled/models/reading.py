@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import ctc
@@ -24,7 +25,8 @@ class CharacterSpan:
         Columns of the image as it was given, ``0 <= start < end <= width``. A CTC network marks a
         character where it is sure of it, which is often only a part of its ink.
     confidence : float
-        Geometric mean of the character's probability over its frames, in [0, 1].
+        The highest of the character's probability over its frames, in [0, 1]. A mean would punish a
+        character that fades over several frames for being wide.
     """
 
     text: str
@@ -79,8 +81,8 @@ def make_reading(log_probs: NDArray[Any], charset: str, frame_pixels: float, wid
     for span in best.spans:
         start = min(int(span.start * frame_pixels + 0.5), width - 1)
         end = min(max(int(span.end * frame_pixels + 0.5), start + 1), width)
-        sure = math.exp(span.score)
-        spans.append(CharacterSpan(charset[span.token - 1], start, end, sure))
+        peak = float(np.exp(log_probs[span.start : span.end, span.token].max()))
+        spans.append(CharacterSpan(charset[span.token - 1], start, end, peak))
     nothing = math.exp(best.score / len(log_probs))
     confidence = min((span.confidence for span in spans), default=nothing)
     return Reading("".join(span.text for span in spans), confidence, spans)
