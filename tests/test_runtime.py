@@ -104,8 +104,7 @@ def test_python_threads_get_the_bits_of_one():
     assert not wrong
 
 
-def test_the_gil_is_released_while_a_kernel_runs():
-    unrolled.set_num_threads(1)
+def test_the_gil_is_released_while_a_kernel_runs(threads):
     a = np.ones((1500, 1500), np.float32)
     ticks = []
 
