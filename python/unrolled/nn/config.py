@@ -10,6 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from unrolled.nn.module import Module
 
+# Nesting of modules and lists: far above what models need, far below what recursion bears.
+_DEEPEST = 100
+
 _classes: dict[str, type[Module]] = {}
 
 
@@ -79,7 +82,7 @@ def build(config: dict[str, Any]) -> Module:
     Raises
     ------
     ValueError
-        If the class is unknown.
+        If the class is unknown, or the config is nested too deeply.
     TypeError
         If `config` has another form or the class does not take these arguments.
 
@@ -91,13 +94,19 @@ def build(config: dict[str, Any]) -> Module:
     """
     if not _is_config(config):
         raise TypeError('config must be {"class": name, "arguments": {...}}')
+    return _build(config, 0)
+
+
+def _build(config: dict[str, Any], depth: int) -> Module:
     name = config["class"]
     if name not in _classes:
         raise ValueError(
             f"unknown module class {name!r}: import the file that defines it before loading"
         )
     cls = _classes[name]
-    arguments = {argument: _from_json(value) for argument, value in config["arguments"].items()}
+    arguments = {
+        argument: _from_json(value, depth + 1) for argument, value in config["arguments"].items()
+    }
     args, kwargs = call_arguments(cls, arguments)
     return cls(*args, **kwargs)
 
@@ -135,11 +144,13 @@ def _to_json(value: Any, where: str) -> Any:
     raise TypeError(f"{where} is a {type(value).__name__}, which a saved model cannot hold")
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: Any, depth: int) -> Any:
+    if depth > _DEEPEST:
+        raise ValueError(f"config is nested more than {_DEEPEST} times")
     if _is_config(value):
-        return build(value)
+        return _build(value, depth)
     if isinstance(value, list):
-        return [_from_json(item) for item in value]
+        return [_from_json(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {key: _from_json(item) for key, item in value.items()}
+        return {key: _from_json(item, depth + 1) for key, item in value.items()}
     return value
