@@ -1,5 +1,7 @@
 #include "ops/conv.h"
 
+#include <array>
+
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 
@@ -7,22 +9,60 @@ namespace unrolled {
 namespace {
 
 using Pair = std::pair<int64_t, int64_t>;
+using Borders = std::array<int64_t, 4>;  // zeros above, below, to the left, to the right
 
-int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding) {
+// The options that all passes share.
+struct Options {
+  Pair stride;
+  Borders padding;
+  Pair dilation;
+  int64_t groups;
+  std::string algorithm;
+};
+
+int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before,
+                    int64_t behind) {
   require(stride >= 1, "stride must be at least 1");
-  require(padding >= 0, "padding must not be negative");
+  require(dilation >= 1, "dilation must be at least 1");
+  require(before >= 0 && behind >= 0, "padding must not be negative");
   require(kernel >= 1, "kernel_size must be at least 1");
-  require(input + 2 * padding >= kernel, "the kernel is larger than the padded input");
-  return (input + 2 * padding - kernel) / stride + 1;
+  const int64_t reach = (kernel - 1) * dilation + 1;
+  require(input + before + behind >= reach, "the kernel is larger than the padded input");
+  return (input + before + behind - reach) / stride + 1;
 }
 
-Conv2dShape make_shape(int64_t N, Pair input, const Pair& kernel, int64_t K, int64_t C, Pair stride,
-                       Pair padding) {
-  const auto [H, W] = input;
-  const auto [R, S] = kernel;
-  const int64_t OH = output_size(H, R, stride.first, padding.first);
-  const int64_t OW = output_size(W, S, stride.second, padding.second);
-  return {N, C, H, W, K, R, S, stride.first, stride.second, padding.first, padding.second, OH, OW};
+ConvAlgorithm parse_algorithm(const std::string& name) {
+  if (name == "auto") return ConvAlgorithm::automatic;
+  if (name == "direct") return ConvAlgorithm::direct;
+  if (name == "winograd") return ConvAlgorithm::winograd;
+  require(name == "winograd-f2", "algorithm must be \"auto\", \"direct\", \"winograd\" or \"winograd-f2\"");
+  return ConvAlgorithm::winograd_f2;
+}
+
+// C channels of x, K of y.
+Conv2dShape make_shape(int64_t N, int64_t C, Pair input, int64_t K, Pair kernel, const Options& options) {
+  const auto [top, bottom, left, right] = options.padding;
+  Conv2dShape s{};
+  s.N = N, s.C = C, s.H = input.first, s.W = input.second;
+  s.K = K, s.R = kernel.first, s.S = kernel.second;
+  s.stride_h = options.stride.first, s.stride_w = options.stride.second;
+  s.dilation_h = options.dilation.first, s.dilation_w = options.dilation.second;
+  s.pad_top = top, s.pad_left = left;
+  s.groups = options.groups;
+  s.OH = output_size(s.H, s.R, s.stride_h, s.dilation_h, top, bottom);
+  s.OW = output_size(s.W, s.S, s.stride_w, s.dilation_w, left, right);
+  s.x_step = C * s.H * s.W, s.y_step = K * s.OH * s.OW;
+  s.algorithm = parse_algorithm(options.algorithm);
+  require(s.groups >= 1 && C % s.groups == 0 && K % s.groups == 0,
+          "groups must divide the channels of x and of y");
+  require(s.algorithm == ConvAlgorithm::automatic || s.algorithm == ConvAlgorithm::direct || winograd_fits(s),
+          "algorithm \"winograd\" is for 3x3 kernels with stride 1 and dilation 1");
+  return s;
+}
+
+template <class Real>
+Pair last_two(const Array<Real>& array) {
+  return {array.shape(2), array.shape(3)};
 }
 
 template <class Real>
@@ -32,26 +72,29 @@ void require_4d(const Array<Real>& x, const Array<Real>& weight) {
 
 template <class Real>
 Array<Real> conv2d_array(const Array<Real>& x, const Array<Real>& weight, const MaybeArray<Real>& bias,
-                         Pair stride, Pair padding) {
+                         Pair stride, const Borders& padding, Pair dilation, int64_t groups,
+                         const std::string& algorithm, bool relu) {
   require_4d(x, weight);
-  require(x.shape(1) == weight.shape(1), "x and weight must have the same number of channels");
-  const Conv2dShape s = make_shape(x.shape(0), {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)},
-                                   weight.shape(0), x.shape(1), stride, padding);
+  const Conv2dShape s = make_shape(x.shape(0), x.shape(1), last_two(x), weight.shape(0), last_two(weight),
+                                   {stride, padding, dilation, groups, algorithm});
+  require(weight.shape(1) * groups == s.C, "weight must have the channels of x divided by groups");
   if (bias) require_shape(*bias, {s.K}, "bias must be (K)");
   Array<Real> y = make_array<Real>({s.N, s.K, s.OH, s.OW});
-  const Real *from = x.data(), *w = weight.data(), *b = data_or_null(bias);
+  const Real *from = x.data(), *w = weight.data();
+  const Epilogue<Real> epilogue = {data_or_null(bias), relu};
   Real* to = y.mutable_data();
   const py::gil_scoped_release release;
-  conv2d(s, from, w, b, to);
+  conv2d(s, from, w, epilogue, to);
   return y;
 }
 
 template <class Real>
 Array<Real> conv2d_backward_input_array(const Array<Real>& grad_y, const Array<Real>& weight, Pair input_size,
-                                        Pair stride, Pair padding) {
+                                        Pair stride, const Borders& padding, Pair dilation, int64_t groups,
+                                        const std::string& algorithm) {
   require_4d(grad_y, weight);
-  const Conv2dShape s = make_shape(grad_y.shape(0), input_size, {weight.shape(2), weight.shape(3)},
-                                   weight.shape(0), weight.shape(1), stride, padding);
+  const Conv2dShape s = make_shape(grad_y.shape(0), weight.shape(1) * groups, input_size, weight.shape(0),
+                                   last_two(weight), {stride, padding, dilation, groups, algorithm});
   require_shape(grad_y, {s.N, s.K, s.OH, s.OW}, "grad_y must have the shape of the output");
   Array<Real> grad_x = make_array<Real>({s.N, s.C, s.H, s.W});
   const Real *g = grad_y.data(), *w = weight.data();
@@ -63,12 +106,14 @@ Array<Real> conv2d_backward_input_array(const Array<Real>& grad_y, const Array<R
 
 template <class Real>
 py::tuple conv2d_backward_weight_array(const Array<Real>& grad_y, const Array<Real>& x, Pair kernel_size,
-                                       Pair stride, Pair padding) {
+                                       Pair stride, const Borders& padding, Pair dilation, int64_t groups,
+                                       const std::string& algorithm) {
   require_4d(grad_y, x);
-  const Conv2dShape s = make_shape(x.shape(0), {x.shape(2), x.shape(3)}, kernel_size, grad_y.shape(1),
-                                   x.shape(1), stride, padding);
+  const Conv2dShape s = make_shape(x.shape(0), x.shape(1), last_two(x), grad_y.shape(1), kernel_size,
+                                   {stride, padding, dilation, groups, algorithm});
   require_shape(grad_y, {s.N, s.K, s.OH, s.OW}, "grad_y must have the shape of the output");
-  Array<Real> grad_weight = make_array<Real>({s.K, s.C, s.R, s.S}), grad_bias = make_array<Real>({s.K});
+  Array<Real> grad_weight = make_array<Real>({s.K, s.C / s.groups, s.R, s.S});
+  Array<Real> grad_bias = make_array<Real>({s.K});
   const Real *g = grad_y.data(), *from = x.data();
   Real *to = grad_weight.mutable_data(), *to_bias = grad_bias.mutable_data();
   {
@@ -81,11 +126,13 @@ py::tuple conv2d_backward_weight_array(const Array<Real>& grad_y, const Array<Re
 template <class Real>
 void register_of(py::module_& m) {
   m.def("conv2d", &conv2d_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(),
-        "bias"_a.noconvert().none(true), "stride"_a, "padding"_a);
+        "bias"_a.noconvert().none(true), "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a,
+        "relu"_a);
   m.def("conv2d_backward_input", &conv2d_backward_input_array<Real>, "grad_y"_a.noconvert(),
-        "weight"_a.noconvert(), "input_size"_a, "stride"_a, "padding"_a);
+        "weight"_a.noconvert(), "input_size"_a, "stride"_a, "padding"_a, "dilation"_a, "groups"_a,
+        "algorithm"_a);
   m.def("conv2d_backward_weight", &conv2d_backward_weight_array<Real>, "grad_y"_a.noconvert(),
-        "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a);
+        "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a);
 }
 
 }  // namespace

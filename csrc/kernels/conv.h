@@ -6,22 +6,32 @@
 
 namespace unrolled {
 
-// The convolution of one image, in (C, H, W), with a kernel (R, S), over the padded image (C, padded_h,
-// padded_w).
+// The convolution of one image (C, H, W) with a kernel (R, S). The padded image is (C, padded_h, stride_w,
+// padded_w): its columns are split by their remainder modulo the stride, so that every tap reads one run.
 struct ConvShape {
   int64_t C, H, W;
   int64_t R, S;
   int64_t stride_h, stride_w;
+  int64_t dilation_h, dilation_w;
   int64_t OH, OW;
-  int64_t pad_top, pad_left;   // zeros before the image; negative: rows or columns cut off
-  int64_t spread_h, spread_w;  // distance of the image's rows and columns in the padded image: 1, or the
-                               // forward stride where the gradient by the input is taken
+  int64_t pad_top, pad_left;  // zeros before the image; negative: rows or columns cut off
   int64_t padded_h, padded_w;
+
+  int64_t row_pitch() const { return stride_w * padded_w; }
+  int64_t padded_size() const { return C * padded_h * row_pitch(); }
+  int64_t taps() const { return C * R * S; }
+  // Distance of the tap (c, r, q) from the first one of the same pixel.
+  int64_t tap_offset(int64_t c, int64_t r, int64_t q) const {
+    const int64_t column = q * dilation_w;
+    return ((c * padded_h + r * dilation_h) * stride_w + column % stride_w) * padded_w + column / stride_w;
+  }
 };
+
+inline constexpr int64_t kConvSlack = 16;  // the longest vector, in elements
 
 template <class Real>
 struct ConvKernels {
-  // x (C, H, W) into padded (C, padded_h, padded_w), zeros elsewhere.
+  // x (C, H, W) into padded, zeros elsewhere.
   void (*pad_image)(const ConvShape& shape, const Real* x, Real* padded);
 
   // The columns matrix (C*R*S, OH*OW) of im2col, rows [k0, k1) and pixels [j0, j1), into panels of the matrix
@@ -31,13 +41,12 @@ struct ConvKernels {
 
   // The same matrix transposed (OH*OW, C*R*S), pixels [p0, p1), all C*R*S columns, into panels of
   // tile_columns of them: packed (panels, p1 - p0, tile_columns), zero beyond C*R*S. offsets: scratch of
-  // tile_columns.
+  // tile_columns. Up to kConvSlack elements behind `padded` are read, and rows behind `packed` written.
   void (*pack_taps)(const ConvShape& shape, const Real* padded, int64_t p0, int64_t p1, int64_t tile_columns,
                     int64_t* offsets, Real* packed);
 
-  // weight (K, C, R, S) into flipped (C, K, R, S), both kernel axes reversed: the weight of the gradient by
-  // the input.
-  void (*flip_weight)(int64_t K, int64_t C, int64_t R, int64_t S, const Real* weight, Real* flipped);
+  // y[i] = max(y[i], 0) for rows of n elements; NaN stays NaN.
+  void (*relu_rows)(int64_t rows, int64_t n, int64_t row_stride, Real* y);
 };
 
 }  // namespace unrolled

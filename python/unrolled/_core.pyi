@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 # Float32 and float64 arrays alike; all arrays of one call have one dtype.
 _Array = NDArray[Any]
 _Pair = tuple[int, int]
+_Borders = tuple[int, int, int, int]
 _Weights = tuple[_Array, _Array, _Array | None, _Array | None]
 _Tape = tuple[_Array, _Array, _Array]
 
@@ -30,13 +31,35 @@ def relu_backward(grad_y: _Array, y: _Array) -> _Array: ...
 def bias_relu(x: _Array, bias: _Array) -> _Array: ...
 def bias_relu_backward(grad_y: _Array, y: _Array) -> tuple[_Array, _Array]: ...
 def conv2d(
-    x: _Array, weight: _Array, bias: _Array | None, stride: _Pair, padding: _Pair
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    stride: _Pair,
+    padding: _Borders,
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
+    relu: bool,
 ) -> _Array: ...
 def conv2d_backward_input(
-    grad_y: _Array, weight: _Array, input_size: _Pair, stride: _Pair, padding: _Pair
+    grad_y: _Array,
+    weight: _Array,
+    input_size: _Pair,
+    stride: _Pair,
+    padding: _Borders,
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
 ) -> _Array: ...
 def conv2d_backward_weight(
-    grad_y: _Array, x: _Array, kernel_size: _Pair, stride: _Pair, padding: _Pair
+    grad_y: _Array,
+    x: _Array,
+    kernel_size: _Pair,
+    stride: _Pair,
+    padding: _Borders,
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
 ) -> tuple[_Array, _Array]: ...
 def ctc_loss(
     scores: _Array,

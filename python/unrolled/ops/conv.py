@@ -55,7 +55,7 @@ def conv2d(
     stride, padding = as_pair(stride, "stride", 1), as_pair(padding, "padding", 0)
     output_size(x.shape[2:], weight.shape[2:], stride, padding)
     _require_memory(x, padding)
-    return _core.conv2d(x, weight, bias, stride, padding)
+    return _core.conv2d(x, weight, bias, stride, _borders(padding), (1, 1), 1, "auto", False)
 
 
 def conv2d_backward(
@@ -120,7 +120,9 @@ def conv2d_backward_input(
     stride, padding = as_pair(stride, "stride", 1), as_pair(padding, "padding", 0)
     size = as_pair(input_size, "input_size", 0)
     _check_grad_y(grad_y, weight.shape[0], size, weight.shape[2:], stride, padding)
-    return _core.conv2d_backward_input(grad_y, weight, size, stride, padding)
+    return _core.conv2d_backward_input(
+        grad_y, weight, size, stride, _borders(padding), (1, 1), 1, "auto"
+    )
 
 
 def conv2d_backward_weight(
@@ -155,7 +157,9 @@ def conv2d_backward_weight(
     _check_grad_y(grad_y, grad_y.shape[1], x.shape[2:], kernel, stride, padding)
     if grad_y.shape[0] != x.shape[0]:
         raise ValueError(f"grad_y has {grad_y.shape[0]} items, x has {x.shape[0]}")
-    return _core.conv2d_backward_weight(grad_y, x, kernel, stride, padding)
+    return _core.conv2d_backward_weight(
+        grad_y, x, kernel, stride, _borders(padding), (1, 1), 1, "auto"
+    )
 
 
 def output_size(
@@ -177,6 +181,10 @@ def output_size(
         (size[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in (0, 1)
     )
     return rows, columns
+
+
+def _borders(padding: tuple[int, int]) -> tuple[int, int, int, int]:
+    return padding[0], padding[0], padding[1], padding[1]
 
 
 def _require_memory(x: RealArray, padding: tuple[int, int]) -> None:

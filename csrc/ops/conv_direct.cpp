@@ -1,0 +1,334 @@
+#include "ops/conv_direct.h"
+
+#include <algorithm>
+
+#include "dispatch.h"
+#include "memory.h"
+#include "ops/matmul.h"
+#include "parallel.h"
+
+namespace unrolled {
+namespace {
+
+constexpr int64_t kPaddedElements = int64_t{1} << 21;  // padded images that lie ready at a time
+constexpr int64_t kPixelTiles = 4;                     // register tiles of pixels in one task
+
+ConvShape forward_shape(const Conv2dShape& s) {
+  const int64_t columns = (s.OW - 1) * s.stride_w + (s.S - 1) * s.dilation_w + 1;
+  return {.C = s.C,
+          .H = s.H,
+          .W = s.W,
+          .R = s.R,
+          .S = s.S,
+          .stride_h = s.stride_h,
+          .stride_w = s.stride_w,
+          .dilation_h = s.dilation_h,
+          .dilation_w = s.dilation_w,
+          .OH = s.OH,
+          .OW = s.OW,
+          .pad_top = s.pad_top,
+          .pad_left = s.pad_left,
+          .padded_h = (s.OH - 1) * s.stride_h + (s.R - 1) * s.dilation_h + 1,
+          .padded_w = (columns + s.stride_w - 1) / s.stride_w};
+}
+
+// Whether the image itself may serve as the padded one.
+bool needs_no_padding(const ConvShape& s) {
+  return s.pad_top == 0 && s.pad_left == 0 && s.stride_w == 1 && s.padded_h == s.H && s.padded_w == s.W;
+}
+
+// The weight (K, depth) in panels of rows, one chunk of depth after the other.
+template <class Real>
+Buffer<Real> pack_weight(const MatmulKernels<Real>& kernel, int64_t K, int64_t depth, const Real* weight) {
+  const int64_t padded = round_up(K, kernel.tile_rows);
+  Buffer<Real> packed(padded * depth);
+  for (int64_t p = 0; p < depth; p += kMatmulDepth) {
+    kernel.pack_rows(K, std::min(kMatmulDepth, depth - p), weight + p, depth, 1, packed.data() + p * padded);
+  }
+  return packed;
+}
+
+// One image, pixels [j0, j1) of all K outputs.
+template <class Real>
+void convolve_pixels(const Kernels<Real>& kernels, const ConvShape& s, int64_t K, const Real* padded,
+                     const Real* weight_packed, const Epilogue<Real>& epilogue, int64_t j0, int64_t j1,
+                     Real* y) {
+  const MatmulKernels<Real>& product = kernels.matmul;
+  const int64_t depth = s.taps(), pixels = s.OH * s.OW;
+  const int64_t K_padded = round_up(K, product.tile_rows);
+  Buffer<Real> columns(round_up(j1 - j0, product.tile_columns) * std::min(depth, kMatmulDepth));
+  for (int64_t k = 0; epilogue.bias && k < K; ++k) {
+    std::fill(y + k * pixels + j0, y + k * pixels + j1, epilogue.bias[k]);
+  }
+  for (int64_t p = 0; p < depth; p += kMatmulDepth) {
+    const int64_t end = std::min(p + kMatmulDepth, depth);
+    kernels.conv.pack_pixels(s, padded, p, end, j0, j1, product.tile_columns, columns.data());
+    product.multiply(K, j1 - j0, end - p, weight_packed + p * K_padded, columns.data(), y + j0, pixels,
+                     epilogue.bias || p > 0);
+  }
+  if (epilogue.relu) kernels.conv.relu_rows(K, j1 - j0, pixels, y + j0);
+}
+
+// x (N, C, H, W), weight (K, C, R, S) -> y (N, K, OH, OW); images x_step and y_step apart.
+template <class Real>
+void convolve(const ConvShape& s, int64_t N, int64_t K, const Real* x, int64_t x_step, const Real* weight,
+              const Epilogue<Real>& epilogue, Real* y, int64_t y_step) {
+  const Kernels<Real>& kernel = kernels<Real>();
+  const int64_t pixels = s.OH * s.OW, step = kPixelTiles * kernel.matmul.tile_columns;
+  const Buffer<Real> weight_packed = pack_weight(kernel.matmul, K, s.taps(), weight);
+  const bool in_place = needs_no_padding(s);
+  const int64_t size = s.padded_size(), blocks = (pixels + step - 1) / step;
+  const int64_t at_once =
+      std::clamp<int64_t>(kPaddedElements / std::max<int64_t>(1, size), 1, std::max<int64_t>(1, N));
+  Buffer<Real> padded(in_place ? 0 : at_once * size);
+  const int64_t work = pixels * K * s.taps() / kMultiplyAddsPerOperation;
+  for (int64_t n0 = 0; n0 < N; n0 += at_once) {
+    const int64_t count = std::min(at_once, N - n0);
+    parallel_for(in_place ? 0 : count, count * size, [&](int64_t i) {
+      kernel.conv.pad_image(s, x + (n0 + i) * x_step, padded.data() + i * size);
+    });
+    parallel_for(count * blocks, count * work, [&](int64_t task) {
+      const int64_t i = task / blocks, j = task % blocks * step;
+      const Real* image = in_place ? x + (n0 + i) * x_step : padded.data() + i * size;
+      convolve_pixels(kernel, s, K, image, weight_packed.data(), epilogue, j, std::min(j + step, pixels),
+                      y + (n0 + i) * y_step);
+    });
+  }
+}
+
+}  // namespace
+
+template <class Real>
+void conv2d_direct(const Conv2dShape& s, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,
+                   Real* y) {
+  convolve(forward_shape(s), s.N, s.K, x, s.x_step, weight, epilogue, y, s.y_step);
+}
+
+namespace {
+
+constexpr int64_t kFewRows = 6;  // fewer rows of a product than this leave register tiles half empty
+
+// Along one axis: the taps that reach the pixels phase, phase + stride, ... of x, as taps of grad_y.
+struct PhaseAxis {
+  int64_t first_tap, tap_step, taps;  // taps first_tap, first_tap + tap_step, ..., of the forward's kernel
+  int64_t dilation;                   // their distance in grad_y
+  int64_t begin;                      // the pixel of grad_y that the last of them joins to x's pixel `phase`
+  int64_t pixels;                     // of this phase
+
+  static PhaseAxis of(int64_t phase, int64_t size, int64_t kernel, int64_t stride, int64_t dilation,
+                      int64_t pad) {
+    const int64_t common = gcd(stride, dilation), step = stride / common;
+    PhaseAxis axis{0, step, 0, dilation / common, 0, size > phase ? (size - phase + stride - 1) / stride : 0};
+    for (int64_t tap = kernel - 1; tap >= 0; --tap) {
+      const int64_t distance = phase + pad - tap * dilation;
+      if (distance % stride != 0) continue;
+      if (axis.taps++ == 0) axis.begin = distance / stride;
+      axis.first_tap = tap;
+    }
+    return axis;
+  }
+
+  // The forward's tap that stands at place i of the flipped kernel.
+  int64_t tap(int64_t i) const { return first_tap + (taps - 1 - i) * tap_step; }
+
+  static int64_t gcd(int64_t a, int64_t b) { return b == 0 ? a : gcd(b, a % b); }
+};
+
+ConvShape phase_shape(const Conv2dShape& s, const PhaseAxis& rows, const PhaseAxis& columns) {
+  return {.C = s.K,
+          .H = s.OH,
+          .W = s.OW,
+          .R = rows.taps,
+          .S = columns.taps,
+          .stride_h = 1,
+          .stride_w = 1,
+          .dilation_h = rows.dilation,
+          .dilation_w = columns.dilation,
+          .OH = rows.pixels,
+          .OW = columns.pixels,
+          .pad_top = -rows.begin,
+          .pad_left = -columns.begin,
+          .padded_h = rows.pixels + (rows.taps - 1) * rows.dilation,
+          .padded_w = columns.pixels + (columns.taps - 1) * columns.dilation};
+}
+
+// weight (K, C, R, S) -> flipped (C, K, taps of the phase), both kernel axes reversed.
+template <class Real>
+void flip_weight(const Conv2dShape& s, const PhaseAxis& rows, const PhaseAxis& columns, const Real* weight,
+                 Real* flipped) {
+  for (int64_t c = 0; c < s.C; ++c) {
+    for (int64_t k = 0; k < s.K; ++k) {
+      const Real* kernel = weight + (k * s.C + c) * s.kernel();
+      for (int64_t r = 0; r < rows.taps; ++r) {
+        for (int64_t q = 0; q < columns.taps; ++q) *flipped++ = kernel[rows.tap(r) * s.S + columns.tap(q)];
+      }
+    }
+  }
+}
+
+// All phases at once, for few input channels: rows of the product are (phase, c), over the taps that any
+// phase has; the others are zeros. Strides above 1, dilation 1.
+struct AllPhases {
+  int64_t begin = 0, taps = 0, pixels = 0;
+
+  AllPhases(int64_t size, int64_t kernel, int64_t stride, int64_t pad) {
+    // Tap t joins x's pixel p to grad_y's (p + pad - t) / stride: all of these lie from `begin` on.
+    begin = floor_divide(pad - (kernel - 1), stride);
+    taps = floor_divide(stride - 1 + pad, stride) - begin + 1;
+    pixels = (size + stride - 1) / stride;
+  }
+  static int64_t floor_divide(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+};
+
+template <class Real>
+void gather_weight(const Conv2dShape& s, const AllPhases& rows, const AllPhases& columns, const Real* weight,
+                   Real* gathered) {
+  for (int64_t row = 0; row < s.stride_h * s.stride_w * s.C; ++row) {
+    const int64_t a = row / s.C / s.stride_w, b = row / s.C % s.stride_w, c = row % s.C;
+    for (int64_t k = 0; k < s.K; ++k) {
+      const Real* kernel = weight + (k * s.C + c) * s.kernel();
+      for (int64_t i = 0; i < rows.taps; ++i) {
+        const int64_t r = a + s.pad_top - (rows.begin + i) * s.stride_h;
+        for (int64_t j = 0; j < columns.taps; ++j) {
+          const int64_t q = b + s.pad_left - (columns.begin + j) * s.stride_w;
+          const bool inside = r >= 0 && r < s.R && q >= 0 && q < s.S;
+          *gathered++ = inside ? kernel[r * s.S + q] : Real(0);
+        }
+      }
+    }
+  }
+}
+
+// phase (N, rows, columns) of `pitch` elements an image, to every stride-th pixel of grad_x's planes.
+template <class Real>
+void interleave(const Conv2dShape& s, int64_t a, int64_t b, const Real* phase, int64_t phase_step,
+                int64_t phase_rows, int64_t phase_columns, Real* grad_x) {
+  parallel_for(s.N * s.C, s.N * s.C * phase_rows * phase_columns, [&](int64_t task) {
+    const int64_t n = task / s.C, c = task % s.C;
+    const Real* from = phase + n * phase_step + c * phase_rows * phase_columns;
+    Real* to = grad_x + n * s.x_step + c * s.H * s.W;
+    for (int64_t h = a; h < s.H; h += s.stride_h, from += phase_columns) {
+      for (int64_t w = b, i = 0; w < s.W; w += s.stride_w, ++i) to[h * s.W + w] = from[i];
+    }
+  });
+}
+
+template <class Real>
+void backward_all_phases(const Conv2dShape& s, const Real* grad_y, const Real* weight, Real* grad_x) {
+  const AllPhases rows(s.H, s.R, s.stride_h, s.pad_top), columns(s.W, s.S, s.stride_w, s.pad_left);
+  const PhaseAxis down{0, 1, rows.taps, 1, rows.begin, rows.pixels};
+  const PhaseAxis across{0, 1, columns.taps, 1, columns.begin, columns.pixels};
+  const int64_t phases = s.stride_h * s.stride_w, plane = rows.pixels * columns.pixels;
+  Buffer<Real> gathered(phases * s.C * s.K * rows.taps * columns.taps);
+  Buffer<Real> images(s.N * phases * s.C * plane);
+  gather_weight(s, rows, columns, weight, gathered.data());
+  convolve<Real>(phase_shape(s, down, across), s.N, phases * s.C, grad_y, s.y_step, gathered.data(), {},
+                 images.data(), phases * s.C * plane);
+  for (int64_t phase = 0; phase < phases; ++phase) {
+    interleave(s, phase / s.stride_w, phase % s.stride_w, images.data() + phase * s.C * plane,
+               phases * s.C * plane, rows.pixels, columns.pixels, grad_x);
+  }
+}
+
+template <class Real>
+void backward_phase(const Conv2dShape& s, int64_t a, int64_t b, const Real* grad_y, const Real* weight,
+                    Real* grad_x) {
+  const PhaseAxis rows = PhaseAxis::of(a, s.H, s.R, s.stride_h, s.dilation_h, s.pad_top);
+  const PhaseAxis columns = PhaseAxis::of(b, s.W, s.S, s.stride_w, s.dilation_w, s.pad_left);
+  const int64_t plane = rows.pixels * columns.pixels, taps = rows.taps * columns.taps;
+  if (plane == 0) return;
+  Buffer<Real> flipped(s.C * s.K * taps);
+  flip_weight(s, rows, columns, weight, flipped.data());
+  const ConvShape shape = phase_shape(s, rows, columns);
+  if (s.stride_h * s.stride_w == 1) {
+    return convolve<Real>(shape, s.N, s.C, grad_y, s.y_step, flipped.data(), {}, grad_x, s.x_step);
+  }
+  Buffer<Real> image(s.N * s.C * plane);
+  if (taps > 0) {
+    convolve<Real>(shape, s.N, s.C, grad_y, s.y_step, flipped.data(), {}, image.data(), s.C * plane);
+  } else {
+    std::fill_n(image.data(), s.N * s.C * plane, Real(0));
+  }
+  interleave(s, a, b, image.data(), s.C * plane, rows.pixels, columns.pixels, grad_x);
+}
+
+}  // namespace
+
+template <class Real>
+void conv2d_direct_backward_input(const Conv2dShape& s, const Real* grad_y, const Real* weight,
+                                  Real* grad_x) {
+  const bool strided = s.stride_h > 1 || s.stride_w > 1;
+  const bool all_reach = s.dilation_h == 1 && s.dilation_w == 1 && s.R >= s.stride_h && s.S >= s.stride_w;
+  if (strided && all_reach && s.C < kFewRows) return backward_all_phases(s, grad_y, weight, grad_x);
+  for (int64_t phase = 0; phase < s.stride_h * s.stride_w; ++phase) {
+    backward_phase(s, phase / s.stride_w, phase % s.stride_w, grad_y, weight, grad_x);
+  }
+}
+
+namespace {
+
+constexpr int64_t kWeightSlices = 16;                // partial sums of the weight gradient, added in order
+constexpr int64_t kPixelsAtOnce = kMatmulDepth / 2;  // one term of those sums
+
+// grad_weight (K, taps) = or += grad_y (K, pixels) times the columns matrix transposed, pixels [p, end).
+template <class Real>
+void accumulate_weight(const Kernels<Real>& kernels, const ConvShape& s, int64_t K, const Real* grad_y,
+                       const Real* padded, int64_t p, int64_t end, bool accumulate, Real* rows,
+                       Real* columns, Real* grad_weight) {
+  const MatmulKernels<Real>& product = kernels.matmul;
+  Buffer<int64_t> offsets(product.tile_columns);
+  product.pack_rows(K, end - p, grad_y + p, s.OH * s.OW, 1, rows);
+  kernels.conv.pack_taps(s, padded, p, end, product.tile_columns, offsets.data(), columns);
+  product.multiply(K, s.taps(), end - p, rows, columns, grad_weight, s.taps(), accumulate);
+}
+
+template <class Real>
+void add_slices(int64_t n, int64_t slices, const Real* partial, Real* sum) {
+  parallel_runs(n, 1 << 13, n * slices, [&](int64_t begin, int64_t end) {
+    std::copy(partial + begin, partial + end, sum + begin);
+    for (int64_t slice = 1; slice < slices; ++slice) {
+      const Real* term = partial + slice * n;
+      for (int64_t i = begin; i < end; ++i) sum[i] += term[i];
+    }
+  });
+}
+
+}  // namespace
+
+template <class Real>
+void conv2d_direct_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real* x,
+                                   Real* grad_weight) {
+  const Kernels<Real>& kernel = kernels<Real>();
+  const ConvShape shape = forward_shape(s);
+  const int64_t weights = s.K * shape.taps(), chunks = (s.pixels() + kPixelsAtOnce - 1) / kPixelsAtOnce;
+  const int64_t units = s.N * chunks;  // (image, chunk of its pixels)
+  const int64_t slices = std::min(units, kWeightSlices);
+  const int64_t depth = std::min(s.pixels(), kPixelsAtOnce);
+  Buffer<Real> partial(slices * weights);
+  const int64_t work = s.N * s.pixels() * weights / kMultiplyAddsPerOperation;
+  parallel_for(slices, work, [&](int64_t slice) {
+    Buffer<Real> padded(shape.padded_size() + kConvSlack);
+    Buffer<Real> rows(round_up(s.K, kernel.matmul.tile_rows) * depth);
+    Buffer<Real> columns(round_up(shape.taps(), kernel.matmul.tile_columns) * depth +
+                         kConvSlack * kernel.matmul.tile_columns);
+    const int64_t first = slice * units / slices, end = (slice + 1) * units / slices;
+    for (int64_t unit = first; unit < end; ++unit) {
+      const int64_t n = unit / chunks, p = unit % chunks * kPixelsAtOnce;
+      if (unit == first || p == 0) kernel.conv.pad_image(shape, x + n * s.x_step, padded.data());
+      accumulate_weight(kernel, shape, s.K, grad_y + n * s.y_step, padded.data(), p,
+                        std::min(p + kPixelsAtOnce, s.pixels()), unit > first, rows.data(), columns.data(),
+                        partial.data() + slice * weights);
+    }
+  });
+  add_slices(weights, slices, partial.data(), grad_weight);
+}
+
+#define UNROLLED_INSTANTIATE(Real)                                                                         \
+  template void conv2d_direct(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&, Real*); \
+  template void conv2d_direct_backward_input(const Conv2dShape&, const Real*, const Real*, Real*);         \
+  template void conv2d_direct_backward_weight(const Conv2dShape&, const Real*, const Real*, Real*);
+UNROLLED_INSTANTIATE(float)
+UNROLLED_INSTANTIATE(double)
+#undef UNROLLED_INSTANTIATE
+
+}  // namespace unrolled
