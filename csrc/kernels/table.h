@@ -10,6 +10,7 @@
 #include "kernels/optim.h"
 #include "kernels/pool.h"
 #include "kernels/softmax.h"
+#include "kernels/winograd.h"
 
 namespace unrolled {
 
@@ -24,6 +25,8 @@ struct Kernels {
   OptimKernels<Real> optim;
   PoolKernels<Real> pool;
   SoftmaxKernels<Real> softmax;
+  WinogradKernels<Real> winograd_f2;
+  WinogradKernels<Real> winograd_f4;
 };
 
 }  // namespace unrolled

@@ -5,6 +5,7 @@
 #include "dispatch.h"
 #include "memory.h"
 #include "ops/conv_direct.h"
+#include "ops/conv_winograd.h"
 #include "parallel.h"
 
 namespace unrolled {
@@ -55,6 +56,26 @@ void fill_with_bias(const Conv2dShape& s, const Epilogue<Real>& epilogue, Real* 
   }
 }
 
+// Winograd's transforms pay from so many channels and outputs on.
+constexpr int64_t kWinogradChannels = 8, kWinogradPixels = 3;
+
+enum class Method { direct, winograd_f2, winograd_f4 };
+
+template <class Real>
+Method choose_method(const Conv2dShape& s) {
+  if (s.algorithm == ConvAlgorithm::winograd) return Method::winograd_f4;
+  if (s.algorithm == ConvAlgorithm::winograd_f2) return Method::winograd_f2;
+  if (s.algorithm == ConvAlgorithm::direct || !winograd_fits(s)) return Method::direct;
+  if (sizeof(Real) > sizeof(float)) return Method::direct;  // who asks for float64 wants its digits
+  const bool pays = s.C >= kWinogradChannels && s.K >= kWinogradChannels && s.OH >= kWinogradPixels &&
+                    s.OW >= kWinogradPixels && s.H >= kWinogradPixels && s.W >= kWinogradPixels;
+  return pays ? Method::winograd_f4 : Method::direct;
+}
+
+WinogradTile tile_of(Method method) {
+  return method == Method::winograd_f2 ? WinogradTile::f2 : WinogradTile::f4;
+}
+
 }  // namespace
 
 bool winograd_fits(const Conv2dShape& s) {
@@ -67,7 +88,9 @@ void conv2d(const Conv2dShape& s, const Real* x, const Real* weight, const Epilo
   if (is_empty(s)) return fill_with_bias(s, epilogue, y);
   for_each_group(s, [&](const Group& g) {
     const Epilogue<Real> own = {epilogue.bias ? epilogue.bias + g.channel : nullptr, epilogue.relu};
-    conv2d_direct(g.shape, x + g.x, weight + g.weight, own, y + g.y);
+    const Method method = choose_method<Real>(g.shape);
+    if (method == Method::direct) return conv2d_direct(g.shape, x + g.x, weight + g.weight, own, y + g.y);
+    conv2d_winograd(g.shape, tile_of(method), x + g.x, weight + g.weight, own, y + g.y);
   });
 }
 
@@ -78,7 +101,10 @@ void conv2d_backward_input(const Conv2dShape& s, const Real* grad_y, const Real*
     return;
   }
   for_each_group(s, [&](const Group& g) {
-    conv2d_direct_backward_input(g.shape, grad_y + g.y, weight + g.weight, grad_x + g.x);
+    const Method method = choose_method<Real>(g.shape);
+    if (method == Method::direct)
+      return conv2d_direct_backward_input(g.shape, grad_y + g.y, weight + g.weight, grad_x + g.x);
+    conv2d_winograd_backward_input(g.shape, tile_of(method), grad_y + g.y, weight + g.weight, grad_x + g.x);
   });
 }
 
@@ -91,7 +117,10 @@ void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real
     return;
   }
   for_each_group(s, [&](const Group& g) {
-    conv2d_direct_backward_weight(g.shape, grad_y + g.y, x + g.x, grad_weight + g.weight);
+    const Method method = choose_method<Real>(g.shape);
+    if (method == Method::direct)
+      return conv2d_direct_backward_weight(g.shape, grad_y + g.y, x + g.x, grad_weight + g.weight);
+    conv2d_winograd_backward_weight(g.shape, tile_of(method), grad_y + g.y, x + g.x, grad_weight + g.weight);
   });
 }
 

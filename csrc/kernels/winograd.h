@@ -1,0 +1,54 @@
+// Winograd's minimal filtering for 3x3 kernels with stride 1: tiles of m x m outputs become products at
+// (m + 2)^2 points. All passes, for one block of tiles; the caller cuts blocks and holds the scratch.
+#pragma once
+
+#include <cstdint>
+
+namespace unrolled {
+
+// One image. Tiles lie row by row; those of the last row and column may stick out.
+struct WinogradShape {
+  int64_t C, H, W;    // x
+  int64_t K, OH, OW;  // y
+  int64_t pad_top, pad_left;
+  int64_t tile_rows, tile_columns;
+};
+
+template <class Real>
+struct WinogradKernels {
+  int64_t tile;      // m
+  int64_t points;    // (m + 2)^2
+  int64_t channels;  // channels are padded to a multiple of this: the vector width
+
+  // weight, element (k, c, tap) at weight[k * k_stride + c * c_stride + tap], its taps reversed if `flip`, to
+  // u (points, ceil(K / panel) panels, C, panel): panels of panel_columns channels, the last one narrower.
+  int64_t panel_columns;
+  void (*transform_weight)(int64_t K, int64_t C, const Real* weight, int64_t k_stride, int64_t c_stride,
+                           bool flip, Real* u);
+
+  // Tile row `row` of x (C, H, W): v (points, tiles, padded C), planes of points `plane` apart; v is where
+  // the first tile goes. scratch: strip_size(columns of x, tile_columns).
+  void (*transform_input)(const WinogradShape& shape, const Real* x, int64_t row, int64_t plane, Real* v,
+                          Real* scratch);
+  // The same of grad_y (K, OH, OW), for the weight gradient.
+  void (*transform_grad_y)(const WinogradShape& shape, const Real* grad_y, int64_t row, int64_t plane,
+                           Real* z, Real* scratch);
+  int64_t (*strip_size)(int64_t columns, int64_t tile_columns);
+
+  // products (points, tiles, columns) = v times panels [first, first + columns) of u.
+  void (*multiply)(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plane, const Real* u,
+                   int64_t first, int64_t columns, Real* products, int64_t products_plane);
+  // Tile row `row` of channels [first, first + channels) of y (K, OH, OW), from products (points, tiles,
+  // columns). bias (K) may be null.
+  void (*transform_output)(const WinogradShape& shape, const Real* products, int64_t plane, int64_t columns,
+                           int64_t row, int64_t first, int64_t channels, const Real* bias, bool relu, Real* y,
+                           Real* scratch);
+
+  // grad_u (points, C, padded K) = or += v transposed times z, both (points, tiles, padded channels).
+  void (*multiply_transposed)(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plane,
+                              const Real* z, int64_t z_plane, bool accumulate, Real* grad_u);
+  // grad_u -> taps (C, 9, padded K).
+  void (*transform_grad_u)(int64_t C, int64_t K, const Real* grad_u, Real* taps);
+};
+
+}  // namespace unrolled

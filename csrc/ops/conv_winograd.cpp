@@ -1,0 +1,219 @@
+#include "ops/conv_winograd.h"
+
+#include <algorithm>
+
+#include "dispatch.h"
+#include "memory.h"
+#include "ops/matmul.h"
+#include "parallel.h"
+
+namespace unrolled {
+namespace {
+
+// Transformed inputs and products of one block of tiles stay in the second-level cache together with a panel
+// of kernels: at most kTilesAtOnce tiles, fewer where the channels are many.
+constexpr int64_t kTilesAtOnce = 48, kFewestTiles = 24, kBlockElements = int64_t{1} << 17;
+constexpr int64_t kChannelsAtOnce = 64;  // output channels of one product; a multiple of every panel
+
+template <class Real>
+const WinogradKernels<Real>& winograd_kernels(WinogradTile tile) {
+  return tile == WinogradTile::f2 ? kernels<Real>().winograd_f2 : kernels<Real>().winograd_f4;
+}
+
+template <class Real>
+WinogradShape image_shape(const WinogradKernels<Real>& kernel, const Conv2dShape& s) {
+  return {s.C,
+          s.H,
+          s.W,
+          s.K,
+          s.OH,
+          s.OW,
+          s.pad_top,
+          s.pad_left,
+          (s.OH + kernel.tile - 1) / kernel.tile,
+          (s.OW + kernel.tile - 1) / kernel.tile};
+}
+
+// Rows of tiles that one block holds, where each tile has so many channels before and behind the product.
+int64_t rows_at_once(int64_t points, int64_t channels, int64_t tile_columns) {
+  const int64_t tiles = std::clamp(kBlockElements / (points * channels), kFewestTiles, kTilesAtOnce);
+  return std::max<int64_t>(1, tiles / tile_columns);
+}
+
+// Planes of a multiple of 4 KiB would fall on the same lines of the first-level cache.
+template <class Real>
+int64_t plane_size(int64_t tiles, int64_t channels) {
+  return tiles * channels + static_cast<int64_t>(64 / sizeof(Real));
+}
+
+// The transformed weight of a convolution with `s.C` input and `s.K` output channels.
+template <class Real>
+struct WinogradWeight {
+  const Real* weight;
+  int64_t k_stride, c_stride;
+  bool flip;
+};
+
+template <class Real>
+Buffer<Real> transform_weight(const WinogradKernels<Real>& kernel, const Conv2dShape& s,
+                              const WinogradWeight<Real>& w) {
+  const int64_t Kp = round_up(s.K, kernel.channels);
+  Buffer<Real> u(kernel.points * s.C * Kp);
+  kernel.transform_weight(s.K, s.C, w.weight, w.k_stride, w.c_stride, w.flip, u.data());
+  return u;
+}
+
+// Rows of tiles [begin, end), counted over all images, output channels [first, last).
+template <class Real>
+void convolve_block(const WinogradKernels<Real>& kernel, const WinogradShape& w, const Conv2dShape& s,
+                    const Real* x, const Real* u, const Epilogue<Real>& epilogue, int64_t begin, int64_t end,
+                    int64_t first, int64_t last, Real* y) {
+  const int64_t tiles = (end - begin) * w.tile_columns, Cp = round_up(s.C, kernel.channels);
+  const int64_t v_plane = plane_size<Real>(tiles, Cp), p_plane = plane_size<Real>(tiles, kChannelsAtOnce);
+  Buffer<Real> v(kernel.points * v_plane), products(kernel.points * p_plane);
+  Buffer<Real> scratch(kernel.strip_size(std::max(s.W, s.OW), w.tile_columns));
+  for (int64_t row = begin; row < end; ++row) {
+    kernel.transform_input(w, x + row / w.tile_rows * s.x_step, row % w.tile_rows, v_plane,
+                           v.data() + (row - begin) * w.tile_columns * Cp, scratch.data());
+  }
+  for (int64_t k = first; k < last; k += kChannelsAtOnce) {
+    const int64_t channels = std::min(kChannelsAtOnce, last - k);
+    const int64_t columns = round_up(channels, kernel.channels);
+    kernel.multiply(tiles, s.C, s.K, v.data(), v_plane, u, k, columns, products.data(), p_plane);
+    for (int64_t row = begin; row < end; ++row) {
+      kernel.transform_output(w, products.data() + (row - begin) * w.tile_columns * columns, p_plane, columns,
+                              row % w.tile_rows, k, channels, epilogue.bias, epilogue.relu,
+                              y + row / w.tile_rows * s.y_step, scratch.data());
+    }
+  }
+}
+
+template <class Real>
+void convolve(const Conv2dShape& s, WinogradTile tile, const Real* x, const WinogradWeight<Real>& weight,
+              const Epilogue<Real>& epilogue, Real* y) {
+  const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile);
+  const WinogradShape w = image_shape(kernel, s);
+  const Buffer<Real> u = transform_weight(kernel, s, weight);
+  // How the work is cut changes no bit: every output is made by the same operations in every block.
+  const int64_t rows = s.N * w.tile_rows, threads = get_num_threads();
+  const int64_t at_once = rows_at_once(kernel.points, s.C + kChannelsAtOnce, w.tile_columns);
+  int64_t blocks = (rows + at_once - 1) / at_once;
+  if (blocks < 4 * threads) blocks = std::min(rows, round_up(blocks, threads));
+  const int64_t chunks = (s.K + kChannelsAtOnce - 1) / kChannelsAtOnce;
+  const int64_t parts = blocks >= threads ? 1 : std::min(chunks, (threads + blocks - 1) / blocks);
+  const int64_t work = s.N * s.pixels() * s.K * s.C * 4 / kMultiplyAddsPerOperation;
+  parallel_for(blocks * parts, work, [&](int64_t task) {
+    const int64_t block = task / parts, part = task % parts;
+    const int64_t first = part * chunks / parts * kChannelsAtOnce;
+    const int64_t last = std::min(s.K, (part + 1) * chunks / parts * kChannelsAtOnce);
+    convolve_block(kernel, w, s, x, u.data(), epilogue, block * rows / blocks, (block + 1) * rows / blocks,
+                   first, last, y);
+  });
+}
+
+}  // namespace
+
+template <class Real>
+void conv2d_winograd(const Conv2dShape& s, WinogradTile tile, const Real* x, const Real* weight,
+                     const Epilogue<Real>& epilogue, Real* y) {
+  convolve<Real>(s, tile, x, {weight, s.C * 9, 9, false}, epilogue, y);
+}
+
+template <class Real>
+void conv2d_winograd_backward_input(const Conv2dShape& s, WinogradTile tile, const Real* grad_y,
+                                    const Real* weight, Real* grad_x) {
+  Conv2dShape transposed = s;
+  transposed.C = s.K, transposed.H = s.OH, transposed.W = s.OW;
+  transposed.K = s.C, transposed.OH = s.H, transposed.OW = s.W;
+  transposed.pad_top = 2 - s.pad_top, transposed.pad_left = 2 - s.pad_left;
+  transposed.x_step = s.y_step, transposed.y_step = s.x_step;
+  convolve<Real>(transposed, tile, grad_y, {weight, 9, s.C * 9, true}, {}, grad_x);
+}
+
+namespace {
+
+// Partial sums of the weight gradient, a power of two by the shape alone, added in order. Each ends in a
+// transform that costs as much as a few tiles.
+constexpr int64_t kMostSlices = 16, kTilesASlice = 96;
+
+int64_t count_slices(int64_t rows, int64_t tile_columns) {
+  int64_t slices = 1;
+  while (slices < kMostSlices && 2 * slices <= rows && rows * tile_columns >= 2 * slices * kTilesASlice) {
+    slices *= 2;
+  }
+  return slices;
+}
+
+// Rows of tiles [begin, end) of all images: taps (C, 9, padded K).
+template <class Real>
+void weight_slice(const WinogradKernels<Real>& kernel, const WinogradShape& w, const Conv2dShape& s,
+                  const Real* grad_y, const Real* x, int64_t begin, int64_t end, Real* taps) {
+  const int64_t Cp = round_up(s.C, kernel.channels), Kp = round_up(s.K, kernel.channels);
+  const int64_t at_once = std::min(end - begin, rows_at_once(kernel.points, s.C + s.K, w.tile_columns));
+  const int64_t most = at_once * w.tile_columns;
+  const int64_t v_plane = plane_size<Real>(most, Cp), z_plane = plane_size<Real>(most, Kp);
+  Buffer<Real> v(kernel.points * v_plane), z(kernel.points * z_plane), grad_u(kernel.points * s.C * Kp);
+  Buffer<Real> scratch(kernel.strip_size(std::max(s.W, s.OW), w.tile_columns));
+  for (int64_t row = begin; row < end; row += at_once) {
+    const int64_t count = std::min(at_once, end - row);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t n = (row + i) / w.tile_rows, tile_row = (row + i) % w.tile_rows;
+      kernel.transform_input(w, x + n * s.x_step, tile_row, v_plane, v.data() + i * w.tile_columns * Cp,
+                             scratch.data());
+      kernel.transform_grad_y(w, grad_y + n * s.y_step, tile_row, z_plane, z.data() + i * w.tile_columns * Kp,
+                              scratch.data());
+    }
+    kernel.multiply_transposed(count * w.tile_columns, s.C, s.K, v.data(), v_plane, z.data(), z_plane,
+                               row > begin, grad_u.data());
+  }
+  kernel.transform_grad_u(s.C, s.K, grad_u.data(), taps);
+}
+
+// Taps (slices, C, 9, padded K) to grad_weight (K, C, 9).
+template <class Real>
+void add_slices(const Conv2dShape& s, int64_t Kp, int64_t slices, const Real* taps, Real* grad_weight) {
+  const int64_t n = 9 * Kp;
+  parallel_for(s.C, s.C * n * slices, [&](int64_t c) {
+    Buffer<Real> sum(n);
+    std::copy_n(taps + c * n, n, sum.data());
+    for (int64_t slice = 1; slice < slices; ++slice) {
+      const Real* term = taps + (slice * s.C + c) * n;
+      for (int64_t i = 0; i < n; ++i) sum[i] += term[i];
+    }
+    for (int64_t k = 0; k < s.K; ++k) {
+      Real* to = grad_weight + (k * s.C + c) * 9;
+      for (int64_t tap = 0; tap < 9; ++tap) to[tap] = sum[tap * Kp + k];
+    }
+  });
+}
+
+}  // namespace
+
+template <class Real>
+void conv2d_winograd_backward_weight(const Conv2dShape& s, WinogradTile tile, const Real* grad_y,
+                                     const Real* x, Real* grad_weight) {
+  const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile);
+  const WinogradShape w = image_shape(kernel, s);
+  const int64_t rows = s.N * w.tile_rows, slices = count_slices(rows, w.tile_columns);
+  const int64_t Kp = round_up(s.K, kernel.channels), size = s.C * 9 * Kp;
+  Buffer<Real> taps(slices * size);
+  const int64_t work = s.N * s.pixels() * s.K * s.C * 4 / kMultiplyAddsPerOperation;
+  parallel_for(slices, work, [&](int64_t slice) {
+    weight_slice(kernel, w, s, grad_y, x, slice * rows / slices, (slice + 1) * rows / slices,
+                 taps.data() + slice * size);
+  });
+  add_slices(s, Kp, slices, taps.data(), grad_weight);
+}
+
+#define UNROLLED_INSTANTIATE(Real)                                                                          \
+  template void conv2d_winograd(const Conv2dShape&, WinogradTile, const Real*, const Real*,                 \
+                                const Epilogue<Real>&, Real*);                                              \
+  template void conv2d_winograd_backward_input(const Conv2dShape&, WinogradTile, const Real*, const Real*,  \
+                                               Real*);                                                      \
+  template void conv2d_winograd_backward_weight(const Conv2dShape&, WinogradTile, const Real*, const Real*, \
+                                                Real*);
+UNROLLED_INSTANTIATE(float)
+UNROLLED_INSTANTIATE(double)
+#undef UNROLLED_INSTANTIATE
+
+}  // namespace unrolled

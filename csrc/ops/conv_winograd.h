@@ -1,0 +1,25 @@
+// Winograd's convolution with 3x3 kernels, stride and dilation 1, in all three passes: F(4x4, 3x3), with 36
+// products for 144, or F(2x2, 3x3), with 16 for 36 and the error of a direct sum. One group.
+#pragma once
+
+#include "ops/conv.h"
+
+namespace unrolled {
+
+enum class WinogradTile { f2, f4 };
+
+template <class Real>
+void conv2d_winograd(const Conv2dShape& shape, WinogradTile tile, const Real* x, const Real* weight,
+                     const Epilogue<Real>& epilogue, Real* y);
+
+// The same algorithm over grad_y, with the kernels turned by half a turn.
+template <class Real>
+void conv2d_winograd_backward_input(const Conv2dShape& shape, WinogradTile tile, const Real* grad_y,
+                                    const Real* weight, Real* grad_x);
+
+// The exact transpose of the forward algorithm.
+template <class Real>
+void conv2d_winograd_backward_weight(const Conv2dShape& shape, WinogradTile tile, const Real* grad_y,
+                                     const Real* x, Real* grad_weight);
+
+}  // namespace unrolled
