@@ -71,26 +71,42 @@ UNROLLED_INLINE int64_t pixel_offset(const ConvShape& s, int64_t j) {
   return j / s.OW * s.stride_h * s.row_pitch() + j % s.OW;
 }
 
+// Pixels that lie side by side both in the padded image and in a panel.
+struct Segment {
+  int64_t from, to, length;
+};
+
+// A chunk of segments is cut once and copied for every tap: each tap's pixels are read in one go.
+constexpr int kSegments = 64;
+
 template <class Real>
-void pack_pixels(const ConvShape& s, const Real* padded, int64_t k0, int64_t k1, int64_t j0, int64_t j1,
-                 int64_t tile_columns, Real* packed) {
-  for (int64_t j = j0; j < j1; j += tile_columns) {
-    const int64_t end = j + tile_columns < j1 ? j + tile_columns : j1;
-    for (int64_t p = j; p < end;) {
-      const int64_t run = run_length(s, p) < end - p ? run_length(s, p) : end - p;
-      const Real* pixel = padded + pixel_offset(s, p);
-      Real* to = packed + p - j;
-      int64_t c = k0 / (s.R * s.S), r = k0 / s.S % s.R, q = k0 % s.S;
-      for (int64_t k = k0; k < k1; ++k, to += tile_columns) {
-        copy_run(run, pixel + s.tap_offset(c, r, q), to);
-        if (++q == s.S) q = 0, ++r;
-        if (r == s.R) r = 0, ++c;
+void pack_pixels(const ConvShape& s, const Real* padded, const int64_t* offsets, int64_t k0, int64_t k1,
+                 int64_t j0, int64_t j1, int64_t tile_columns, Real* packed) {
+  const int64_t panel = (k1 - k0) * tile_columns;
+  Segment segments[kSegments];
+  for (int64_t j = j0; j < j1;) {
+    int count = 0;
+    for (; j < j1 && count < kSegments; ++count) {
+      const int64_t place = (j - j0) % tile_columns;
+      int64_t length = run_length(s, j);
+      if (length > tile_columns - place) length = tile_columns - place;
+      if (length > j1 - j) length = j1 - j;
+      segments[count] = {pixel_offset(s, j), (j - j0) / tile_columns * panel + place, length};
+      j += length;
+    }
+    for (int64_t k = k0; k < k1; ++k) {
+      for (int i = 0; i < count; ++i) {
+        const Segment& segment = segments[i];
+        copy_run(segment.length, padded + offsets[k] + segment.from,
+                 packed + segment.to + (k - k0) * tile_columns);
       }
-      p += run;
     }
-    for (int64_t k = k0; k < k1; ++k, packed += tile_columns) {
-      for (int64_t p = end - j; p < tile_columns; ++p) packed[p] = 0;
-    }
+  }
+  const int64_t rest = (j1 - j0) % tile_columns;
+  if (rest == 0) return;
+  Real* last = packed + (j1 - j0) / tile_columns * panel;
+  for (int64_t k = k0; k < k1; ++k, last += tile_columns) {
+    for (int64_t p = rest; p < tile_columns; ++p) last[p] = 0;
   }
 }
 
@@ -113,29 +129,16 @@ void pack_taps_of_run(int64_t run, int64_t count, int64_t tile_columns, const Re
 }
 
 template <class Real>
-void pack_taps(const ConvShape& s, const Real* padded, int64_t p0, int64_t p1, int64_t tile_columns,
-               int64_t* offsets, Real* packed) {
-  const int64_t taps = s.taps();
-  for (int64_t j0 = 0; j0 < taps; j0 += tile_columns) {
-    const int64_t count = taps - j0 < tile_columns ? taps - j0 : tile_columns;
-    for (int64_t j = 0; j < count; ++j) {
-      const int64_t tap = j0 + j;
-      offsets[j] = s.tap_offset(tap / (s.R * s.S), tap / s.S % s.R, tap % s.S);
-    }
+void pack_taps(const ConvShape& s, const Real* padded, const int64_t* offsets, int64_t p0, int64_t p1,
+               int64_t tile_columns, Real* packed) {
+  for (int64_t j = 0; j < s.taps(); j += tile_columns) {
+    const int64_t count = s.taps() - j < tile_columns ? s.taps() - j : tile_columns;
     for (int64_t p = p0; p < p1;) {
       const int64_t run = run_length(s, p) < p1 - p ? run_length(s, p) : p1 - p;
-      pack_taps_of_run(run, count, tile_columns, padded + pixel_offset(s, p), offsets, packed);
+      pack_taps_of_run(run, count, tile_columns, padded + pixel_offset(s, p), offsets + j, packed);
       packed += run * tile_columns;
       p += run;
     }
-  }
-}
-
-template <class Real>
-void relu_rows(int64_t rows, int64_t n, int64_t row_stride, Real* y) {
-  for (int64_t i = 0; i < rows; ++i) {
-    map(n, y + i * row_stride, y + i * row_stride,
-        [](Vec<Real> v) { return v <= Real(0) ? Vec<Real>{} : v; });
   }
 }
 
@@ -143,7 +146,7 @@ void relu_rows(int64_t rows, int64_t n, int64_t row_stride, Real* y) {
 
 template <class Real>
 ConvKernels<Real> conv_kernels() {
-  return {pad_image<Real>, pack_pixels<Real>, pack_taps<Real>, relu_rows<Real>};
+  return {pad_image<Real>, pack_pixels<Real>, pack_taps<Real>};
 }
 template ConvKernels<float> conv_kernels();
 template ConvKernels<double> conv_kernels();

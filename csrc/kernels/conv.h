@@ -20,10 +20,10 @@ struct ConvShape {
   int64_t row_pitch() const { return stride_w * padded_w; }
   int64_t padded_size() const { return C * padded_h * row_pitch(); }
   int64_t taps() const { return C * R * S; }
-  // Distance of the tap (c, r, q) from the first one of the same pixel.
-  int64_t tap_offset(int64_t c, int64_t r, int64_t q) const {
-    const int64_t column = q * dilation_w;
-    return ((c * padded_h + r * dilation_h) * stride_w + column % stride_w) * padded_w + column / stride_w;
+  // Distance of a tap, counted through (C, R, S), from the first one of the same pixel.
+  int64_t tap_offset(int64_t tap) const {
+    const int64_t c = tap / (R * S), row = tap / S % R * dilation_h, column = tap % S * dilation_w;
+    return ((c * padded_h + row) * stride_w + column % stride_w) * padded_w + column / stride_w;
   }
 };
 
@@ -35,18 +35,16 @@ struct ConvKernels {
   void (*pad_image)(const ConvShape& shape, const Real* x, Real* padded);
 
   // The columns matrix (C*R*S, OH*OW) of im2col, rows [k0, k1) and pixels [j0, j1), into panels of the matrix
-  // product's tile_columns pixels: packed (panels, k1 - k0, tile_columns), zero beyond j1.
-  void (*pack_pixels)(const ConvShape& shape, const Real* padded, int64_t k0, int64_t k1, int64_t j0,
-                      int64_t j1, int64_t tile_columns, Real* packed);
+  // product's tile_columns pixels: packed (panels, k1 - k0, tile_columns), zero beyond j1. offsets: of all
+  // taps.
+  void (*pack_pixels)(const ConvShape& shape, const Real* padded, const int64_t* offsets, int64_t k0,
+                      int64_t k1, int64_t j0, int64_t j1, int64_t tile_columns, Real* packed);
 
   // The same matrix transposed (OH*OW, C*R*S), pixels [p0, p1), all C*R*S columns, into panels of
-  // tile_columns of them: packed (panels, p1 - p0, tile_columns), zero beyond C*R*S. offsets: scratch of
-  // tile_columns. Up to kConvSlack elements behind `padded` are read, and rows behind `packed` written.
-  void (*pack_taps)(const ConvShape& shape, const Real* padded, int64_t p0, int64_t p1, int64_t tile_columns,
-                    int64_t* offsets, Real* packed);
-
-  // y[i] = max(y[i], 0) for rows of n elements; NaN stays NaN.
-  void (*relu_rows)(int64_t rows, int64_t n, int64_t row_stride, Real* y);
+  // tile_columns of them: packed (panels, p1 - p0, tile_columns), zero beyond C*R*S. Up to kConvSlack
+  // elements behind `padded` are read, and rows behind `packed` written.
+  void (*pack_taps)(const ConvShape& shape, const Real* padded, const int64_t* offsets, int64_t p0,
+                    int64_t p1, int64_t tile_columns, Real* packed);
 };
 
 }  // namespace unrolled

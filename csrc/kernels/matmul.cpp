@@ -2,21 +2,15 @@
 // register tile over packed panels; blocking over k, m and n is the driver's (csrc/ops/matmul.cpp).
 #include "kernels/matmul.h"
 
-#include "kernels/simd.h"
+#include "kernels/product_tile.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
 
-#if UNROLLED_VECTOR_BYTES == 64 || defined(__aarch64__)  // 32 vector registers
-constexpr int kRows = 6, kVectors = 4;
-#elif UNROLLED_VECTOR_BYTES == 32  // 16 registers and a fused multiply-add
-constexpr int kRows = 6, kVectors = 2;
-#else                              // 16 registers, one of them for the product
-constexpr int kRows = 4, kVectors = 2;
-#endif
+constexpr int kRows = kProductRows;
 
 template <class Real>
-constexpr int64_t kColumns = kVectors * kWidth<Real>;
+constexpr int64_t kColumns = kProductVectors * kWidth<Real>;
 
 // Whole panels are written front to back: six streams are read, one is written.
 template <class Real>
@@ -67,7 +61,8 @@ void pack_row_major(int64_t k, int64_t n, const Real* b, int64_t row_stride, Rea
         const Real* from = b + p * row_stride + j;
         if (n - j >= NR) {
 #pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) store(to + v * kWidth<Real>, load(from + v * kWidth<Real>));
+          for (int v = 0; v < kProductVectors; ++v)
+            store(to + v * kWidth<Real>, load(from + v * kWidth<Real>));
         } else {
           for (int64_t i = 0; i < NR; ++i) to[i] = i < n - j ? from[i] : Real(0);
         }
@@ -95,74 +90,128 @@ void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64
   }
 }
 
-// Every loop over the accumulators is unrolled: one that is not spills the whole array to memory.
+// A of one register tile: packed, or as it lies in memory.
 template <class Real>
-UNROLLED_INLINE void multiply_tile(int64_t k, const Real* __restrict a, const Real* __restrict b, Real* c,
-                                   int64_t ldc, bool accumulate) {
-  constexpr int64_t W = kWidth<Real>;
-  Vec<Real> sum[kRows][kVectors] = {};
-  for (int64_t p = 0; p < k; ++p, a += kRows, b += kColumns<Real>) {
-    Vec<Real> row[kVectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) row[v] = load(b + v * W);
-#pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) {
-      const Vec<Real> x = broadcast<Real>(a[i]);
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[i][v] += x * row[v];
-    }
-  }
-  if (accumulate) {
-#pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[i][v] += load(c + i * ldc + v * W);
-    }
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store(c + i * ldc + v * W, sum[i][v]);
-  }
+struct PackedRows {
+  static constexpr int64_t row_stride = 1, depth_stride = kRows;
+};
+template <class Real>
+struct StridedRows {
+  int64_t row_stride;
+  static constexpr int64_t depth_stride = 1;
+};
+
+template <class Real, int rows, int vectors, class Rows>
+UNROLLED_INLINE void multiply_tile(int64_t k, const Real* a, const Rows& layout, const Real* b, Real* c,
+                                   int64_t ldc, const ProductEnd<Real>& end) {
+  const ProductOperands<Real> operands = {k, a, layout.row_stride, layout.depth_stride, b, kColumns<Real>};
+  product_tile<Real, rows, vectors>(operands, c, ldc, end);
 }
 
 // A tile that sticks out of C is made beside it, and its part inside is copied.
-template <class Real>
-void multiply_edge_tile(int64_t rows, int64_t columns, int64_t k, const Real* a, const Real* b, Real* c,
-                        int64_t ldc, bool accumulate) {
-  Real tile[kRows * kColumns<Real>];
-  multiply_tile<Real>(k, a, b, tile, kColumns<Real>, false);
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) {
-      const Real x = tile[i * kColumns<Real> + j];
-      c[i * ldc + j] = accumulate ? x + c[i * ldc + j] : x;
+template <class Real, int rows, int vectors, class Rows>
+UNROLLED_INLINE void multiply_edge_tile(int64_t inside, int64_t columns, int64_t k, const Real* a,
+                                        const Rows& layout, const Real* b, Real* c, int64_t ldc,
+                                        const ProductEnd<Real>& end) {
+  constexpr int64_t W = kWidth<Real>;
+  Real tile[rows * vectors * W];
+  multiply_tile<Real, rows, vectors>(k, a, layout, b, tile, vectors * W, {});
+  for (int64_t i = 0; i < inside; ++i) {
+    for (int v = 0; v < vectors; ++v) {
+      const int64_t count = columns - v * W < W ? columns - v * W : W;
+      Real* to = c + i * ldc + v * W;
+      Vec<Real> sum = load(tile + (i * vectors + v) * W);
+      sum = finish_sum<Real>(sum, end.accumulate ? load_or_zero(to, count) : Vec<Real>{}, i, end);
+      if (count == W) {
+        store(to, sum);
+      } else {
+        store_partial(to, count, sum);
+      }
+    }
+  }
+}
+
+// One panel of `vectors` vectors of columns, of which the last may stick out.
+template <class Real, int vectors>
+void multiply_panel(int64_t m, int64_t columns, int64_t k, const Real* a, const Real* b, Real* c, int64_t ldc,
+                    const ProductEnd<Real>& whole_end) {
+  const PackedRows<Real> layout;
+  ProductEnd<Real> end = whole_end;
+  for (int64_t i = 0; i < m; i += kRows, a += k * kRows, c += kRows * ldc) {
+    end.bias = whole_end.bias ? whole_end.bias + i : nullptr;
+    if (m - i >= kRows && columns == vectors * kWidth<Real>) {
+      multiply_tile<Real, kRows, vectors>(k, a, layout, b, c, ldc, end);
+    } else {
+      const int64_t rows = m - i < kRows ? m - i : kRows;
+      multiply_edge_tile<Real, kRows, vectors>(rows, columns, k, a, layout, b, c, ldc, end);
+    }
+  }
+}
+
+template <class Real, int vectors>
+void multiply_panel_of_rows(int64_t m, int64_t columns, int64_t k, const Real* a, int64_t row_stride,
+                            const Real* b, Real* c, int64_t ldc, const ProductEnd<Real>& whole_end) {
+  const StridedRows<Real> layout = {row_stride};
+  ProductEnd<Real> end = whole_end;
+  int64_t i = 0;
+  for (; i + kRows <= m; i += kRows, a += kRows * row_stride, c += kRows * ldc) {
+    end.bias = whole_end.bias ? whole_end.bias + i : nullptr;
+    if (columns == vectors * kWidth<Real>) {
+      multiply_tile<Real, kRows, vectors>(k, a, layout, b, c, ldc, end);
+    } else {
+      multiply_edge_tile<Real, kRows, vectors>(kRows, columns, k, a, layout, b, c, ldc, end);
+    }
+  }
+  for (; i < m; ++i, a += row_stride, c += ldc) {
+    end.bias = whole_end.bias ? whole_end.bias + i : nullptr;
+    multiply_edge_tile<Real, 1, vectors>(1, columns, k, a, layout, b, c, ldc, end);
+  }
+}
+
+// Calls run(first column, columns, vectors of them as a constant) for each panel.
+template <class Real, class Run>
+UNROLLED_INLINE void for_each_panel(int64_t n, Run run) {
+  constexpr int64_t NR = kColumns<Real>, W = kWidth<Real>;
+  for (int64_t j = 0; j < n; j += NR) {
+    const int64_t columns = n - j < NR ? n - j : NR;
+    switch ((columns + W - 1) / W) {
+      case 1:
+        run(j, columns, Constant<1>{});
+        break;
+      case 2:
+        run(j, columns, Constant<2>{});
+        break;
+      case 3:
+        run(j, columns, Constant < kProductVectors<3 ? 1 : 3>{});
+        break;
+      default:
+        run(j, columns, Constant<kProductVectors>{});
     }
   }
 }
 
 template <class Real>
 void multiply(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c,
-              int64_t ldc, bool accumulate) {
-  constexpr int64_t NR = kColumns<Real>;
-  for (int64_t j = 0; j < n; j += NR, b_packed += k * NR) {
-    const Real* a = a_packed;
-    for (int64_t i = 0; i < m; i += kRows, a += k * kRows) {
-      Real* tile = c + i * ldc + j;
-      if (m - i >= kRows && n - j >= NR) {
-        multiply_tile<Real>(k, a, b_packed, tile, ldc, accumulate);
-      } else {
-        const int64_t rows = m - i < kRows ? m - i : kRows, columns = n - j < NR ? n - j : NR;
-        multiply_edge_tile<Real>(rows, columns, k, a, b_packed, tile, ldc, accumulate);
-      }
-    }
-  }
+              int64_t ldc, const ProductEnd<Real>& end) {
+  for_each_panel<Real>(n, [&](int64_t j, int64_t columns, auto vectors) {
+    multiply_panel<Real, vectors.value>(m, columns, k, a_packed, b_packed + j * k, c + j, ldc, end);
+  });
+}
+
+template <class Real>
+void multiply_rows(int64_t m, int64_t n, int64_t k, const Real* a, int64_t row_stride, const Real* b_packed,
+                   Real* c, int64_t ldc, const ProductEnd<Real>& end) {
+  for_each_panel<Real>(n, [&](int64_t j, int64_t columns, auto vectors) {
+    multiply_panel_of_rows<Real, vectors.value>(m, columns, k, a, row_stride, b_packed + j * k, c + j, ldc,
+                                                end);
+  });
 }
 
 }  // namespace
 
 template <class Real>
 MatmulKernels<Real> matmul_kernels() {
-  return {kRows, kColumns<Real>, pack_rows<Real>, pack_columns<Real>, multiply<Real>};
+  return {kRows, kColumns<Real>, pack_rows<Real>, pack_columns<Real>, multiply<Real>, multiply_rows<Real>};
 }
 template MatmulKernels<float> matmul_kernels();
 template MatmulKernels<double> matmul_kernels();

@@ -5,6 +5,14 @@
 
 namespace unrolled {
 
+// What is done to every sum of products before it is stored.
+template <class Real>
+struct ProductEnd {
+  bool accumulate = false;     // add to what C holds
+  const Real* bias = nullptr;  // one for each row of C
+  bool relu = false;
+};
+
 template <class Real>
 struct MatmulKernels {
   int64_t tile_rows;     // rows of C that one register tile holds
@@ -20,10 +28,15 @@ struct MatmulKernels {
   void (*pack_columns)(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64_t column_stride,
                        Real* packed);
 
-  // C (m, n), row stride ldc, = or += A (m, k) packed times B (k, n) packed. Each element is one sum over k
-  // from zero, added to C at the end: the same bits whatever m, n and the place in the tile.
+  // C (m, n), row stride ldc, from A (m, k) packed times B (k, n) packed. Each element is one sum over k from
+  // zero, finished by `end`: the same bits whatever m, n and the place in the tile.
   void (*multiply)(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c,
-                   int64_t ldc, bool accumulate);
+                   int64_t ldc, const ProductEnd<Real>& end);
+
+  // The same with A (m, k) as it lies in memory, rows row_stride apart. Its rows should not lie a multiple of
+  // 4 KiB apart: they would share their places in the first-level cache.
+  void (*multiply_rows)(int64_t m, int64_t n, int64_t k, const Real* a, int64_t row_stride,
+                        const Real* b_packed, Real* c, int64_t ldc, const ProductEnd<Real>& end);
 };
 
 }  // namespace unrolled

@@ -1,6 +1,6 @@
 #include "kernels/winograd.h"
 
-#include "kernels/strided_product.h"
+#include "kernels/product_tile.h"
 #include "kernels/winograd_points.h"
 
 namespace unrolled::UNROLLED_LEVEL {
@@ -178,8 +178,7 @@ void multiply(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plan
       const int64_t width = Kp - k < kPanel<Real> ? Kp - k : kPanel<Real>;
       const ProductOperands<Real> operands = {C, v + point * v_plane,        Cp,
                                               1, u + point * C * Kp + k * C, width};
-      product_panel(operands, tiles, width / W, products + point * products_plane + (k - first), columns,
-                    false);
+      product_panel(operands, tiles, width / W, products + point * products_plane + (k - first), columns, {});
     }
   }
 }
@@ -241,7 +240,7 @@ void multiply_transposed(int64_t tiles, int64_t C, int64_t K, const Real* v, int
     for (int64_t k = 0; k < Kp; k += kPanel<Real>) {
       const int64_t width = Kp - k < kPanel<Real> ? Kp - k : kPanel<Real>;
       const ProductOperands<Real> operands = {tiles, v + point * v_plane, 1, Cp, z + point * z_plane + k, Kp};
-      product_panel(operands, C, width / W, grad_u + point * C * Kp + k, Kp, accumulate);
+      product_panel(operands, C, width / W, grad_u + point * C * Kp + k, Kp, {.accumulate = accumulate});
     }
   }
 }

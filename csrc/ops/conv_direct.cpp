@@ -48,25 +48,33 @@ Buffer<Real> pack_weight(const MatmulKernels<Real>& kernel, int64_t K, int64_t d
   return packed;
 }
 
+Buffer<int64_t> tap_offsets(const ConvShape& s) {
+  Buffer<int64_t> offsets(s.taps());
+  for (int64_t tap = 0; tap < s.taps(); ++tap) offsets[tap] = s.tap_offset(tap);
+  return offsets;
+}
+
+// Bias and ReLU follow the last chunk of depth.
+template <class Real>
+ProductEnd<Real> end_of_chunk(const Epilogue<Real>& epilogue, int64_t begin, bool last) {
+  return {begin > 0, last ? epilogue.bias : nullptr, last && epilogue.relu};
+}
+
 // One image, pixels [j0, j1) of all K outputs.
 template <class Real>
 void convolve_pixels(const Kernels<Real>& kernels, const ConvShape& s, int64_t K, const Real* padded,
-                     const Real* weight_packed, const Epilogue<Real>& epilogue, int64_t j0, int64_t j1,
-                     Real* y) {
+                     const int64_t* offsets, const Real* weight_packed, const Epilogue<Real>& epilogue,
+                     int64_t j0, int64_t j1, Real* y) {
   const MatmulKernels<Real>& product = kernels.matmul;
   const int64_t depth = s.taps(), pixels = s.OH * s.OW;
   const int64_t K_padded = round_up(K, product.tile_rows);
   Buffer<Real> columns(round_up(j1 - j0, product.tile_columns) * std::min(depth, kMatmulDepth));
-  for (int64_t k = 0; epilogue.bias && k < K; ++k) {
-    std::fill(y + k * pixels + j0, y + k * pixels + j1, epilogue.bias[k]);
-  }
   for (int64_t p = 0; p < depth; p += kMatmulDepth) {
     const int64_t end = std::min(p + kMatmulDepth, depth);
-    kernels.conv.pack_pixels(s, padded, p, end, j0, j1, product.tile_columns, columns.data());
+    kernels.conv.pack_pixels(s, padded, offsets, p, end, j0, j1, product.tile_columns, columns.data());
     product.multiply(K, j1 - j0, end - p, weight_packed + p * K_padded, columns.data(), y + j0, pixels,
-                     epilogue.bias || p > 0);
+                     end_of_chunk(epilogue, p, end == depth));
   }
-  if (epilogue.relu) kernels.conv.relu_rows(K, j1 - j0, pixels, y + j0);
 }
 
 // x (N, C, H, W), weight (K, C, R, S) -> y (N, K, OH, OW); images x_step and y_step apart.
@@ -76,6 +84,7 @@ void convolve(const ConvShape& s, int64_t N, int64_t K, const Real* x, int64_t x
   const Kernels<Real>& kernel = kernels<Real>();
   const int64_t pixels = s.OH * s.OW, step = kPixelTiles * kernel.matmul.tile_columns;
   const Buffer<Real> weight_packed = pack_weight(kernel.matmul, K, s.taps(), weight);
+  const Buffer<int64_t> offsets = tap_offsets(s);
   const bool in_place = needs_no_padding(s);
   const int64_t size = s.padded_size(), blocks = (pixels + step - 1) / step;
   const int64_t at_once =
@@ -90,8 +99,8 @@ void convolve(const ConvShape& s, int64_t N, int64_t K, const Real* x, int64_t x
     parallel_for(count * blocks, count * work, [&](int64_t task) {
       const int64_t i = task / blocks, j = task % blocks * step;
       const Real* image = in_place ? x + (n0 + i) * x_step : padded.data() + i * size;
-      convolve_pixels(kernel, s, K, image, weight_packed.data(), epilogue, j, std::min(j + step, pixels),
-                      y + (n0 + i) * y_step);
+      convolve_pixels(kernel, s, K, image, offsets.data(), weight_packed.data(), epilogue, j,
+                      std::min(j + step, pixels), y + (n0 + i) * y_step);
     });
   }
 }
@@ -269,17 +278,20 @@ namespace {
 
 constexpr int64_t kWeightSlices = 16;                // partial sums of the weight gradient, added in order
 constexpr int64_t kPixelsAtOnce = kMatmulDepth / 2;  // one term of those sums
+constexpr int64_t kRowPitch = kPixelsAtOnce + 16;    // rows that lie 4 KiB apart would share cache lines
 
 // grad_weight (K, taps) = or += grad_y (K, pixels) times the columns matrix transposed, pixels [p, end).
 template <class Real>
 void accumulate_weight(const Kernels<Real>& kernels, const ConvShape& s, int64_t K, const Real* grad_y,
-                       const Real* padded, int64_t p, int64_t end, bool accumulate, Real* rows,
-                       Real* columns, Real* grad_weight) {
+                       const Real* padded, const int64_t* offsets, int64_t p, int64_t end, bool accumulate,
+                       Real* rows, Real* columns, Real* grad_weight) {
   const MatmulKernels<Real>& product = kernels.matmul;
-  Buffer<int64_t> offsets(product.tile_columns);
-  product.pack_rows(K, end - p, grad_y + p, s.OH * s.OW, 1, rows);
-  kernels.conv.pack_taps(s, padded, p, end, product.tile_columns, offsets.data(), columns);
-  product.multiply(K, s.taps(), end - p, rows, columns, grad_weight, s.taps(), accumulate);
+  for (int64_t k = 0; k < K; ++k) {
+    std::copy_n(grad_y + k * s.OH * s.OW + p, end - p, rows + k * kRowPitch);
+  }
+  kernels.conv.pack_taps(s, padded, offsets, p, end, product.tile_columns, columns);
+  product.multiply_rows(K, s.taps(), end - p, rows, kRowPitch, columns, grad_weight, s.taps(),
+                        {.accumulate = accumulate});
 }
 
 template <class Real>
@@ -304,18 +316,19 @@ void conv2d_direct_backward_weight(const Conv2dShape& s, const Real* grad_y, con
   const int64_t units = s.N * chunks;  // (image, chunk of its pixels)
   const int64_t slices = std::min(units, kWeightSlices);
   const int64_t depth = std::min(s.pixels(), kPixelsAtOnce);
+  const Buffer<int64_t> offsets = tap_offsets(shape);
   Buffer<Real> partial(slices * weights);
   const int64_t work = s.N * s.pixels() * weights / kMultiplyAddsPerOperation;
   parallel_for(slices, work, [&](int64_t slice) {
     Buffer<Real> padded(shape.padded_size() + kConvSlack);
-    Buffer<Real> rows(round_up(s.K, kernel.matmul.tile_rows) * depth);
+    Buffer<Real> rows(s.K * kRowPitch);
     Buffer<Real> columns(round_up(shape.taps(), kernel.matmul.tile_columns) * depth +
                          kConvSlack * kernel.matmul.tile_columns);
     const int64_t first = slice * units / slices, end = (slice + 1) * units / slices;
     for (int64_t unit = first; unit < end; ++unit) {
       const int64_t n = unit / chunks, p = unit % chunks * kPixelsAtOnce;
       if (unit == first || p == 0) kernel.conv.pad_image(shape, x + n * s.x_step, padded.data());
-      accumulate_weight(kernel, shape, s.K, grad_y + n * s.y_step, padded.data(), p,
+      accumulate_weight(kernel, shape, s.K, grad_y + n * s.y_step, padded.data(), offsets.data(), p,
                         std::min(p + kPixelsAtOnce, s.pixels()), unit > first, rows.data(), columns.data(),
                         partial.data() + slice * weights);
     }

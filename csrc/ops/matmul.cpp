@@ -47,7 +47,8 @@ void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, Matri
   parallel_for(row_tasks * column_tasks, work, [&](int64_t task) {
     const int64_t i = task / column_tasks * kRowBlock, j = task % column_tasks * width;
     kernel.multiply(std::min(kRowBlock, a.rows - i), std::min(width, b.columns - j), depth,
-                    a_packed + i * depth, b_packed + j * depth, c + i * ldc + j, ldc, accumulate);
+                    a_packed + i * depth, b_packed + j * depth, c + i * ldc + j, ldc,
+                    {.accumulate = accumulate});
   });
 }
 
@@ -115,7 +116,7 @@ void PackedMatrix<Real>::multiply(MatrixView<Real> a, Real* scratch, Real* c, in
     const int64_t depth = std::min(kMatmulDepth, rows_ - p);
     kernels_.pack_rows(a.rows, depth, a.at(0, p), a.row_stride, a.column_stride, scratch);
     kernels_.multiply(a.rows, columns_, depth, scratch, packed_.data() + p * padded_columns_, c, ldc,
-                      accumulate || p > 0);
+                      {.accumulate = accumulate || p > 0});
   }
 }
 

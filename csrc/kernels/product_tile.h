@@ -1,6 +1,7 @@
-// Small matrix products of operands that lie in the cache as they are, without packing.
+// The register tile of every matrix product, over operands packed or as they lie in the cache.
 #pragma once
 
+#include "kernels/matmul.h"
 #include "kernels/simd.h"
 
 namespace unrolled::UNROLLED_LEVEL {
@@ -13,6 +14,11 @@ inline constexpr int kProductRows = 6, kProductVectors = 2;
 inline constexpr int kProductRows = 4, kProductVectors = 2;
 #endif
 
+template <int v>
+struct Constant {
+  static constexpr int value = v;
+};
+
 // A: element (i, p) at a[i * row + p * depth]; B: row p at b + p * b_row.
 template <class Real>
 struct ProductOperands {
@@ -23,9 +29,20 @@ struct ProductOperands {
   int64_t b_row;
 };
 
+// What becomes of a finished sum, vector v of row i of C.
+template <class Real>
+UNROLLED_INLINE Vec<Real> finish_sum(Vec<Real> sum, Vec<Real> before, int64_t row,
+                                     const ProductEnd<Real>& end) {
+  if (end.accumulate) sum += before;
+  if (end.bias) sum += end.bias[row];
+  if (end.relu) sum = sum <= Real(0) ? Vec<Real>{} : sum;
+  return sum;
+}
+
 // Every loop over the accumulators is unrolled: one that is not spills the whole array to memory.
 template <class Real, int rows, int vectors>
-UNROLLED_INLINE void product_tile(const ProductOperands<Real>& o, Real* c, int64_t c_row, bool accumulate) {
+UNROLLED_INLINE void product_tile(const ProductOperands<Real>& o, Real* c, int64_t c_row,
+                                  const ProductEnd<Real>& end) {
   constexpr int64_t W = kWidth<Real>;
   Vec<Real> sum[rows][vectors] = {};
   const Real *a = o.a, *b = o.b;
@@ -46,42 +63,42 @@ UNROLLED_INLINE void product_tile(const ProductOperands<Real>& o, Real* c, int64
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
       Real* to = c + i * c_row + v * W;
-      store(to, accumulate ? sum[i][v] + load(to) : sum[i][v]);
+      store(to, finish_sum<Real>(sum[i][v], end.accumulate ? load(to) : Vec<Real>{}, i, end));
     }
   }
 }
 
 template <class Real, int rows>
 void product_row_of_tiles(const ProductOperands<Real>& o, int64_t vectors, Real* c, int64_t c_row,
-                          bool accumulate) {
+                          const ProductEnd<Real>& end) {
   if constexpr (kProductVectors >= 4) {
-    if (vectors == 4) return product_tile<Real, rows, 4>(o, c, c_row, accumulate);
-    if (vectors == 3) return product_tile<Real, rows, 3>(o, c, c_row, accumulate);
+    if (vectors == 4) return product_tile<Real, rows, 4>(o, c, c_row, end);
+    if (vectors == 3) return product_tile<Real, rows, 3>(o, c, c_row, end);
   }
-  if (vectors == 2) return product_tile<Real, rows, 2>(o, c, c_row, accumulate);
-  product_tile<Real, rows, 1>(o, c, c_row, accumulate);
+  if (vectors == 2) return product_tile<Real, rows, 2>(o, c, c_row, end);
+  product_tile<Real, rows, 1>(o, c, c_row, end);
 }
 
 // C (rows, vectors * W) = or += A B, with at most kProductVectors vectors.
 template <class Real>
 void product_panel(ProductOperands<Real> o, int64_t rows, int64_t vectors, Real* c, int64_t c_row,
-                   bool accumulate) {
+                   const ProductEnd<Real>& end) {
   int64_t i = 0;
   for (; i + kProductRows <= rows; i += kProductRows, o.a += kProductRows * o.a_row) {
-    product_row_of_tiles<Real, kProductRows>(o, vectors, c + i * c_row, c_row, accumulate);
+    product_row_of_tiles<Real, kProductRows>(o, vectors, c + i * c_row, c_row, end);
   }
   Real* rest = c + i * c_row;
   switch (rows - i) {
     case 5:
-      return product_row_of_tiles<Real, 5>(o, vectors, rest, c_row, accumulate);
+      return product_row_of_tiles<Real, 5>(o, vectors, rest, c_row, end);
     case 4:
-      return product_row_of_tiles<Real, 4>(o, vectors, rest, c_row, accumulate);
+      return product_row_of_tiles<Real, 4>(o, vectors, rest, c_row, end);
     case 3:
-      return product_row_of_tiles<Real, 3>(o, vectors, rest, c_row, accumulate);
+      return product_row_of_tiles<Real, 3>(o, vectors, rest, c_row, end);
     case 2:
-      return product_row_of_tiles<Real, 2>(o, vectors, rest, c_row, accumulate);
+      return product_row_of_tiles<Real, 2>(o, vectors, rest, c_row, end);
     case 1:
-      return product_row_of_tiles<Real, 1>(o, vectors, rest, c_row, accumulate);
+      return product_row_of_tiles<Real, 1>(o, vectors, rest, c_row, end);
     default:
       return;
   }
