@@ -1,6 +1,6 @@
 #include "kernels/conv.h"
 
-#include "kernels/simd.h"
+#include "kernels/product_tile.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
@@ -110,6 +110,41 @@ void pack_pixels(const ConvShape& s, const Real* padded, const int64_t* offsets,
   }
 }
 
+// A tile of pixels in one row of the output, all K channels; padded: the first tap of the first pixel.
+template <class Real, int vectors>
+void convolve_tile(int64_t K, int64_t columns, int64_t taps, const Real* padded, const int64_t* offsets,
+                   const Real* weight, const ProductEnd<Real>& whole, Real* y, int64_t plane) {
+  constexpr int R = kProductRows;
+  const auto line = [=](int64_t tap) { return padded + offsets[tap]; };
+  ProductEnd<Real> end = whole;
+  for (int64_t k = 0; k < K; k += R, weight += R * taps, y += R * plane) {
+    end.bias = whole.bias ? whole.bias + k : nullptr;
+    const ProductRows<Real> rows = {weight, 1, R};
+    if (K - k >= R && columns == vectors * kWidth<Real>) {
+      product_tile<Real, R, vectors>(taps, rows, line, y, plane, end);
+    } else {
+      product_edge_tile<Real, R, vectors>(K - k < R ? K - k : R, columns, taps, rows, line, y, plane, end);
+    }
+  }
+}
+
+template <class Real>
+void convolve_rows(const ConvShape& s, int64_t K, const Real* padded, const int64_t* offsets,
+                   const Real* weight_packed, int64_t row0, int64_t row1, const ProductEnd<Real>& end,
+                   Real* y) {
+  constexpr int64_t W = kWidth<Real>, kColumns = kProductVectors * W;
+  for (int64_t row = row0; row < row1; ++row) {
+    for (int64_t j = 0; j < s.OW; j += kColumns) {
+      const int64_t columns = s.OW - j < kColumns ? s.OW - j : kColumns;
+      const Real* pixel = padded + row * s.stride_h * s.row_pitch() + j;
+      with_vectors((columns + W - 1) / W, [&](auto vectors) {
+        convolve_tile<Real, vectors.value>(K, columns, s.taps(), pixel, offsets, weight_packed, end,
+                                           y + row * s.OW + j, s.OH * s.OW);
+      });
+    }
+  }
+}
+
 // `count` taps of a run of pixels in one row of the output, by blocks of W pixels; from: the first tap of the
 // first pixel. The last block overlaps the one before, or, where the run is shorter than a block, goes on
 // into what the next run writes after it: both buffers end in kConvSlack spare rows.
@@ -146,7 +181,7 @@ void pack_taps(const ConvShape& s, const Real* padded, const int64_t* offsets, i
 
 template <class Real>
 ConvKernels<Real> conv_kernels() {
-  return {pad_image<Real>, pack_pixels<Real>, pack_taps<Real>};
+  return {pad_image<Real>, pack_pixels<Real>, convolve_rows<Real>, pack_taps<Real>};
 }
 template ConvKernels<float> conv_kernels();
 template ConvKernels<double> conv_kernels();

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "kernels/matmul.h"
+
 namespace unrolled {
 
 // The convolution of one image (C, H, W) with a kernel (R, S). The padded image is (C, padded_h, stride_w,
@@ -40,7 +42,14 @@ struct ConvKernels {
   void (*pack_pixels)(const ConvShape& shape, const Real* padded, const int64_t* offsets, int64_t k0,
                       int64_t k1, int64_t j0, int64_t j1, int64_t tile_columns, Real* packed);
 
-  // The same matrix transposed (OH*OW, C*R*S), pixels [p0, p1), all C*R*S columns, into panels of
+  // Rows [row0, row1) of y (K, OH, OW) without packing, for few taps or few outputs and long rows.
+  // weight_packed (ceil(K / tile_rows), C*R*S, tile_rows) by the matrix product's pack_rows. Up to kConvSlack
+  // elements behind `padded` are read.
+  void (*convolve_rows)(const ConvShape& shape, int64_t K, const Real* padded, const int64_t* offsets,
+                        const Real* weight_packed, int64_t row0, int64_t row1, const ProductEnd<Real>& end,
+                        Real* y);
+
+  // The columns matrix transposed (OH*OW, C*R*S), pixels [p0, p1), all C*R*S columns, into panels of
   // tile_columns of them: packed (panels, p1 - p0, tile_columns), zero beyond C*R*S. Up to kConvSlack
   // elements behind `padded` are read, and rows behind `packed` written.
   void (*pack_taps)(const ConvShape& shape, const Real* padded, const int64_t* offsets, int64_t p0,

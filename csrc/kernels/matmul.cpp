@@ -90,81 +90,45 @@ void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64
   }
 }
 
-// A of one register tile: packed, or as it lies in memory.
-template <class Real>
-struct PackedRows {
-  static constexpr int64_t row_stride = 1, depth_stride = kRows;
-};
-template <class Real>
-struct StridedRows {
-  int64_t row_stride;
-  static constexpr int64_t depth_stride = 1;
-};
-
-template <class Real, int rows, int vectors, class Rows>
-UNROLLED_INLINE void multiply_tile(int64_t k, const Real* a, const Rows& layout, const Real* b, Real* c,
-                                   int64_t ldc, const ProductEnd<Real>& end) {
-  const ProductOperands<Real> operands = {k, a, layout.row_stride, layout.depth_stride, b, kColumns<Real>};
-  product_tile<Real, rows, vectors>(operands, c, ldc, end);
-}
-
-// A tile that sticks out of C is made beside it, and its part inside is copied.
-template <class Real, int rows, int vectors, class Rows>
-UNROLLED_INLINE void multiply_edge_tile(int64_t inside, int64_t columns, int64_t k, const Real* a,
-                                        const Rows& layout, const Real* b, Real* c, int64_t ldc,
-                                        const ProductEnd<Real>& end) {
-  constexpr int64_t W = kWidth<Real>;
-  Real tile[rows * vectors * W];
-  multiply_tile<Real, rows, vectors>(k, a, layout, b, tile, vectors * W, {});
-  for (int64_t i = 0; i < inside; ++i) {
-    for (int v = 0; v < vectors; ++v) {
-      const int64_t count = columns - v * W < W ? columns - v * W : W;
-      Real* to = c + i * ldc + v * W;
-      Vec<Real> sum = load(tile + (i * vectors + v) * W);
-      sum = finish_sum<Real>(sum, end.accumulate ? load_or_zero(to, count) : Vec<Real>{}, i, end);
-      if (count == W) {
-        store(to, sum);
-      } else {
-        store_partial(to, count, sum);
-      }
-    }
-  }
-}
-
-// One panel of `vectors` vectors of columns, of which the last may stick out.
+// One panel of `vectors` vectors of columns, of which the last may stick out. A is packed: rows beyond m are
+// there, and zero.
 template <class Real, int vectors>
 void multiply_panel(int64_t m, int64_t columns, int64_t k, const Real* a, const Real* b, Real* c, int64_t ldc,
-                    const ProductEnd<Real>& whole_end) {
-  const PackedRows<Real> layout;
-  ProductEnd<Real> end = whole_end;
+                    const ProductEnd<Real>& whole) {
+  const auto line = [b](int64_t p) { return b + p * kColumns<Real>; };
+  ProductEnd<Real> end = whole;
   for (int64_t i = 0; i < m; i += kRows, a += k * kRows, c += kRows * ldc) {
-    end.bias = whole_end.bias ? whole_end.bias + i : nullptr;
+    end.bias = whole.bias ? whole.bias + i : nullptr;
+    const ProductRows<Real> rows = {a, 1, kRows};
     if (m - i >= kRows && columns == vectors * kWidth<Real>) {
-      multiply_tile<Real, kRows, vectors>(k, a, layout, b, c, ldc, end);
+      product_tile<Real, kRows, vectors>(k, rows, line, c, ldc, end);
     } else {
-      const int64_t rows = m - i < kRows ? m - i : kRows;
-      multiply_edge_tile<Real, kRows, vectors>(rows, columns, k, a, layout, b, c, ldc, end);
+      const int64_t inside = m - i < kRows ? m - i : kRows;
+      product_edge_tile<Real, kRows, vectors>(inside, columns, k, rows, line, c, ldc, end);
     }
   }
 }
 
+// The same with A as it lies in memory.
 template <class Real, int vectors>
 void multiply_panel_of_rows(int64_t m, int64_t columns, int64_t k, const Real* a, int64_t row_stride,
-                            const Real* b, Real* c, int64_t ldc, const ProductEnd<Real>& whole_end) {
-  const StridedRows<Real> layout = {row_stride};
-  ProductEnd<Real> end = whole_end;
+                            const Real* b, Real* c, int64_t ldc, const ProductEnd<Real>& whole) {
+  const auto line = [b](int64_t p) { return b + p * kColumns<Real>; };
+  ProductEnd<Real> end = whole;
   int64_t i = 0;
-  for (; i + kRows <= m; i += kRows, a += kRows * row_stride, c += kRows * ldc) {
-    end.bias = whole_end.bias ? whole_end.bias + i : nullptr;
+  for (; i + kRows <= m; i += kRows, c += kRows * ldc) {
+    end.bias = whole.bias ? whole.bias + i : nullptr;
+    const ProductRows<Real> rows = {a + i * row_stride, row_stride, 1};
     if (columns == vectors * kWidth<Real>) {
-      multiply_tile<Real, kRows, vectors>(k, a, layout, b, c, ldc, end);
+      product_tile<Real, kRows, vectors>(k, rows, line, c, ldc, end);
     } else {
-      multiply_edge_tile<Real, kRows, vectors>(kRows, columns, k, a, layout, b, c, ldc, end);
+      product_edge_tile<Real, kRows, vectors>(kRows, columns, k, rows, line, c, ldc, end);
     }
   }
-  for (; i < m; ++i, a += row_stride, c += ldc) {
-    end.bias = whole_end.bias ? whole_end.bias + i : nullptr;
-    multiply_edge_tile<Real, 1, vectors>(1, columns, k, a, layout, b, c, ldc, end);
+  for (; i < m; ++i, c += ldc) {
+    end.bias = whole.bias ? whole.bias + i : nullptr;
+    const ProductRows<Real> rows = {a + i * row_stride, row_stride, 1};
+    product_edge_tile<Real, 1, vectors>(1, columns, k, rows, line, c, ldc, end);
   }
 }
 
@@ -174,19 +138,7 @@ UNROLLED_INLINE void for_each_panel(int64_t n, Run run) {
   constexpr int64_t NR = kColumns<Real>, W = kWidth<Real>;
   for (int64_t j = 0; j < n; j += NR) {
     const int64_t columns = n - j < NR ? n - j : NR;
-    switch ((columns + W - 1) / W) {
-      case 1:
-        run(j, columns, Constant<1>{});
-        break;
-      case 2:
-        run(j, columns, Constant<2>{});
-        break;
-      case 3:
-        run(j, columns, Constant < kProductVectors<3 ? 1 : 3>{});
-        break;
-      default:
-        run(j, columns, Constant<kProductVectors>{});
-    }
+    with_vectors((columns + W - 1) / W, [&](auto vectors) { run(j, columns, vectors); });
   }
 }
 

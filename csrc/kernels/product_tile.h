@@ -14,22 +14,14 @@ inline constexpr int kProductRows = 6, kProductVectors = 2;
 inline constexpr int kProductRows = 4, kProductVectors = 2;
 #endif
 
-template <int v>
-struct Constant {
-  static constexpr int value = v;
-};
-
-// A: element (i, p) at a[i * row + p * depth]; B: row p at b + p * b_row.
+// A (rows, depth), element (i, p) at a[i * row_stride + p * depth_stride].
 template <class Real>
-struct ProductOperands {
-  int64_t depth;
+struct ProductRows {
   const Real* a;
-  int64_t a_row, a_depth;
-  const Real* b;
-  int64_t b_row;
+  int64_t row_stride, depth_stride;
 };
 
-// What becomes of a finished sum, vector v of row i of C.
+// What becomes of a finished sum in row `row` of C that holds `before`.
 template <class Real>
 UNROLLED_INLINE Vec<Real> finish_sum(Vec<Real> sum, Vec<Real> before, int64_t row,
                                      const ProductEnd<Real>& end) {
@@ -39,23 +31,23 @@ UNROLLED_INLINE Vec<Real> finish_sum(Vec<Real> sum, Vec<Real> before, int64_t ro
   return sum;
 }
 
+// C (rows, vectors * W) from A times B, whose row p lies at line(p).
 // Every loop over the accumulators is unrolled: one that is not spills the whole array to memory.
-template <class Real, int rows, int vectors>
-UNROLLED_INLINE void product_tile(const ProductOperands<Real>& o, Real* c, int64_t c_row,
+template <class Real, int rows, int vectors, class Line>
+UNROLLED_INLINE void product_tile(int64_t depth, ProductRows<Real> a, Line line, Real* c, int64_t c_row,
                                   const ProductEnd<Real>& end) {
   constexpr int64_t W = kWidth<Real>;
   Vec<Real> sum[rows][vectors] = {};
-  const Real *a = o.a, *b = o.b;
-  const int64_t a_row = o.a_row, a_depth = o.a_depth, b_row = o.b_row;
-  for (int64_t p = 0; p < o.depth; ++p, a += a_depth, b += b_row) {
-    Vec<Real> line[vectors];
+  for (int64_t p = 0; p < depth; ++p, a.a += a.depth_stride) {
+    const Real* from = line(p);
+    Vec<Real> b[vectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) line[v] = load(b + v * W);
+    for (int v = 0; v < vectors; ++v) b[v] = load(from + v * W);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
-      const Vec<Real> x = broadcast<Real>(a[i * a_row]);
+      const Vec<Real> x = broadcast<Real>(a.a[i * a.row_stride]);
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) sum[i][v] += x * line[v];
+      for (int v = 0; v < vectors; ++v) sum[i][v] += x * b[v];
     }
   }
 #pragma GCC unroll 8
@@ -68,40 +60,42 @@ UNROLLED_INLINE void product_tile(const ProductOperands<Real>& o, Real* c, int64
   }
 }
 
-template <class Real, int rows>
-void product_row_of_tiles(const ProductOperands<Real>& o, int64_t vectors, Real* c, int64_t c_row,
-                          const ProductEnd<Real>& end) {
-  if constexpr (kProductVectors >= 4) {
-    if (vectors == 4) return product_tile<Real, rows, 4>(o, c, c_row, end);
-    if (vectors == 3) return product_tile<Real, rows, 3>(o, c, c_row, end);
+// A tile of which `inside` rows and `columns` columns lie in C: made beside it and copied.
+template <class Real, int rows, int vectors, class Line>
+UNROLLED_INLINE void product_edge_tile(int64_t inside, int64_t columns, int64_t depth, ProductRows<Real> a,
+                                       Line line, Real* c, int64_t c_row, const ProductEnd<Real>& end) {
+  constexpr int64_t W = kWidth<Real>;
+  Real tile[rows * vectors * W];
+  product_tile<Real, rows, vectors>(depth, a, line, tile, vectors * W, {});
+  for (int64_t i = 0; i < inside; ++i) {
+    for (int v = 0; v < vectors; ++v) {
+      const int64_t count = columns - v * W < W ? columns - v * W : W;
+      Real* to = c + i * c_row + v * W;
+      const Vec<Real> before = end.accumulate ? load_or_zero(to, count) : Vec<Real>{};
+      const Vec<Real> sum = finish_sum<Real>(load(tile + (i * vectors + v) * W), before, i, end);
+      if (count == W) {
+        store(to, sum);
+      } else {
+        store_partial(to, count, sum);
+      }
+    }
   }
-  if (vectors == 2) return product_tile<Real, rows, 2>(o, c, c_row, end);
-  product_tile<Real, rows, 1>(o, c, c_row, end);
 }
 
-// C (rows, vectors * W) = or += A B, with at most kProductVectors vectors.
-template <class Real>
-void product_panel(ProductOperands<Real> o, int64_t rows, int64_t vectors, Real* c, int64_t c_row,
-                   const ProductEnd<Real>& end) {
-  int64_t i = 0;
-  for (; i + kProductRows <= rows; i += kProductRows, o.a += kProductRows * o.a_row) {
-    product_row_of_tiles<Real, kProductRows>(o, vectors, c + i * c_row, c_row, end);
+template <int v>
+struct Constant {
+  static constexpr int value = v;
+};
+
+// Calls run(Constant<count>) for count in 1 .. kProductVectors.
+template <class Run>
+UNROLLED_INLINE void with_vectors(int64_t count, Run run) {
+  if constexpr (kProductVectors >= 4) {
+    if (count >= 4) return run(Constant<4>{});
+    if (count == 3) return run(Constant<3>{});
   }
-  Real* rest = c + i * c_row;
-  switch (rows - i) {
-    case 5:
-      return product_row_of_tiles<Real, 5>(o, vectors, rest, c_row, end);
-    case 4:
-      return product_row_of_tiles<Real, 4>(o, vectors, rest, c_row, end);
-    case 3:
-      return product_row_of_tiles<Real, 3>(o, vectors, rest, c_row, end);
-    case 2:
-      return product_row_of_tiles<Real, 2>(o, vectors, rest, c_row, end);
-    case 1:
-      return product_row_of_tiles<Real, 1>(o, vectors, rest, c_row, end);
-    default:
-      return;
-  }
+  if (count >= 2) return run(Constant<2>{});
+  run(Constant<1>{});
 }
 
 }  // namespace unrolled::UNROLLED_LEVEL

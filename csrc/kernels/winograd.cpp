@@ -168,6 +168,32 @@ int64_t strip_size(int64_t columns, int64_t tile_columns) {
   return ((m + 2) * columns + (tile_columns * m + 2) * (m + 2)) * kWidth<Real>;
 }
 
+// C (rows, vectors * W) = or += A B, for the few rows and vectors of a block of tiles.
+template <class Real, int vectors, class Line>
+void product_panel(int64_t rows, int64_t depth, ProductRows<Real> a, Line line, Real* c, int64_t c_row,
+                   bool accumulate) {
+  constexpr int R = kProductRows;
+  const ProductEnd<Real> end = {.accumulate = accumulate};
+  int64_t i = 0;
+  for (; i + R <= rows; i += R, a.a += R * a.row_stride, c += R * c_row) {
+    product_tile<Real, R, vectors>(depth, a, line, c, c_row, end);
+  }
+  switch (rows - i) {
+    case 5:
+      return product_tile<Real, 5, vectors>(depth, a, line, c, c_row, end);
+    case 4:
+      return product_tile<Real, 4, vectors>(depth, a, line, c, c_row, end);
+    case 3:
+      return product_tile<Real, 3, vectors>(depth, a, line, c, c_row, end);
+    case 2:
+      return product_tile<Real, 2, vectors>(depth, a, line, c, c_row, end);
+    case 1:
+      return product_tile<Real, 1, vectors>(depth, a, line, c, c_row, end);
+    default:
+      return;
+  }
+}
+
 template <class Real, int m>
 void multiply(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plane, const Real* u,
               int64_t first, int64_t columns, Real* products, int64_t products_plane) {
@@ -176,9 +202,12 @@ void multiply(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plan
   for (int64_t point = 0; point < kPoints; ++point) {
     for (int64_t k = first; k < end; k += kPanel<Real>) {
       const int64_t width = Kp - k < kPanel<Real> ? Kp - k : kPanel<Real>;
-      const ProductOperands<Real> operands = {C, v + point * v_plane,        Cp,
-                                              1, u + point * C * Kp + k * C, width};
-      product_panel(operands, tiles, width / W, products + point * products_plane + (k - first), columns, {});
+      const Real* panel = u + point * C * Kp + k * C;
+      const auto line = [=](int64_t p) { return panel + p * width; };
+      Real* to = products + point * products_plane + (k - first);
+      with_vectors(width / W, [&](auto vectors) {
+        product_panel<Real, vectors.value>(tiles, C, {v + point * v_plane, Cp, 1}, line, to, columns, false);
+      });
     }
   }
 }
@@ -239,8 +268,12 @@ void multiply_transposed(int64_t tiles, int64_t C, int64_t K, const Real* v, int
   for (int64_t point = 0; point < kPoints; ++point) {
     for (int64_t k = 0; k < Kp; k += kPanel<Real>) {
       const int64_t width = Kp - k < kPanel<Real> ? Kp - k : kPanel<Real>;
-      const ProductOperands<Real> operands = {tiles, v + point * v_plane, 1, Cp, z + point * z_plane + k, Kp};
-      product_panel(operands, C, width / W, grad_u + point * C * Kp + k, Kp, {.accumulate = accumulate});
+      const Real* panel = z + point * z_plane + k;
+      const auto line = [=](int64_t p) { return panel + p * Kp; };
+      Real* to = grad_u + point * C * Kp + k;
+      with_vectors(width / W, [&](auto vectors) {
+        product_panel<Real, vectors.value>(C, tiles, {v + point * v_plane, 1, Cp}, line, to, Kp, accumulate);
+      });
     }
   }
 }
