@@ -204,7 +204,7 @@ struct AllPhases {
 
   AllPhases(int64_t size, int64_t kernel, int64_t stride, int64_t pad) {
     // Tap t joins x's pixel p to grad_y's (p + pad - t) / stride: all of these lie from `begin` on.
-    begin = floor_divide(pad - (kernel - 1), stride);
+    begin = floor_divide(pad - (kernel - 1) + stride - 1, stride);
     taps = floor_divide(stride - 1 + pad, stride) - begin + 1;
     pixels = (size + stride - 1) / stride;
   }
