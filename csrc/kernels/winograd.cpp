@@ -91,76 +91,123 @@ void scatter_channels(const Real* strip, int64_t pixels, int64_t count, Real* pl
   }
 }
 
-// What a tile transform reads: windows of `size` rows and columns, `m` apart, of an image with zeros around.
+// What a tile transform reads: windows of m + 2 or m rows and columns, m apart, of an image with zeros
+// around.
 struct Windows {
   int64_t C, H, W;
   int64_t top, left;  // of the first tile
-  int64_t count;      // tiles in the row
 };
 
-// One row of tiles: each channel block is brought into channel-last order, every column of its strip is
-// transformed once (neighbouring tiles share them), then the rows of every tile.
-template <class Real, int m, int size, class Transform>
-UNROLLED_INLINE void transform_tiles(const Windows& w, const Real* image, int64_t plane, Real* to,
-                                     Real* scratch, Transform transform) {
+template <class Real, int m>
+struct InputTransform {
+  static constexpr int size = m + 2;
+  template <class In, class Out>
+  static UNROLLED_INLINE void run(bool narrow, const In& in, Out& out) {
+    narrow ? Points<Real, m>::narrow_input(in, out) : Points<Real, m>::input(in, out);
+  }
+};
+
+template <class Real, int m>
+struct GradTransform {
+  static constexpr int size = m;
+  template <class In, class Out>
+  static UNROLLED_INLINE void run(bool narrow, const In& in, Out& out) {
+    narrow ? Points<Real, m>::narrow_output_transposed(in, out) : Points<Real, m>::output_transposed(in, out);
+  }
+};
+
+// Rows [begin, end) of W channels of the image, zeros outside of it, to strip (end - begin, columns, W).
+template <class Real>
+void gather_rows(const Windows& w, const Real* channels, int64_t count, int64_t begin, int64_t end,
+                 Real* strip) {
   constexpr int64_t W = kWidth<Real>;
-  constexpr int n = m + 2;
-  const int64_t stride = padded<Real>(w.C), columns = (w.count - 1) * m + size;
-  Real* strip = scratch;
-  Real* half = scratch + size * w.W * W;  // (columns, n): transformed along the rows
-  const int64_t row0 = w.top < 0 ? 0 : w.top, row1 = w.top + size < w.H ? w.top + size : w.H;
-  const int64_t pitch = w.W * W;
+  const int64_t row0 = begin < 0 ? 0 : begin, row1 = end < w.H ? end : w.H;
+  for (int64_t row = begin; row < end; ++row) {
+    if (row >= row0 && row < row1) continue;
+    std::memset(strip + (row - begin) * w.W * W, 0, static_cast<size_t>(w.W * W) * sizeof(Real));
+  }
+  if (row1 <= row0) return;
+  gather_channels(channels + row0 * w.W, w.H * w.W, count, (row1 - row0) * w.W,
+                  strip + (row0 - begin) * w.W * W);
+}
+
+// Every column of a strip once, since neighbouring tiles share them: half (columns, n, W).
+template <class Real, int m, class Transform>
+UNROLLED_INLINE void transform_columns(const Windows& w, int64_t columns, bool narrow, const Real* strip,
+                                       Real* half) {
+  constexpr int64_t W = kWidth<Real>;
+  constexpr int n = m + 2, size = Transform::size;
+  for (int64_t j = 0; j < columns; ++j, half += n * W) {
+    const int64_t column = w.left + j;
+    if (column < 0 || column >= w.W) {
+      std::memset(half, 0, n * W * sizeof(Real));
+      continue;
+    }
+    Vec<Real> in[size], out[n];
+#pragma GCC unroll 8
+    for (int i = 0; i < size; ++i) in[i] = load(strip + (i * w.W + column) * W);
+    Transform::run(narrow, in, out);
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i) store(half + i * W, out[i]);
+  }
+}
+
+// One tile from its columns: to planes of points, `plane` apart.
+template <class Real, int m, class Transform>
+UNROLLED_INLINE void transform_tile(bool narrow, const Real* half, int64_t plane, Real* to) {
+  constexpr int64_t W = kWidth<Real>;
+  constexpr int n = m + 2, size = Transform::size;
+#pragma GCC unroll 8
+  for (int i = 0; i < n; ++i) {
+    Vec<Real> in[size], out[n];
+#pragma GCC unroll 8
+    for (int j = 0; j < size; ++j) in[j] = load(half + (j * n + i) * W);
+    Transform::run(narrow, in, out);
+#pragma GCC unroll 8
+    for (int j = 0; j < n; ++j) store(to + (i * n + j) * plane, out[j]);
+  }
+}
+
+// Tile rows of one image: blocks of W channels are brought into channel-last order, strip by strip; rows that
+// two strips share are kept.
+template <class Real, int m, class Transform>
+UNROLLED_INLINE void transform_tiles(const WinogradShape& s, const Windows& w, const Real* image,
+                                     int64_t begin, int64_t end, const WinogradPlace* places, int64_t plane,
+                                     Real* to, Real* scratch) {
+  constexpr int64_t W = kWidth<Real>;
+  constexpr int n = m + 2, size = Transform::size, shared = size - m;
+  const int64_t stride = padded<Real>(w.C), columns = (s.tile_columns - 1) * m + size, pitch = w.W * W;
+  Real *strip = scratch, *half = scratch + size * pitch;
   for (int64_t c = 0; c < w.C; c += W) {
+    const Real* channels = image + c * w.H * w.W;
     const int64_t count = w.C - c < W ? w.C - c : W;
-    for (int64_t i = 0; i < size; ++i) {
-      const bool outside = w.top + i < row0 || w.top + i >= row1;
-      if (outside) std::memset(strip + i * pitch, 0, static_cast<size_t>(pitch) * sizeof(Real));
-    }
-    if (row1 > row0) {
-      gather_channels(image + (c * w.H + row0) * w.W, w.H * w.W, count, (row1 - row0) * w.W,
-                      strip + (row0 - w.top) * pitch);
-    }
-    for (int64_t j = 0; j < columns; ++j) {
-      const int64_t column = w.left + j;
-      if (column < 0 || column >= w.W) {
-        std::memset(half + j * n * W, 0, n * W * sizeof(Real));
-        continue;
-      }
-      Vec<Real> in[size], out[n];
-#pragma GCC unroll 8
-      for (int i = 0; i < size; ++i) in[i] = load(strip + i * pitch + column * W);
-      transform(in, out);
-#pragma GCC unroll 8
-      for (int i = 0; i < n; ++i) store(half + (j * n + i) * W, out[i]);
-    }
-    for (int64_t t = 0; t < w.count; ++t) {
-#pragma GCC unroll 8
-      for (int i = 0; i < n; ++i) {
-        Vec<Real> in[size], out[n];
-#pragma GCC unroll 8
-        for (int j = 0; j < size; ++j) in[j] = load(half + ((t * m + j) * n + i) * W);
-        transform(in, out);
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) store(to + (i * n + j) * plane + t * stride + c, out[j]);
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t top = row * m + w.top, kept = row > begin ? shared : 0;
+      std::memmove(strip, strip + m * pitch, static_cast<size_t>(kept * pitch) * sizeof(Real));
+      gather_rows(w, channels, count, top + kept, top + size, strip + kept * pitch);
+      transform_columns<Real, m, Transform>(w, columns, s.narrow_row && row + 1 == s.tile_rows, strip, half);
+      const WinogradPlace& place = places[row - begin];
+      for (int64_t t = 0; t < s.tile_columns; ++t) {
+        const bool narrow = s.narrow_column && t + 1 == s.tile_columns;
+        const int64_t tile = narrow ? place.narrow : place.first + t;
+        transform_tile<Real, m, Transform>(narrow, half + t * m * n * W, plane, to + tile * stride + c);
       }
     }
   }
 }
 
 template <class Real, int m>
-void transform_input(const WinogradShape& s, const Real* x, int64_t row, int64_t plane, Real* v,
-                     Real* scratch) {
-  const Windows windows = {s.C, s.H, s.W, row * m - s.pad_top, -s.pad_left, s.tile_columns};
-  transform_tiles<Real, m, m + 2>(windows, x, plane, v, scratch,
-                                  [](const auto& in, auto& out) { Points<Real, m>::input(in, out); });
+void transform_input(const WinogradShape& s, const Real* x, int64_t begin, int64_t end,
+                     const WinogradPlace* places, int64_t plane, Real* v, Real* scratch) {
+  const Windows windows = {s.C, s.H, s.W, -s.pad_top, -s.pad_left};
+  transform_tiles<Real, m, InputTransform<Real, m>>(s, windows, x, begin, end, places, plane, v, scratch);
 }
 
 template <class Real, int m>
-void transform_grad_y(const WinogradShape& s, const Real* grad_y, int64_t row, int64_t plane, Real* z,
-                      Real* scratch) {
-  const Windows windows = {s.K, s.OH, s.OW, row * m, 0, s.tile_columns};
-  transform_tiles<Real, m, m>(windows, grad_y, plane, z, scratch,
-                              [](const auto& in, auto& out) { Points<Real, m>::output_transposed(in, out); });
+void transform_grad_y(const WinogradShape& s, const Real* grad_y, int64_t begin, int64_t end,
+                      const WinogradPlace* places, int64_t plane, Real* z, Real* scratch) {
+  const Windows windows = {s.K, s.OH, s.OW, 0, 0};
+  transform_tiles<Real, m, GradTransform<Real, m>>(s, windows, grad_y, begin, end, places, plane, z, scratch);
 }
 
 template <class Real, int m>
@@ -194,28 +241,44 @@ void product_panel(int64_t rows, int64_t depth, ProductRows<Real> a, Line line, 
   }
 }
 
+// The tiles of a block that have the point (i, j).
+struct TileRange {
+  int64_t begin, count;
+};
 template <class Real, int m>
-void multiply(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plane, const Real* u,
+UNROLLED_INLINE TileRange tiles_with(const WinogradBlock& block, int64_t point) {
+  constexpr int n = m + 2;
+  const bool low = Points<Real, m>::narrow_has(static_cast<int>(point / n));
+  const bool thin = Points<Real, m>::narrow_has(static_cast<int>(point % n));
+  const int64_t begin = low ? 0 : block.low, end = block.low + block.whole;
+  return {begin, (!thin ? end : low ? block.tiles() : end + block.thin) - begin};
+}
+
+template <class Real, int m>
+void multiply(const WinogradBlock& block, int64_t C, int64_t K, const Real* v, int64_t v_plane, const Real* u,
               int64_t first, int64_t columns, Real* products, int64_t products_plane) {
   constexpr int64_t W = kWidth<Real>, kPoints = (m + 2) * (m + 2);
   const int64_t Cp = padded<Real>(C), Kp = padded<Real>(K), end = first + columns;
   for (int64_t point = 0; point < kPoints; ++point) {
+    const TileRange tiles = tiles_with<Real, m>(block, point);
+    const ProductRows<Real> rows = {v + point * v_plane + tiles.begin * Cp, Cp, 1};
     for (int64_t k = first; k < end; k += kPanel<Real>) {
       const int64_t width = Kp - k < kPanel<Real> ? Kp - k : kPanel<Real>;
       const Real* panel = u + point * C * Kp + k * C;
       const auto line = [=](int64_t p) { return panel + p * width; };
-      Real* to = products + point * products_plane + (k - first);
+      Real* to = products + point * products_plane + tiles.begin * columns + (k - first);
       with_vectors(width / W, [&](auto vectors) {
-        product_panel<Real, vectors.value>(tiles, C, {v + point * v_plane, Cp, 1}, line, to, columns, false);
+        product_panel<Real, vectors.value>(tiles.count, C, rows, line, to, columns, false);
       });
     }
   }
 }
 
-// One tile of W channels: products (points), `plane` apart, to rows of `strip` (m, OW, W).
+// One tile of W channels: products (points), `plane` apart, to its place in a strip (m, OW, W).
 template <class Real, int m>
-UNROLLED_INLINE void transform_output_tile(const Real* products, int64_t plane, Vec<Real> bias, bool relu,
-                                           int64_t valid_columns, int64_t strip_row, Real* strip) {
+UNROLLED_INLINE void transform_output_tile(const Real* products, int64_t plane, bool narrow_row,
+                                           bool narrow_column, Vec<Real> bias, bool relu, int64_t inside,
+                                           int64_t strip_row, Real* strip) {
   using P = Points<Real, m>;
   constexpr int64_t W = kWidth<Real>;
   Vec<Real> half[m][P::n];
@@ -224,55 +287,59 @@ UNROLLED_INLINE void transform_output_tile(const Real* products, int64_t plane, 
     Vec<Real> in[P::n], out[m];
 #pragma GCC unroll 8
     for (int i = 0; i < P::n; ++i) in[i] = load(products + (i * P::n + j) * plane);
-    P::output(in, out);
+    narrow_row ? P::narrow_output(in, out) : P::output(in, out);
 #pragma GCC unroll 8
     for (int i = 0; i < m; ++i) half[i][j] = out[i];
   }
 #pragma GCC unroll 8
   for (int i = 0; i < m; ++i) {
     Vec<Real> out[m];
-    P::output(half[i], out);
+    narrow_column ? P::narrow_output(half[i], out) : P::output(half[i], out);
 #pragma GCC unroll 8
     for (int j = 0; j < m; ++j) {
       Vec<Real> y = out[j] + bias;
       if (relu) y = y <= Real(0) ? Vec<Real>{} : y;
-      if (j < valid_columns) store(strip + i * strip_row + j * W, y);
+      if (j < inside) store(strip + i * strip_row + j * W, y);
     }
   }
 }
 
 template <class Real, int m>
 void transform_output(const WinogradShape& s, const Real* products, int64_t plane, int64_t columns,
-                      int64_t row, int64_t first, int64_t channels, const Real* bias, bool relu, Real* y,
-                      Real* scratch) {
+                      int64_t row, const WinogradPlace& place, int64_t first, int64_t channels,
+                      const Real* bias, bool relu, Real* y, Real* scratch) {
   constexpr int64_t W = kWidth<Real>;
   const int64_t rows = s.OH - row * m < m ? s.OH - row * m : m;
+  const bool narrow_row = s.narrow_row && row + 1 == s.tile_rows;
   for (int64_t k = 0; k < channels; k += W) {
     const int64_t count = channels - k < W ? channels - k : W;
     const Vec<Real> b = bias ? load_partial(bias + first + k, count, Real(0)) : Vec<Real>{};
     for (int64_t t = 0; t < s.tile_columns; ++t) {
-      const Real* from = products + t * columns + k;
-      const int64_t valid = s.OW - t * m;
-      transform_output_tile<Real, m>(from, plane, b, relu, valid, s.OW * W, scratch + t * m * W);
+      const bool narrow = s.narrow_column && t + 1 == s.tile_columns;
+      const Real* from = products + (narrow ? place.narrow : place.first + t) * columns + k;
+      transform_output_tile<Real, m>(from, plane, narrow_row, narrow, b, relu, s.OW - t * m, s.OW * W,
+                                     scratch + t * m * W);
     }
-    Real* to = y + (first + k) * s.OH * s.OW + row * m * s.OW;
-    scatter_channels(scratch, rows * s.OW, count, to, s.OH * s.OW);
+    scatter_channels(scratch, rows * s.OW, count, y + (first + k) * s.OH * s.OW + row * m * s.OW,
+                     s.OH * s.OW);
   }
 }
 
 template <class Real, int m>
-void multiply_transposed(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plane, const Real* z,
-                         int64_t z_plane, bool accumulate, Real* grad_u) {
+void multiply_transposed(const WinogradBlock& block, int64_t C, int64_t K, const Real* v, int64_t v_plane,
+                         const Real* z, int64_t z_plane, bool accumulate, Real* grad_u) {
   constexpr int64_t W = kWidth<Real>, kPoints = (m + 2) * (m + 2);
   const int64_t Cp = padded<Real>(C), Kp = padded<Real>(K);
   for (int64_t point = 0; point < kPoints; ++point) {
+    const TileRange tiles = tiles_with<Real, m>(block, point);
+    const ProductRows<Real> rows = {v + point * v_plane + tiles.begin * Cp, 1, Cp};
     for (int64_t k = 0; k < Kp; k += kPanel<Real>) {
       const int64_t width = Kp - k < kPanel<Real> ? Kp - k : kPanel<Real>;
-      const Real* panel = z + point * z_plane + k;
+      const Real* panel = z + point * z_plane + tiles.begin * Kp + k;
       const auto line = [=](int64_t p) { return panel + p * Kp; };
       Real* to = grad_u + point * C * Kp + k;
       with_vectors(width / W, [&](auto vectors) {
-        product_panel<Real, vectors.value>(C, tiles, {v + point * v_plane, 1, Cp}, line, to, Kp, accumulate);
+        product_panel<Real, vectors.value>(C, tiles.count, rows, line, to, Kp, accumulate);
       });
     }
   }

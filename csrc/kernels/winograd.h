@@ -6,12 +6,26 @@
 
 namespace unrolled {
 
-// One image. Tiles lie row by row; those of the last row and column may stick out.
+// One image. Tiles lie row by row; where only one or two rows (columns) of outputs are left over, the tiles
+// of the last row (column) are narrow: two outputs, from fewer points.
 struct WinogradShape {
   int64_t C, H, W;    // x
   int64_t K, OH, OW;  // y
   int64_t pad_top, pad_left;
   int64_t tile_rows, tile_columns;
+  bool narrow_row, narrow_column;
+};
+
+// The tiles of a block in this order, so that the tiles that have a given point lie side by side.
+struct WinogradBlock {
+  int64_t low, whole, thin, corner;  // of narrow rows; whole; of narrow columns; of both
+
+  int64_t tiles() const { return low + whole + thin + corner; }
+};
+
+// Where in its block a row of tiles goes: its first tile, and its narrow one.
+struct WinogradPlace {
+  int64_t first, narrow;
 };
 
 template <class Real>
@@ -26,27 +40,27 @@ struct WinogradKernels {
   void (*transform_weight)(int64_t K, int64_t C, const Real* weight, int64_t k_stride, int64_t c_stride,
                            bool flip, Real* u);
 
-  // Tile row `row` of x (C, H, W): v (points, tiles, padded C), planes of points `plane` apart; v is where
-  // the first tile goes. scratch: strip_size(columns of x, tile_columns).
-  void (*transform_input)(const WinogradShape& shape, const Real* x, int64_t row, int64_t plane, Real* v,
-                          Real* scratch);
+  // Tile rows [begin, end) of x (C, H, W) to their places (one a row) in v (points, tiles, padded C), planes
+  // of points `plane` apart. scratch: strip_size(columns of x, tile_columns).
+  void (*transform_input)(const WinogradShape& shape, const Real* x, int64_t begin, int64_t end,
+                          const WinogradPlace* places, int64_t plane, Real* v, Real* scratch);
   // The same of grad_y (K, OH, OW), for the weight gradient.
-  void (*transform_grad_y)(const WinogradShape& shape, const Real* grad_y, int64_t row, int64_t plane,
-                           Real* z, Real* scratch);
+  void (*transform_grad_y)(const WinogradShape& shape, const Real* grad_y, int64_t begin, int64_t end,
+                           const WinogradPlace* places, int64_t plane, Real* z, Real* scratch);
   int64_t (*strip_size)(int64_t columns, int64_t tile_columns);
 
-  // products (points, tiles, columns) = v times panels [first, first + columns) of u.
-  void (*multiply)(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plane, const Real* u,
-                   int64_t first, int64_t columns, Real* products, int64_t products_plane);
-  // Tile row `row` of channels [first, first + channels) of y (K, OH, OW), from products (points, tiles,
-  // columns). bias (K) may be null.
+  // products (points, tiles, columns) = v times columns [first, first + columns) of u.
+  void (*multiply)(const WinogradBlock& block, int64_t C, int64_t K, const Real* v, int64_t v_plane,
+                   const Real* u, int64_t first, int64_t columns, Real* products, int64_t products_plane);
+  // Tile row `row` of channels [first, first + channels) of y (K, OH, OW), from its place in products
+  // (points, tiles, columns). bias (K) may be null.
   void (*transform_output)(const WinogradShape& shape, const Real* products, int64_t plane, int64_t columns,
-                           int64_t row, int64_t first, int64_t channels, const Real* bias, bool relu, Real* y,
-                           Real* scratch);
+                           int64_t row, const WinogradPlace& place, int64_t first, int64_t channels,
+                           const Real* bias, bool relu, Real* y, Real* scratch);
 
   // grad_u (points, C, padded K) = or += v transposed times z, both (points, tiles, padded channels).
-  void (*multiply_transposed)(int64_t tiles, int64_t C, int64_t K, const Real* v, int64_t v_plane,
-                              const Real* z, int64_t z_plane, bool accumulate, Real* grad_u);
+  void (*multiply_transposed)(const WinogradBlock& block, int64_t C, int64_t K, const Real* v,
+                              int64_t v_plane, const Real* z, int64_t z_plane, bool accumulate, Real* grad_u);
   // grad_u -> taps (C, 9, padded K).
   void (*transform_grad_u)(int64_t C, int64_t K, const Real* grad_u, Real* taps);
 };

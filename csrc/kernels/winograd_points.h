@@ -1,6 +1,7 @@
 // The one-dimensional transforms of F(m, 3): Toom and Cook's products of polynomials at n = m + 2 points, the
 // last one infinity. With M(x) the product of (x - p), the input's row of a point p holds the coefficients of
 // M(x) / (x - p), the kernel's (1, p, p^2) / M'(p), the output's column (1, p, .., p^(m-1)).
+// A narrow transform makes two outputs only, at the points that both sizes share, for tiles at the border.
 // Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016); transposed for the weight
 // gradient.
 #pragma once
@@ -17,6 +18,7 @@ template <class Real>
 struct Points<Real, 2> {
   using V = Vec<Real>;
   static constexpr int m = 2, n = 4;
+  static constexpr bool narrow_has(int) { return true; }
 
   static UNROLLED_INLINE void input(const V (&d)[4], V (&v)[4]) {
     v[0] = d[0] - d[2];
@@ -24,15 +26,20 @@ struct Points<Real, 2> {
     v[2] = d[2] - d[1];
     v[3] = d[3] - d[1];
   }
+  static UNROLLED_INLINE void narrow_input(const V (&d)[4], V (&v)[4]) { input(d, v); }
   static UNROLLED_INLINE void output(const V (&p)[4], V (&y)[2]) {
     y[0] = p[0] + (p[1] + p[2]);
     y[1] = (p[1] - p[2]) + p[3];
   }
+  static UNROLLED_INLINE void narrow_output(const V (&p)[4], V (&y)[2]) { output(p, y); }
   static UNROLLED_INLINE void output_transposed(const V (&y)[2], V (&z)[4]) {
     z[0] = y[0];
     z[1] = y[0] + y[1];
     z[2] = y[0] - y[1];
     z[3] = y[1];
+  }
+  static UNROLLED_INLINE void narrow_output_transposed(const V (&y)[2], V (&z)[4]) {
+    output_transposed(y, z);
   }
   static UNROLLED_INLINE void kernel(const V (&w)[3], V (&u)[4]) {
     const V even = Real(0.5) * (w[0] + w[2]), odd = Real(0.5) * w[1];
@@ -55,6 +62,8 @@ template <class Real>
 struct Points<Real, 4> {
   using V = Vec<Real>;
   static constexpr int m = 4, n = 6;
+  // F(2, 3) at 0, a, -a, infinity: its kernel differs by factors alone, which narrow_input takes over.
+  static constexpr bool narrow_has(int point) { return point != 3 && point != 4; }
   static constexpr Real a = Real(0.70710678118654752440L), b = Real(1.41421356237309504880L);
 
   static UNROLLED_INLINE void input(const V (&d)[6], V (&v)[6]) {
@@ -67,6 +76,13 @@ struct Points<Real, 4> {
     v[4] = even_b - odd_b;
     v[5] = (d[1] + d[5]) - Real(2.5) * d[3];
   }
+  static UNROLLED_INLINE void narrow_input(const V (&d)[6], V (&v)[6]) {
+    v[0] = d[0] - Real(2) * d[2];
+    v[1] = Real(-1.5) * (d[2] + a * d[1]);
+    v[2] = Real(-1.5) * (d[2] - a * d[1]);
+    v[3] = v[4] = V{};
+    v[5] = d[3] - Real(0.5) * d[1];
+  }
   static UNROLLED_INLINE void output(const V (&p)[6], V (&y)[4]) {
     const V even_a = p[1] + p[2], odd_a = a * (p[1] - p[2]);
     const V even_b = p[3] + p[4], odd_b = b * (p[3] - p[4]);
@@ -74,6 +90,11 @@ struct Points<Real, 4> {
     y[1] = odd_a + odd_b;
     y[2] = Real(0.5) * even_a + Real(2) * even_b;
     y[3] = (Real(0.5) * odd_a + Real(2) * odd_b) + p[5];
+  }
+  static UNROLLED_INLINE void narrow_output(const V (&p)[6], V (&y)[4]) {
+    y[0] = p[0] + (p[1] + p[2]);
+    y[1] = a * (p[1] - p[2]) + p[5];
+    y[2] = y[3] = V{};
   }
   static UNROLLED_INLINE void output_transposed(const V (&y)[4], V (&z)[6]) {
     const V even_a = y[0] + Real(0.5) * y[2], odd_a = a * (y[1] + Real(0.5) * y[3]);
@@ -84,6 +105,13 @@ struct Points<Real, 4> {
     z[3] = even_b + odd_b;
     z[4] = even_b - odd_b;
     z[5] = y[3];
+  }
+  static UNROLLED_INLINE void narrow_output_transposed(const V (&y)[4], V (&z)[6]) {
+    z[0] = y[0];
+    z[1] = y[0] + a * y[1];
+    z[2] = y[0] - a * y[1];
+    z[3] = z[4] = V{};
+    z[5] = y[1];
   }
   static constexpr Real na = Real(-1) / Real(1.5L), nb = Real(1) / Real(6);  // 1 / M'(p)
   static UNROLLED_INLINE void kernel(const V (&w)[3], V (&u)[6]) {

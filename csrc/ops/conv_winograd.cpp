@@ -22,6 +22,8 @@ const WinogradKernels<Real>& winograd_kernels(WinogradTile tile) {
 
 template <class Real>
 WinogradShape image_shape(const WinogradKernels<Real>& kernel, const Conv2dShape& s) {
+  const int64_t m = kernel.tile;
+  const auto leaves_two = [m](int64_t size) { return m > 2 && size % m > 0 && size % m <= 2; };
   return {s.C,
           s.H,
           s.W,
@@ -30,9 +32,44 @@ WinogradShape image_shape(const WinogradKernels<Real>& kernel, const Conv2dShape
           s.OW,
           s.pad_top,
           s.pad_left,
-          (s.OH + kernel.tile - 1) / kernel.tile,
-          (s.OW + kernel.tile - 1) / kernel.tile};
+          (s.OH + m - 1) / m,
+          (s.OW + m - 1) / m,
+          leaves_two(s.OH),
+          leaves_two(s.OW)};
 }
+
+// The places of rows of tiles [begin, end), counted over all images.
+struct BlockOfRows {
+  int64_t begin, end;
+  WinogradBlock block;
+  Buffer<WinogradPlace> places;
+
+  BlockOfRows(const WinogradShape& w, int64_t first_row, int64_t end_row)
+      : begin(first_row), end(end_row), block{}, places(end_row - first_row) {
+    const auto is_low = [&w](int64_t row) { return w.narrow_row && (row + 1) % w.tile_rows == 0; };
+    const int64_t wide = w.tile_columns - w.narrow_column;
+    for (int64_t row = begin; row < end; ++row) {
+      (is_low(row) ? block.low : block.whole) += wide;
+      (is_low(row) ? block.corner : block.thin) += w.narrow_column;
+    }
+    int64_t low = 0, whole = block.low, thin = block.low + block.whole, corner = thin + block.thin;
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t &first = is_low(row) ? low : whole, &narrow = is_low(row) ? corner : thin;
+      places[row - begin] = {first, narrow};
+      first += wide, narrow += w.narrow_column;
+    }
+  }
+
+  // Calls run(image, its first row of tiles here, the one behind its last, their places).
+  template <class Run>
+  void for_each_image(const WinogradShape& w, Run&& run) const {
+    for (int64_t row = begin; row < end;) {
+      const int64_t n = row / w.tile_rows, behind = std::min(end, (n + 1) * w.tile_rows);
+      run(n, row - n * w.tile_rows, behind - n * w.tile_rows, places.data() + (row - begin));
+      row = behind;
+    }
+  }
+};
 
 // Rows of tiles that one block holds, where each tile has so many channels before and behind the product.
 int64_t rows_at_once(int64_t points, int64_t channels, int64_t tile_columns) {
@@ -68,21 +105,22 @@ template <class Real>
 void convolve_block(const WinogradKernels<Real>& kernel, const WinogradShape& w, const Conv2dShape& s,
                     const Real* x, const Real* u, const Epilogue<Real>& epilogue, int64_t begin, int64_t end,
                     int64_t first, int64_t last, Real* y) {
-  const int64_t tiles = (end - begin) * w.tile_columns, Cp = round_up(s.C, kernel.channels);
+  const BlockOfRows rows(w, begin, end);
+  const int64_t tiles = rows.block.tiles(), Cp = round_up(s.C, kernel.channels);
   const int64_t v_plane = plane_size<Real>(tiles, Cp), p_plane = plane_size<Real>(tiles, kChannelsAtOnce);
   Buffer<Real> v(kernel.points * v_plane), products(kernel.points * p_plane);
   Buffer<Real> scratch(kernel.strip_size(std::max(s.W, s.OW), w.tile_columns));
-  for (int64_t row = begin; row < end; ++row) {
-    kernel.transform_input(w, x + row / w.tile_rows * s.x_step, row % w.tile_rows, v_plane,
-                           v.data() + (row - begin) * w.tile_columns * Cp, scratch.data());
-  }
+  rows.for_each_image(w, [&](int64_t n, int64_t first_row, int64_t end_row, const WinogradPlace* places) {
+    kernel.transform_input(w, x + n * s.x_step, first_row, end_row, places, v_plane, v.data(),
+                           scratch.data());
+  });
   for (int64_t k = first; k < last; k += kChannelsAtOnce) {
     const int64_t channels = std::min(kChannelsAtOnce, last - k);
     const int64_t columns = round_up(channels, kernel.channels);
-    kernel.multiply(tiles, s.C, s.K, v.data(), v_plane, u, k, columns, products.data(), p_plane);
+    kernel.multiply(rows.block, s.C, s.K, v.data(), v_plane, u, k, columns, products.data(), p_plane);
     for (int64_t row = begin; row < end; ++row) {
-      kernel.transform_output(w, products.data() + (row - begin) * w.tile_columns * columns, p_plane, columns,
-                              row % w.tile_rows, k, channels, epilogue.bias, epilogue.relu,
+      kernel.transform_output(w, products.data(), p_plane, columns, row % w.tile_rows,
+                              rows.places[row - begin], k, channels, epilogue.bias, epilogue.relu,
                               y + row / w.tile_rows * s.y_step, scratch.data());
     }
   }
@@ -156,15 +194,15 @@ void weight_slice(const WinogradKernels<Real>& kernel, const WinogradShape& w, c
   Buffer<Real> scratch(kernel.strip_size(std::max(s.W, s.OW), w.tile_columns));
   for (int64_t row = begin; row < end; row += at_once) {
     const int64_t count = std::min(at_once, end - row);
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t n = (row + i) / w.tile_rows, tile_row = (row + i) % w.tile_rows;
-      kernel.transform_input(w, x + n * s.x_step, tile_row, v_plane, v.data() + i * w.tile_columns * Cp,
+    const BlockOfRows rows(w, row, row + count);
+    rows.for_each_image(w, [&](int64_t n, int64_t first_row, int64_t end_row, const WinogradPlace* places) {
+      kernel.transform_input(w, x + n * s.x_step, first_row, end_row, places, v_plane, v.data(),
                              scratch.data());
-      kernel.transform_grad_y(w, grad_y + n * s.y_step, tile_row, z_plane, z.data() + i * w.tile_columns * Kp,
+      kernel.transform_grad_y(w, grad_y + n * s.y_step, first_row, end_row, places, z_plane, z.data(),
                               scratch.data());
-    }
-    kernel.multiply_transposed(count * w.tile_columns, s.C, s.K, v.data(), v_plane, z.data(), z_plane,
-                               row > begin, grad_u.data());
+    });
+    kernel.multiply_transposed(rows.block, s.C, s.K, v.data(), v_plane, z.data(), z_plane, row > begin,
+                               grad_u.data());
   }
   kernel.transform_grad_u(s.C, s.K, grad_u.data(), taps);
 }
