@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import pytest
-
 from bench import side_by_side
 from bench.peers.conv_cases import ODD, SHAPES, ConvCase
 from bench.peers.sides import OURS, Sides, best_peer, result
