@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-import statistics
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
 
-import unrolled
+from bench.machine_limits import machine_limits
+from bench.side_by_side import SPIN, TUNED_MALLOC, alternate
 
-# PyTorch's best case: told to keep its memory, it does not fault pages in again at each step.
-TUNED = "MALLOC_TRIM_THRESHOLD_=4e9 MALLOC_MMAP_THRESHOLD_=4e9 MALLOC_TOP_PAD_=67108864"
+TUNED = " ".join(f"{name}={value}" for name, value in TUNED_MALLOC.items())
 
-# The peer's idle threads spin for some milliseconds, on the processors that ours would use next.
-PAUSE = 0.02
+if "OMP_WAIT_POLICY" not in os.environ:  # before any test module imports either side
+    for _name, _value in SPIN.items():
+        os.environ.setdefault(_name, _value)
 
 _rows: list[tuple[str, int, float, float, str]] = []
 
 
 @pytest.fixture(params=[1, 2], ids=lambda n: f"{n}-threads")
 def threads(request):
+    import unrolled
+
     torch = pytest.importorskip("torch", reason="the peer: pip install 'unrolled[peers]'")
     before = unrolled.get_num_threads()
     unrolled.set_num_threads(request.param)
@@ -36,16 +35,8 @@ def side_by_side(benchmark, request, threads):
     """Time ``ours()`` and ``theirs()`` in turn; `work` in multiply-adds gives GFLOP/s."""
 
     def run(ours, theirs, *, work: float = 0.0, rounds: int = 15) -> float:
-        times: dict[str, list[float]] = {"ours": [], "theirs": []}
-        for _ in range(2):
-            ours(), theirs()
-        for _ in range(rounds):
-            for name, call in (("ours", ours), ("theirs", theirs)):
-                time.sleep(PAUSE)
-                start = time.perf_counter()
-                call()
-                times[name].append(time.perf_counter() - start)
-        mine, peers = (statistics.median(times[name]) for name in ("ours", "theirs"))
+        timings = alternate({"ours": ours, "theirs": theirs}, rounds=rounds)
+        mine, peers = timings["ours"].median, timings["theirs"].median
         note = f"{2e-9 * work / mine:.0f} GFLOP/s" if work else ""
         _rows.append((request.node.name, threads, mine, peers, note))
         benchmark.extra_info.update(ours=mine, theirs=peers, ratio=peers / mine, threads=threads)
@@ -56,12 +47,9 @@ def side_by_side(benchmark, request, threads):
 
 
 @pytest.fixture(scope="session")
-def multiply_add_peak(tmp_path_factory) -> float:
+def multiply_add_peak() -> float:
     """GFLOP/s of one thread of this machine, by a loop of nothing but multiply-adds."""
-    program = tmp_path_factory.mktemp("peak") / "peak"
-    source = Path(__file__).with_name("multiply_add_peak.cpp")
-    subprocess.run(["g++", "-O3", "-march=native", "-std=c++20", "-o", program, source], check=True)
-    return float(subprocess.run([program], check=True, capture_output=True).stdout)
+    return machine_limits(1).multiply_add
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,0 +1,1 @@
+"""Ours, PyTorch and onnxruntime side by side in one process: ``python -m bench.peers conv``."""
