@@ -4,14 +4,12 @@
 
 #include "dispatch.h"
 #include "memory.h"
+#include "ops/conv_columns.h"
 #include "ops/matmul.h"
 #include "parallel.h"
 
 namespace unrolled {
 namespace {
-
-constexpr int64_t kPaddedElements = int64_t{1} << 21;  // padded images that lie ready at a time
-constexpr int64_t kPixelTiles = 4;                     // register tiles of pixels in one task
 
 ConvShape forward_shape(const Conv2dShape& s) {
   const int64_t columns = (s.OW - 1) * s.stride_w + (s.S - 1) * s.dilation_w + 1;
@@ -32,107 +30,12 @@ ConvShape forward_shape(const Conv2dShape& s) {
           .padded_w = (columns + s.stride_w - 1) / s.stride_w};
 }
 
-// Whether the image itself may serve as the padded one.
-bool needs_no_padding(const ConvShape& s) {
-  return s.pad_top == 0 && s.pad_left == 0 && s.stride_w == 1 && s.padded_h == s.H && s.padded_w == s.W;
-}
-
-// The weight (K, taps) in panels of rows, one chunk of depth after the other.
-template <class Real>
-Buffer<Real> pack_weight(const MatmulKernels<Real>& kernel, int64_t K, int64_t taps, int64_t depth,
-                         const Real* weight) {
-  const int64_t padded = round_up(K, kernel.tile_rows);
-  Buffer<Real> packed(padded * taps);
-  for (int64_t p = 0; p < taps; p += depth) {
-    kernel.pack_rows(K, std::min(depth, taps - p), weight + p, taps, 1, packed.data() + p * padded);
-  }
-  return packed;
-}
-
-Buffer<int64_t> tap_offsets(const ConvShape& s) {
-  Buffer<int64_t> offsets(s.taps());
-  for (int64_t tap = 0; tap < s.taps(); ++tap) offsets[tap] = s.tap_offset(tap);
-  return offsets;
-}
-
-// Bias and ReLU follow the last chunk of depth.
-template <class Real>
-ProductEnd<Real> end_of_chunk(const Epilogue<Real>& epilogue, int64_t begin, bool last) {
-  return {begin > 0, last ? epilogue.bias : nullptr, last && epilogue.relu};
-}
-
-// One image, pixels [j0, j1) of all K outputs.
-template <class Real>
-void convolve_pixels(const Kernels<Real>& kernels, const ConvShape& s, int64_t K, const Real* padded,
-                     const int64_t* offsets, const Real* weight_packed, const Epilogue<Real>& epilogue,
-                     int64_t j0, int64_t j1, Real* y) {
-  const MatmulKernels<Real>& product = kernels.matmul;
-  const int64_t depth = s.taps(), pixels = s.OH * s.OW;
-  const int64_t K_padded = round_up(K, product.tile_rows);
-  Buffer<Real> columns(round_up(j1 - j0, product.tile_columns) * std::min(depth, kMatmulDepth));
-  for (int64_t p = 0; p < depth; p += kMatmulDepth) {
-    const int64_t end = std::min(p + kMatmulDepth, depth);
-    kernels.conv.pack_pixels(s, padded, offsets, p, end, j0, j1, product.tile_columns, columns.data());
-    product.multiply(K, j1 - j0, end - p, weight_packed + p * K_padded, columns.data(), y + j0, pixels,
-                     end_of_chunk(epilogue, p, end == depth));
-  }
-}
-
-// Without packing every vector of pixels comes from the padded image, as often as there are tiles of rows:
-// for what stays in the first-level cache, or where few outputs would not repay the packing.
-constexpr int64_t kFewTaps = 160, kFewOutputs = 24, kLongRow = 24;
-
-bool repays_no_packing(const ConvShape& s, int64_t K) {
-  return s.OW >= kLongRow && (s.taps() <= kFewTaps || K <= kFewOutputs) && s.taps() <= 4 * kMatmulDepth;
-}
-
-// Blocks of rows or of pixels of one image, as the two ways of computing them have it.
-template <class Real>
-void convolve_image(const Kernels<Real>& kernel, const ConvShape& s, int64_t K, const Real* padded,
-                    const int64_t* offsets, const Real* weight_packed, const Epilogue<Real>& epilogue,
-                    bool by_rows, int64_t begin, int64_t end, Real* y) {
-  if (!by_rows) return convolve_pixels(kernel, s, K, padded, offsets, weight_packed, epilogue, begin, end, y);
-  kernel.conv.convolve_rows(s, K, padded, offsets, weight_packed, begin, end,
-                            {false, epilogue.bias, epilogue.relu}, y);
-}
-
-// x (N, C, H, W), weight (K, C, R, S) -> y (N, K, OH, OW); images x_step and y_step apart.
-template <class Real>
-void convolve(const ConvShape& s, int64_t N, int64_t K, const Real* x, int64_t x_step, const Real* weight,
-              const Epilogue<Real>& epilogue, Real* y, int64_t y_step) {
-  const Kernels<Real>& kernel = kernels<Real>();
-  const bool by_rows = repays_no_packing(s, K), in_place = !by_rows && needs_no_padding(s);
-  const int64_t depth = by_rows ? s.taps() : kMatmulDepth;
-  const Buffer<Real> weight_packed = pack_weight(kernel.matmul, K, s.taps(), depth, weight);
-  const Buffer<int64_t> offsets = tap_offsets(s);
-  const int64_t length = by_rows ? s.OH : s.OH * s.OW;
-  const int64_t step = by_rows ? std::max<int64_t>(1, kPixelTiles * kernel.matmul.tile_columns / s.OW)
-                               : kPixelTiles * kernel.matmul.tile_columns;
-  const int64_t size = s.padded_size(), blocks = (length + step - 1) / step;
-  const int64_t at_once =
-      std::clamp<int64_t>(kPaddedElements / std::max<int64_t>(1, size), 1, std::max<int64_t>(1, N));
-  Buffer<Real> padded(in_place ? 0 : at_once * size + kConvSlack);
-  const int64_t work = s.OH * s.OW * K * s.taps() / kMultiplyAddsPerOperation;
-  for (int64_t n0 = 0; n0 < N; n0 += at_once) {
-    const int64_t count = std::min(at_once, N - n0);
-    parallel_for(in_place ? 0 : count, count * size, [&](int64_t i) {
-      kernel.conv.pad_image(s, x + (n0 + i) * x_step, padded.data() + i * size);
-    });
-    parallel_for(count * blocks, count * work, [&](int64_t task) {
-      const int64_t i = task / blocks, begin = task % blocks * step;
-      const Real* image = in_place ? x + (n0 + i) * x_step : padded.data() + i * size;
-      convolve_image(kernel, s, K, image, offsets.data(), weight_packed.data(), epilogue, by_rows, begin,
-                     std::min(begin + step, length), y + (n0 + i) * y_step);
-    });
-  }
-}
-
 }  // namespace
 
 template <class Real>
 void conv2d_direct(const Conv2dShape& s, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,
                    Real* y) {
-  convolve(forward_shape(s), s.N, s.K, x, s.x_step, weight, epilogue, y, s.y_step);
+  convolve_columns(forward_shape(s), s.N, s.K, x, s.x_step, weight, epilogue, y, s.y_step);
 }
 
 namespace {
@@ -253,8 +156,8 @@ void backward_all_phases(const Conv2dShape& s, const Real* grad_y, const Real* w
   Buffer<Real> gathered(phases * s.C * s.K * rows.taps * columns.taps);
   Buffer<Real> images(s.N * phases * s.C * plane);
   gather_weight(s, rows, columns, weight, gathered.data());
-  convolve<Real>(phase_shape(s, down, across), s.N, phases * s.C, grad_y, s.y_step, gathered.data(), {},
-                 images.data(), phases * s.C * plane);
+  convolve_columns<Real>(phase_shape(s, down, across), s.N, phases * s.C, grad_y, s.y_step, gathered.data(),
+                         {}, images.data(), phases * s.C * plane);
   for (int64_t phase = 0; phase < phases; ++phase) {
     interleave(s, phase / s.stride_w, phase % s.stride_w, images.data() + phase * s.C * plane,
                phases * s.C * plane, rows.pixels, columns.pixels, grad_x);
@@ -272,11 +175,11 @@ void backward_phase(const Conv2dShape& s, int64_t a, int64_t b, const Real* grad
   flip_weight(s, rows, columns, weight, flipped.data());
   const ConvShape shape = phase_shape(s, rows, columns);
   if (s.stride_h * s.stride_w == 1) {
-    return convolve<Real>(shape, s.N, s.C, grad_y, s.y_step, flipped.data(), {}, grad_x, s.x_step);
+    return convolve_columns<Real>(shape, s.N, s.C, grad_y, s.y_step, flipped.data(), {}, grad_x, s.x_step);
   }
   Buffer<Real> image(s.N * s.C * plane);
   if (taps > 0) {
-    convolve<Real>(shape, s.N, s.C, grad_y, s.y_step, flipped.data(), {}, image.data(), s.C * plane);
+    convolve_columns<Real>(shape, s.N, s.C, grad_y, s.y_step, flipped.data(), {}, image.data(), s.C * plane);
   } else {
     std::fill_n(image.data(), s.N * s.C * plane, Real(0));
   }

@@ -1,0 +1,54 @@
+// Planes of channels to pixels of W channels and back: what lies side by side in an image are pixels of one
+// channel, what vectors hold are channels of one pixel.
+#pragma once
+
+#include "kernels/simd.h"
+
+namespace unrolled::UNROLLED_LEVEL {
+
+// `pixels` of W planes, plane_stride apart, to strip (pixels, W); planes from `count` on are zero.
+template <class Real>
+void gather_channels(const Real* planes, int64_t plane_stride, int64_t count, int64_t pixels, Real* strip) {
+  constexpr int64_t W = kWidth<Real>;
+  if (pixels < W) {
+    for (int64_t p = 0; p < pixels; ++p) {
+      for (int64_t lane = 0; lane < W; ++lane) {
+        strip[p * W + lane] = lane < count ? planes[lane * plane_stride + p] : Real(0);
+      }
+    }
+    return;
+  }
+  for (int64_t p = 0; p < pixels; p += W) {
+    const int64_t first = p + W <= pixels ? p : pixels - W;  // the last block overlaps the one before
+    const auto row = [=](int lane) {
+      return lane < count ? load(planes + lane * plane_stride + first) : Vec<Real>{};
+    };
+    transpose_block<Real>(row, strip + first * W, W);
+  }
+}
+
+// The reverse: strip (pixels, W) to `pixels` of `count` planes.
+template <class Real>
+void scatter_channels(const Real* strip, int64_t pixels, int64_t count, Real* planes, int64_t plane_stride) {
+  constexpr int64_t W = kWidth<Real>;
+  if (pixels < W) {
+    for (int64_t lane = 0; lane < count; ++lane) {
+      for (int64_t p = 0; p < pixels; ++p) planes[lane * plane_stride + p] = strip[p * W + lane];
+    }
+    return;
+  }
+  for (int64_t p = 0; p < pixels; p += W) {
+    const int64_t first = p + W <= pixels ? p : pixels - W;
+    const auto row = [=](int i) { return load(strip + (first + i) * W); };
+    if (count >= W) {
+      transpose_block<Real>(row, planes + first, plane_stride);
+      continue;
+    }
+    Real block[W * W];
+    transpose_block<Real>(row, block, W);
+    for (int64_t lane = 0; lane < count; ++lane)
+      store(planes + lane * plane_stride + first, load(block + lane * W));
+  }
+}
+
+}  // namespace unrolled::UNROLLED_LEVEL

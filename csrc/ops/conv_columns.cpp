@@ -1,0 +1,116 @@
+#include "ops/conv_columns.h"
+
+#include <algorithm>
+
+#include "dispatch.h"
+#include "ops/matmul.h"
+#include "parallel.h"
+
+namespace unrolled {
+namespace {
+
+constexpr int64_t kPaddedElements = int64_t{1} << 21;  // padded images that lie ready at a time
+constexpr int64_t kPixelTiles = 4;                     // register tiles of pixels in one task
+
+// Whether the image itself may serve as the padded one.
+bool needs_no_padding(const ConvShape& s) {
+  return s.pad_top == 0 && s.pad_left == 0 && s.stride_w == 1 && s.padded_h == s.H && s.padded_w == s.W;
+}
+
+// The weight (K, taps) in panels of rows, one chunk of depth after the other.
+template <class Real>
+Buffer<Real> pack_weight(const MatmulKernels<Real>& kernel, int64_t K, int64_t taps, int64_t depth,
+                         const Real* weight) {
+  const int64_t padded = round_up(K, kernel.tile_rows);
+  Buffer<Real> packed(padded * taps);
+  for (int64_t p = 0; p < taps; p += depth) {
+    kernel.pack_rows(K, std::min(depth, taps - p), weight + p, taps, 1, packed.data() + p * padded);
+  }
+  return packed;
+}
+
+// Bias and ReLU follow the last chunk of depth.
+template <class Real>
+ProductEnd<Real> end_of_chunk(const Epilogue<Real>& epilogue, int64_t begin, bool last) {
+  return {begin > 0, last ? epilogue.bias : nullptr, last && epilogue.relu};
+}
+
+// One image, pixels [j0, j1) of all K outputs.
+template <class Real>
+void convolve_pixels(const Kernels<Real>& kernels, const ConvShape& s, int64_t K, const Real* padded,
+                     const int64_t* offsets, const Real* weight_packed, const Epilogue<Real>& epilogue,
+                     int64_t j0, int64_t j1, Real* y) {
+  const MatmulKernels<Real>& product = kernels.matmul;
+  const int64_t depth = s.taps(), pixels = s.OH * s.OW;
+  const int64_t K_padded = round_up(K, product.tile_rows);
+  Buffer<Real> columns(round_up(j1 - j0, product.tile_columns) * std::min(depth, kMatmulDepth));
+  for (int64_t p = 0; p < depth; p += kMatmulDepth) {
+    const int64_t end = std::min(p + kMatmulDepth, depth);
+    kernels.conv.pack_pixels(s, padded, offsets, p, end, j0, j1, product.tile_columns, columns.data());
+    product.multiply(K, j1 - j0, end - p, weight_packed + p * K_padded, columns.data(), y + j0, pixels,
+                     end_of_chunk(epilogue, p, end == depth));
+  }
+}
+
+// Without packing every vector of pixels comes from the padded image, as often as there are tiles of rows:
+// for what stays in the first-level cache, or where few outputs would not repay the packing.
+constexpr int64_t kFewTaps = 160, kFewOutputs = 24, kLongRow = 24;
+
+bool repays_no_packing(const ConvShape& s, int64_t K) {
+  return s.OW >= kLongRow && (s.taps() <= kFewTaps || K <= kFewOutputs) && s.taps() <= 4 * kMatmulDepth;
+}
+
+// Blocks of rows or of pixels of one image, as the two ways of computing them have it.
+template <class Real>
+void convolve_image(const Kernels<Real>& kernel, const ConvShape& s, int64_t K, const Real* padded,
+                    const int64_t* offsets, const Real* weight_packed, const Epilogue<Real>& epilogue,
+                    bool by_rows, int64_t begin, int64_t end, Real* y) {
+  if (!by_rows) return convolve_pixels(kernel, s, K, padded, offsets, weight_packed, epilogue, begin, end, y);
+  kernel.conv.convolve_rows(s, K, padded, offsets, weight_packed, begin, end,
+                            {false, epilogue.bias, epilogue.relu}, y);
+}
+
+}  // namespace
+
+Buffer<int64_t> tap_offsets(const ConvShape& s) {
+  Buffer<int64_t> offsets(s.taps());
+  for (int64_t tap = 0; tap < s.taps(); ++tap) offsets[tap] = s.tap_offset(tap);
+  return offsets;
+}
+
+template <class Real>
+void convolve_columns(const ConvShape& s, int64_t N, int64_t K, const Real* x, int64_t x_step,
+                      const Real* weight, const Epilogue<Real>& epilogue, Real* y, int64_t y_step) {
+  const Kernels<Real>& kernel = kernels<Real>();
+  const bool by_rows = repays_no_packing(s, K), in_place = !by_rows && needs_no_padding(s);
+  const int64_t depth = by_rows ? s.taps() : kMatmulDepth;
+  const Buffer<Real> weight_packed = pack_weight(kernel.matmul, K, s.taps(), depth, weight);
+  const Buffer<int64_t> offsets = tap_offsets(s);
+  const int64_t length = by_rows ? s.OH : s.OH * s.OW;
+  const int64_t step = by_rows ? std::max<int64_t>(1, kPixelTiles * kernel.matmul.tile_columns / s.OW)
+                               : kPixelTiles * kernel.matmul.tile_columns;
+  const int64_t size = s.padded_size(), blocks = (length + step - 1) / step;
+  const int64_t at_once =
+      std::clamp<int64_t>(kPaddedElements / std::max<int64_t>(1, size), 1, std::max<int64_t>(1, N));
+  Buffer<Real> padded(in_place ? 0 : at_once * size + kConvSlack);
+  const int64_t work = s.OH * s.OW * K * s.taps() / kMultiplyAddsPerOperation;
+  for (int64_t n0 = 0; n0 < N; n0 += at_once) {
+    const int64_t count = std::min(at_once, N - n0);
+    parallel_for(in_place ? 0 : count, count * size, [&](int64_t i) {
+      kernel.conv.pad_image(s, x + (n0 + i) * x_step, padded.data() + i * size);
+    });
+    parallel_for(count * blocks, count * work, [&](int64_t task) {
+      const int64_t i = task / blocks, begin = task % blocks * step;
+      const Real* image = in_place ? x + (n0 + i) * x_step : padded.data() + i * size;
+      convolve_image(kernel, s, K, image, offsets.data(), weight_packed.data(), epilogue, by_rows, begin,
+                     std::min(begin + step, length), y + (n0 + i) * y_step);
+    });
+  }
+}
+
+template void convolve_columns(const ConvShape&, int64_t, int64_t, const float*, int64_t, const float*,
+                               const Epilogue<float>&, float*, int64_t);
+template void convolve_columns(const ConvShape&, int64_t, int64_t, const double*, int64_t, const double*,
+                               const Epilogue<double>&, double*, int64_t);
+
+}  // namespace unrolled
