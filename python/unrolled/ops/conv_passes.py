@@ -37,7 +37,7 @@ def forward(
         *shape.core_options,
         activation == "relu",
     )
-    return _spatial_axes(y, axes)
+    return spatial_axes(y, axes)
 
 
 def backward_input(
@@ -58,7 +58,7 @@ def backward_input(
         geometry.two_axes(inner.size),
         *inner.core_options,
     )
-    grad_x = _spatial_axes(grad_x, axes)
+    grad_x = spatial_axes(grad_x, axes)
     return grad_x if inner is shape else fold_borders(grad_x, shape.borders, shape.padding_mode)
 
 
@@ -84,7 +84,7 @@ def backward_weight(
         kernel,
         *shape.core_options,
     )
-    return _spatial_axes(grad_weight, axes), grad_bias
+    return spatial_axes(grad_weight, axes), grad_bias
 
 
 def backward(
@@ -112,5 +112,6 @@ def _check_grad_y(grad_y: RealArray, channels: int, shape: Geometry) -> None:
     require_shape(grad_y, "grad_y", expected, "the shape of the output")
 
 
-def _spatial_axes(array: RealArray, axes: int) -> RealArray:
+def spatial_axes(array: RealArray, axes: int) -> RealArray:
+    """View (N, C, 1, L) as (N, C, L) where there is one axis."""
     return array if axes == 2 else array[:, :, 0]
