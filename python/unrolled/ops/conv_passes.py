@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from unrolled import _core
 from unrolled._arrays import RealArray, as_reals, as_sizes, require_axes, require_shape
 from unrolled.ops import conv_geometry as geometry
@@ -97,6 +99,12 @@ def backward(
     geometry.check_channels(x.shape[1], weight, as_sizes(options.groups, "groups", 1, 1)[0])
     grad_x = backward_input(axes, grad_y, weight, x.shape[2:], options)
     return grad_x, *backward_weight(axes, grad_y, x, weight.shape[2:], options)
+
+
+def bias_gradient(grad_y: RealArray) -> RealArray:
+    """Sum grad_y (N, K, ...) over all but the channels, in double."""
+    others = (0, *range(2, grad_y.ndim))
+    return np.asarray(grad_y.sum(axis=others, dtype=np.float64)).astype(grad_y.dtype)
 
 
 def _with_border(x: RealArray, shape: Geometry) -> tuple[RealArray, Geometry]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from unrolled import _core
 from unrolled._arrays import RealArray, as_reals, as_sizes, require_axes, require_shape
 from unrolled.ops import conv_geometry as geometry
 from unrolled.ops.conv_geometry import Geometry, Sizes
-from unrolled.ops.conv_passes import X_AXES, Y_AXES, spatial_axes
+from unrolled.ops.conv_passes import X_AXES, Y_AXES, bias_gradient, spatial_axes
 from unrolled.ops.padding import add_borders, fold_borders
 
 _WEIGHT_AXES = {1: "C, K / groups, S", 2: "C, K / groups, R, S"}
@@ -105,12 +103,6 @@ def backward(
     _check_weight(weight, x.shape[1], axes)
     grad_x = backward_input(axes, grad_y, weight, x.shape[2:], options)
     return grad_x, *backward_weight(axes, grad_y, x, weight.shape[2:], options)
-
-
-def bias_gradient(grad_y: RealArray) -> RealArray:
-    """Sum grad_y (N, K, ...) over all but the channels, in double."""
-    others = (0, *range(2, grad_y.ndim))
-    return np.asarray(grad_y.sum(axis=others, dtype=np.float64)).astype(grad_y.dtype)
 
 
 def _fit(size: Sizes, kernel: Sizes, options: TransposeOptions) -> Geometry:
