@@ -81,7 +81,7 @@ def test_the_configurations_have_every_option():
 
 @pytest.mark.parametrize("kind", ["conv2d", "conv_transpose1d"])
 def test_a_planted_fault_is_seen(kind, monkeypatch, tolerance):
-    """The judge itself: one tap off by a thousandth must not pass."""
+    """The judge itself: weights of one channel off by a ten-thousandth must not pass."""
     from unrolled import _core
 
     transpose = KINDS[kind][1]
@@ -90,14 +90,10 @@ def test_a_planted_fault_is_seen(kind, monkeypatch, tolerance):
 
     def faulty(first, weight, *others):
         weight = weight.copy()
-        weight[..., -1, -1] *= 1.001
+        weight[:1] *= 1.0001
         return compute(first, weight, *others)
 
     monkeypatch.setattr(_core, name, faulty)
-    seen = 0
     for _, case in cases(kind, 0):
-        try:
+        with pytest.raises(AssertionError, match="y of"):
             check_kernels(case, "float32", tolerance("winograd", "float32"), transpose)
-        except AssertionError as error:
-            seen += "y of" in str(error) or "grad_x of" in str(error)
-    assert seen >= 0.8 * BLOCK  # in the others the tap lies on padding alone
