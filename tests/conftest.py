@@ -14,6 +14,8 @@ TOLERANCES = {
     "matmul": {"float32": 2e-6, "float64": 4e-15},
     # Sums over the window and the channels; by the weight, over all pixels of the batch as well.
     "conv": {"float32": 2e-6, "float64": 4e-15},
+    # Transforms that multiply by up to 4 before the sums and after them.
+    "winograd": {"float32": 4e-6, "float64": 1e-13},
     # Values are picked, not computed; overlapping windows add a handful of gradients.
     "pool": {"float32": 3e-7, "float64": 1e-15},
     # Mean and variance over the batch, then a difference of nearly equal terms backwards.

@@ -275,7 +275,7 @@ def test_wrong_shapes_name_the_argument(call, named):
     [
         (lambda: kernels.conv2d(X.astype(complex), WEIGHT), "x"),
         (lambda: kernels.conv2d(X, WEIGHT, stride=1.5), "stride"),
-        (lambda: kernels.conv2d(X, WEIGHT, padding="same"), "padding"),
+        (lambda: kernels.conv2d(X, WEIGHT, padding=None), "padding"),
         (lambda: kernels.conv2d(X, WEIGHT, padding=(1, 1, 1)), "padding"),
     ],
 )

@@ -93,17 +93,23 @@ def as_lengths(value: Any, name: str, count: int, longest: int) -> NDArray[np.in
 
 def as_pair(value: Any, name: str, minimum: int) -> tuple[int, int]:
     """Make a pair of a number or a pair of numbers, each at least `minimum`."""
-    pair = (value, value) if isinstance(value, (int, np.integer)) else value
-    try:
-        first, second = (int(v) for v in pair)
-        if (first, second) != tuple(pair):
-            raise ValueError
-    except (TypeError, ValueError):
-        message = f"{name} must be a whole number or a pair of them, got {value!r}"
-        raise TypeError(message) from None
-    if not all(minimum <= v <= LARGEST_SIZE for v in (first, second)):
-        raise ValueError(f"{name} must lie in {minimum} .. {LARGEST_SIZE}, got {value!r}")
+    first, second = as_sizes(value, name, 2, minimum)
     return first, second
+
+
+def as_sizes(value: Any, name: str, axes: int, minimum: int) -> tuple[int, ...]:
+    """Make whole numbers of at least `minimum`, one an axis (one or two), of one or several."""
+    sizes = (value,) * axes if isinstance(value, (int, np.integer)) else value
+    try:
+        whole = tuple([int(size) for size in sizes])
+        if len(whole) != axes or whole != tuple(sizes):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        pair = " or a pair of them" if axes == 2 else ""
+        raise TypeError(f"{name} must be a whole number{pair}, got {value!r}") from None
+    if not all([minimum <= size <= LARGEST_SIZE for size in whole]):
+        raise ValueError(f"{name} must lie in {minimum} .. {LARGEST_SIZE}, got {value!r}")
+    return whole
 
 
 def require_axes(array: NDArray[Any], name: str, axes: str) -> None:

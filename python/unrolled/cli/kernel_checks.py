@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 # Runs one problem with the functions of a module, compiled or reference, and returns its arrays.
 Problem = Callable[[Any, np.random.Generator, Any], tuple[Array, ...]]
+Shape = tuple[int, ...]
 
 # Largest error allowed, relative to the largest magnitude of the expected array: some roundings of
 # sums over a few thousand terms. The test suite has closer bounds.
@@ -70,11 +71,17 @@ def _linear(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
     return (m.linear(x, weight, bias), *grads)
 
 
-def _conv2d(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
-    x, weight = _normal(rng, dtype, 2, 3, 9, 11), _normal(rng, dtype, 5, 3, 3, 3)
-    y = m.conv2d(x, weight, _normal(rng, dtype, 5), stride=(1, 2), padding=1)
-    grad_y = _normal(rng, dtype, *y.shape)
-    return (y, *m.conv2d_backward(grad_y, x, weight, stride=(1, 2), padding=1))
+def _conv(name: str, x: Shape, weight: Shape, **options: Any) -> Problem:
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        arrays = _normal(rng, dtype, *x), _normal(rng, dtype, *weight)
+        channels = weight[0]
+        if "transpose" in name:
+            channels = weight[1] * options.get("groups", 1)
+        y = getattr(m, name)(*arrays, _normal(rng, dtype, channels), **options)
+        grad_y = _normal(rng, dtype, *y.shape)
+        return (y, *getattr(m, f"{name}_backward")(grad_y, *arrays, **options))
+
+    return problem
 
 
 def _max_pool2d(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
@@ -153,7 +160,24 @@ _ADAM = {"lr": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.1, "s
 PROBLEMS: dict[str, tuple[str, Problem]] = {
     "matmul": ("matmul", _matmul),
     "linear": ("matmul", _linear),
-    "conv2d": ("conv", _conv2d),
+    "conv2d": ("conv", _conv("conv2d", (2, 3, 9, 11), (5, 3, 3, 3), stride=(1, 2), padding=1)),
+    "conv2d plain": ("conv", _conv("conv2d", (2, 17, 9, 11), (19, 17, 3, 3), padding="same")),
+    "conv2d dilated": ("conv", _conv("conv2d", (2, 3, 9, 11), (5, 3, 3, 3), dilation=(1, 2))),
+    "conv2d grouped": ("conv", _conv("conv2d", (2, 6, 9, 11), (4, 3, 3, 3), groups=2)),
+    "conv2d depthwise": (
+        "conv",
+        _conv("conv2d", (2, 5, 9, 19), (5, 1, 3, 3), groups=5, padding=1, padding_mode="reflect"),
+    ),
+    "conv1d": ("conv", _conv("conv1d", (2, 6, 37), (5, 6, 5), padding=2)),
+    "conv1d dilated": ("conv", _conv("conv1d", (2, 6, 37), (5, 6, 3), stride=2, dilation=4)),
+    "conv_transpose2d": (
+        "conv_transpose",
+        _conv("conv_transpose2d", (2, 6, 5, 7), (6, 2, 4, 3), stride=2, padding=1, groups=2),
+    ),
+    "conv_transpose1d": (
+        "conv_transpose",
+        _conv("conv_transpose1d", (2, 6, 17), (6, 4, 4), stride=3, output_padding=2),
+    ),
     "max_pool2d": ("pool", _max_pool2d),
     "batch_norm": ("norm", _batch_norm),
     "bias_relu": ("activation", _bias_relu),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 Pair = int | tuple[int, int]
 
 
@@ -27,9 +30,28 @@ def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
     ValueError
         If it is neither, or one is below `least`.
     """
-    values = (value, value) if isinstance(value, int) else tuple(value)
-    if len(values) != 2 or any(int(item) != item or item < least for item in values):
-        raise ValueError(
-            f"{name} must be an integer of at least {least}, or two of them, not {value!r}"
-        )
-    return int(values[0]), int(values[1])
+    height, width = per_axis(name, value, 2, least=least)
+    return height, width
+
+
+def per_axis(name: str, value: int | Sequence[int], axes: int, *, least: int) -> tuple[int, ...]:
+    """Return an int, or one for each of one or two axes, as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or one is below `least`.
+    """
+    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(values) != axes or any(int(item) != item or item < least for item in values):
+        several = ", or two of them" if axes == 2 else ""
+        raise ValueError(f"{name} must be an integer of at least {least}{several}, not {value!r}")
+    return tuple([int(item) for item in values])
+
+
+def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
+    """Return `value` if it is among `choices`, else raise ValueError."""
+    if value not in choices:
+        names = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name} must be one of {names}, not {value!r}")
+    return value

@@ -2,36 +2,96 @@
 
 from __future__ import annotations
 
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 from unrolled.autograd import Function, Tensor, as_tensor
 from unrolled.autograd.tape import Array
 from unrolled.autograd.tensor import Operand
-from unrolled.nn.checks import Pair, pair, positive
+from unrolled.nn.checks import Pair, one_of, per_axis, positive
 from unrolled.nn.init import uniform
 from unrolled.nn.module import Module
-from unrolled.ops.conv import conv2d as conv2d_forward
-from unrolled.ops.conv import conv2d_backward, conv2d_backward_weight
+from unrolled.ops import conv as ops
+from unrolled.ops.activation import relu_backward
+from unrolled.ops.conv_geometry import Padding, check_algorithm
+from unrolled.ops.conv_passes import bias_gradient
+from unrolled.ops.padding import MODES
+
+ACTIVATIONS = (None, "relu")
 
 
-class _Conv2dFunction(Function):
-    """Convolution on the tape; a first layer's input, which needs no gradient, costs none."""
+class Passes(NamedTuple):
+    """The functions of one kind of convolution."""
+
+    forward: Any
+    by_input: Any
+    by_weight: Any
+
+
+_PASSES = {  # by the number of spatial axes
+    1: Passes(ops.conv1d, ops.conv1d_backward_input, ops.conv1d_backward_weight),
+    2: Passes(ops.conv2d, ops.conv2d_backward_input, ops.conv2d_backward_weight),
+}
+
+
+class ConvFunction(Function):
+    """Convolution of any kind on the tape; gradients that nobody needs are not computed."""
 
     def forward(
-        self, x: Array, weight: Array, bias: Array | None, *, stride: Pair, padding: Pair
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array | None,
+        *,
+        passes: Passes,
+        activation: str | None = None,
+        **options: Any,
     ) -> Array:
-        self.x, self.weight, self.has_bias = x, weight, bias is not None
-        self.options: dict[str, Any] = {"stride": stride, "padding": padding}
-        return conv2d_forward(x, weight, bias, **self.options)
+        """Compute y, and keep what the needed gradients take."""
+        fused = {"activation": activation} if activation else {}
+        y: Array = passes.forward(x, weight, bias, **options, **fused)
+        by_x, by_weight, _ = self.needs_input_grad
+        self.passes, self.options = passes, options
+        self.input_size, self.kernel_size = x.shape[2:], weight.shape[2:]
+        self.x = x if by_weight else None
+        self.weight = weight if by_x else None
+        self.y = y if activation else None
+        return y
 
     def backward(self, grad_y: Array) -> tuple[Array | None, ...]:
-        grads: tuple[Any, ...]
-        if self.needs_input_grad[0]:
-            grads = conv2d_backward(grad_y, self.x, self.weight, **self.options)
-        else:
-            kernel_size = self.weight.shape[2:]
-            grads = None, *conv2d_backward_weight(grad_y, self.x, kernel_size, **self.options)
-        return grads if self.has_bias else (*grads[:2], None)
+        """Run the passes whose gradients are needed."""
+        if self.y is not None:
+            grad_y = relu_backward(grad_y, self.y)
+        grad_x = grad_weight = grad_bias = None
+        if self.weight is not None:
+            grad_x = self.passes.by_input(grad_y, self.weight, self.input_size, **self.options)
+        if self.x is not None:
+            grad_weight, grad_bias = self.passes.by_weight(
+                grad_y, self.x, self.kernel_size, **self.options
+            )
+        elif self.needs_input_grad[2]:
+            grad_bias = bias_gradient(grad_y)
+        return grad_x, grad_weight, grad_bias if self.needs_input_grad[2] else None
+
+
+def conv1d(
+    x: Operand,
+    weight: Operand,
+    bias: Tensor | None = None,
+    *,
+    stride: int = 1,
+    padding: int | str = 0,
+    dilation: int = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    algorithm: str = "auto",
+    activation: str | None = None,
+) -> Tensor:
+    """Convolve sequences x (N, C, L) with weight (K, C / groups, S): `conv2d` with one axis."""
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    options |= {"groups": groups, "padding_mode": padding_mode, "algorithm": algorithm}
+    options["activation"] = activation
+    return _convolve(1, x, weight, bias, options)
 
 
 def conv2d(
@@ -40,34 +100,113 @@ def conv2d(
     bias: Tensor | None = None,
     *,
     stride: Pair = 1,
-    padding: Pair = 0,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    algorithm: str = "auto",
+    activation: str | None = None,
 ) -> Tensor:
     """Convolve images with a bank of kernels (cross-correlation: kernels are not flipped).
 
     Parameters
     ----------
     x : Tensor or array-like (N, C, H, W)
-    weight : Tensor or array-like (K, C, R, S)
+    weight : Tensor or array-like (K, C / groups, R, S)
     bias : Tensor (K), optional
-    stride, padding : int or pair of int
-        Step of the kernel, and rows and columns of zeros on every side.
+    stride, padding, dilation, groups, padding_mode, algorithm, activation
+        As `unrolled.conv2d` takes them.
 
     Returns
     -------
-    Tensor (N, K, (H + 2 padding - R) // stride + 1, and so for W)
+    Tensor (N, K, OH, OW)
 
     Raises
     ------
     ValueError
         If the shapes do not fit or the padded image is smaller than the kernel.
     """
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    options |= {"groups": groups, "padding_mode": padding_mode, "algorithm": algorithm}
+    options["activation"] = activation
+    return _convolve(2, x, weight, bias, options)
+
+
+def _convolve(
+    axes: int, x: Operand, weight: Operand, bias: Tensor | None, options: dict[str, Any]
+) -> Tensor:
     weight = as_tensor(weight)
     x = as_tensor(x, weight.dtype)
-    y: Tensor = _Conv2dFunction.apply(x, weight, bias, stride=stride, padding=padding)
+    y: Tensor = ConvFunction.apply(x, weight, bias, passes=_PASSES[axes], **options)
     return y
 
 
-class Conv2d(Module):
+class _ConvLayer:
+    """The constructor of `Conv1d` and `Conv2d`, checks included."""
+
+    axes: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        algorithm: str = "auto",
+        activation: str | None = None,
+    ) -> None:
+        check_channels(in_channels, out_channels, groups)
+        self.kernel_size = per_axis("kernel_size", kernel_size, self.axes, least=1)
+        self.stride = per_axis("stride", stride, self.axes, least=1)
+        self.dilation = per_axis("dilation", dilation, self.axes, least=1)
+        self.padding = self._checked_padding(padding)
+        self.groups = groups
+        self.padding_mode = one_of("padding_mode", padding_mode, MODES)
+        check_algorithm(algorithm, self.kernel_size, self.stride, self.dilation)
+        self.algorithm = algorithm
+        self.activation = one_of("activation", activation, ACTIVATIONS)
+        fan = in_channels // groups * prod(self.kernel_size)
+        self.weight = uniform((out_channels, in_channels // groups, *self.kernel_size), fan)
+        self.bias = uniform((out_channels,), fan) if bias else None
+
+    def forward(self, x: Operand) -> Tensor:
+        """Map x (N, C, ...) to (N, K, ...)."""
+        options = {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "padding_mode": self.padding_mode,
+            "algorithm": self.algorithm,
+            "activation": self.activation,
+        }
+        return _convolve(self.axes, x, self.weight, self.bias, options)
+
+    def _checked_padding(self, padding: Padding) -> tuple[int, ...] | str:
+        if not isinstance(padding, str):
+            return per_axis("padding", padding, self.axes, least=0)
+        if padding == "same" and max(self.stride) > 1:
+            raise ValueError(f"padding 'same' needs stride 1, not {self.stride}")
+        return str(one_of("padding", padding, ("same", "valid")))
+
+
+def check_channels(in_channels: int, out_channels: int, groups: int) -> None:
+    """Raise unless both are positive multiples of `groups`."""
+    positive(in_channels=in_channels, out_channels=out_channels, groups=groups)
+    if in_channels % groups or out_channels % groups:
+        raise ValueError(
+            f"groups must divide in_channels and out_channels, but {groups} does not divide "
+            f"{in_channels if in_channels % groups else out_channels}"
+        )
+
+
+class Conv2d(_ConvLayer, Module):
     """Two-dimensional convolution (cross-correlation: kernels are not flipped).
 
     Parameters
@@ -76,20 +215,33 @@ class Conv2d(Module):
         Channels of x, C, and of y, K.
     kernel_size : int or pair of int
         Height R and width S of the kernel.
-    stride, padding : int or pair of int
-        Step of the kernel, and rows and columns of zeros on every side.
+    stride : int or pair of int
+        Step of the kernel.
+    padding : int, pair of int, "same" or "valid"
+        Rows and columns of the border on every side; "same" (with stride 1) keeps x's size,
+        "valid" is no border.
+    dilation : int or pair of int
+        Distance of the kernel's elements on the image.
+    groups : int
+        Parts that the channels are cut into, each convolved by itself; C makes it depthwise.
     bias : bool
         Whether there is one.
+    padding_mode : "zeros", "reflect" or "replicate"
+        What the border holds.
+    algorithm : "auto", "direct", "winograd" or "winograd-f2"
+        As `unrolled.conv2d` takes it.
+    activation : None or "relu"
+        Applied to y while it is in the cache, as a `ReLU` after the layer would.
 
     Attributes
     ----------
-    weight : Parameter (K, C, R, S)
+    weight : Parameter (K, C / groups, R, S)
     bias : Parameter (K) or None
 
     Raises
     ------
     ValueError
-        If a size is out of its range.
+        If a size is out of its range, or `groups` does not divide the channels.
 
     Examples
     --------
@@ -98,23 +250,27 @@ class Conv2d(Module):
     (2, 4, 4, 5)
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Pair,
-        stride: Pair = 1,
-        padding: Pair = 0,
-        bias: bool = True,
-    ) -> None:
-        positive(in_channels=in_channels, out_channels=out_channels)
-        self.kernel_size = pair("kernel_size", kernel_size, least=1)
-        self.stride = pair("stride", stride, least=1)
-        self.padding = pair("padding", padding, least=0)
-        fan = in_channels * self.kernel_size[0] * self.kernel_size[1]
-        self.weight = uniform((out_channels, in_channels, *self.kernel_size), fan)
-        self.bias = uniform((out_channels,), fan) if bias else None
+    axes = 2
 
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, H, W) to (N, K, OH, OW)."""
-        return conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
+
+class Conv1d(_ConvLayer, Module):
+    """Convolution of sequences (N, C, L): `Conv2d` with one axis, and the same arguments.
+
+    Attributes
+    ----------
+    weight : Parameter (K, C / groups, S)
+    bias : Parameter (K) or None
+
+    Raises
+    ------
+    ValueError
+        If a size is out of its range, or `groups` does not divide the channels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Conv1d(4, 8, kernel_size=5, padding="same", dilation=2)(np.zeros((2, 4, 30))).shape
+    (2, 8, 30)
+    """
+
+    axes = 1
