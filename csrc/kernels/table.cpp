@@ -8,6 +8,8 @@ template <class Real>
 ConvKernels<Real> conv_kernels();
 CtcKernels ctc_kernels();
 template <class Real>
+LossKernels<Real> loss_kernels();
+template <class Real>
 LstmKernels<Real> lstm_kernels();
 template <class Real>
 MatmulKernels<Real> matmul_kernels();
@@ -26,10 +28,20 @@ WinogradKernels<Real> winograd_f4_kernels();
 
 template <class Real>
 Kernels<Real> kernels() {
-  return {activation_kernels<Real>(),  conv_kernels<Real>(),       ctc_kernels(),
-          lstm_kernels<Real>(),        matmul_kernels<Real>(),     norm_kernels<Real>(),
-          optim_kernels<Real>(),       pool_kernels<Real>(),       softmax_kernels<Real>(),
-          winograd_f2_kernels<Real>(), winograd_f4_kernels<Real>()};
+  return {
+      .activation = activation_kernels<Real>(),
+      .conv = conv_kernels<Real>(),
+      .ctc = ctc_kernels(),
+      .loss = loss_kernels<Real>(),
+      .lstm = lstm_kernels<Real>(),
+      .matmul = matmul_kernels<Real>(),
+      .norm = norm_kernels<Real>(),
+      .optim = optim_kernels<Real>(),
+      .pool = pool_kernels<Real>(),
+      .softmax = softmax_kernels<Real>(),
+      .winograd_f2 = winograd_f2_kernels<Real>(),
+      .winograd_f4 = winograd_f4_kernels<Real>(),
+  };
 }
 template Kernels<float> kernels();
 template Kernels<double> kernels();

@@ -1,11 +1,14 @@
 """The layers' computations as functions of tensors, for models that keep their own weights."""
 
-from unrolled.nn.activation import log_softmax, relu
+from unrolled.nn.activation import log_softmax, relu, softmax
 from unrolled.nn.conv import conv1d, conv2d
 from unrolled.nn.conv_transpose import conv_transpose1d, conv_transpose2d
 from unrolled.nn.ctc import ctc_loss
-from unrolled.nn.dropout import dropout
+from unrolled.nn.dropout import dropout, dropout1d, dropout2d
+from unrolled.nn.elementwise_loss import kl_div, mse_loss
+from unrolled.nn.flatten import flatten
 from unrolled.nn.linear import linear
+from unrolled.nn.loss import cross_entropy, nll_loss
 from unrolled.nn.lstm import lstm
 from unrolled.nn.norm import batch_norm
 from unrolled.nn.pool import max_pool2d
@@ -16,11 +19,19 @@ __all__ = [
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "cross_entropy",
     "ctc_loss",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "flatten",
+    "kl_div",
     "linear",
     "log_softmax",
     "lstm",
     "max_pool2d",
+    "mse_loss",
+    "nll_loss",
     "relu",
+    "softmax",
 ]
