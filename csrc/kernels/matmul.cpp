@@ -102,9 +102,11 @@ void multiply_panel(int64_t m, int64_t columns, int64_t k, const Real* a, const 
     const ProductRows<Real> rows = {a, 1, kRows};
     if (m - i >= kRows && columns == vectors * kWidth<Real>) {
       product_tile<Real, kRows, vectors>(k, rows, line, c, ldc, end);
-    } else {
+    } else if (m - i > kRows / 2) {
       const int64_t inside = m - i < kRows ? m - i : kRows;
       product_edge_tile<Real, kRows, vectors>(inside, columns, k, rows, line, c, ldc, end);
+    } else {
+      product_edge_tile<Real, kRows / 2, vectors>(m - i, columns, k, rows, line, c, ldc, end);
     }
   }
 }

@@ -57,7 +57,7 @@ void fill_with_bias(const Conv2dShape& s, const Epilogue<Real>& epilogue, Real* 
 }
 
 // Winograd's transforms pay from so many channels and outputs on.
-constexpr int64_t kWinogradChannels = 8, kWinogradPixels = 3;
+constexpr int64_t kWinogradChannels = 4, kWinogradPixels = 3;
 
 enum class Method { direct, winograd_f2, winograd_f4 };
 

@@ -60,6 +60,16 @@ bool repays_no_packing(const ConvShape& s, int64_t K) {
   return s.OW >= kLongRow && (s.taps() <= kFewTaps || K <= kFewOutputs) && s.taps() <= 4 * kMatmulDepth;
 }
 
+// Pixels, or rows, of one task; where the cuts lie changes no bit.
+template <class Real>
+int64_t block_length(const MatmulKernels<Real>& kernel, const ConvShape& s, int64_t N, bool by_rows) {
+  const int64_t enough = 2 * get_num_threads(), pixels = s.OH * s.OW;
+  int64_t tiles = kPixelTiles;
+  while (tiles > 1 && N * pixels < enough * tiles * kernel.tile_columns) tiles /= 2;
+  const int64_t step = tiles * kernel.tile_columns;
+  return by_rows ? std::max<int64_t>(1, step / s.OW) : step;
+}
+
 // Blocks of rows or of pixels of one image, as the two ways of computing them have it.
 template <class Real>
 void convolve_image(const Kernels<Real>& kernel, const ConvShape& s, int64_t K, const Real* padded,
@@ -87,8 +97,7 @@ void convolve_columns(const ConvShape& s, int64_t N, int64_t K, const Real* x, i
   const Buffer<Real> weight_packed = pack_weight(kernel.matmul, K, s.taps(), depth, weight);
   const Buffer<int64_t> offsets = tap_offsets(s);
   const int64_t length = by_rows ? s.OH : s.OH * s.OW;
-  const int64_t step = by_rows ? std::max<int64_t>(1, kPixelTiles * kernel.matmul.tile_columns / s.OW)
-                               : kPixelTiles * kernel.matmul.tile_columns;
+  const int64_t step = block_length(kernel.matmul, s, N, by_rows);
   const int64_t size = s.padded_size(), blocks = (length + step - 1) / step;
   const int64_t at_once =
       std::clamp<int64_t>(kPaddedElements / std::max<int64_t>(1, size), 1, std::max<int64_t>(1, N));

@@ -203,7 +203,8 @@ namespace {
 
 constexpr int64_t kWeightSlices = 16;                // partial sums of the weight gradient, added in order
 constexpr int64_t kPixelsAtOnce = kMatmulDepth / 2;  // one term of those sums
-constexpr int64_t kRowPitch = kPixelsAtOnce + 16;    // rows that lie 4 KiB apart would share cache lines
+constexpr int64_t kPixelsASlice = 2 * kPixelsAtOnce;
+constexpr int64_t kRowPitch = kPixelsAtOnce + 16;  // rows that lie 4 KiB apart would share cache lines
 
 // grad_weight (K, taps) = or += grad_y (K, pixels) times the columns matrix transposed, pixels [p, end).
 template <class Real>
@@ -217,6 +218,13 @@ void accumulate_weight(const Kernels<Real>& kernels, const ConvShape& s, int64_t
   kernels.conv.pack_taps(s, padded, offsets, p, end, product.tile_columns, columns);
   product.multiply_rows(K, s.taps(), end - p, rows, kRowPitch, columns, grad_weight, s.taps(),
                         {.accumulate = accumulate});
+}
+
+// A power of two by the shape alone; short slices would not repay the memory of their sums.
+int64_t count_slices(int64_t units, int64_t pixels) {
+  int64_t slices = 1;
+  while (slices < kWeightSlices && 2 * slices <= units && 2 * slices * kPixelsASlice <= pixels) slices *= 2;
+  return slices;
 }
 
 template <class Real>
@@ -239,7 +247,7 @@ void conv2d_direct_backward_weight(const Conv2dShape& s, const Real* grad_y, con
   const ConvShape shape = forward_shape(s);
   const int64_t weights = s.K * shape.taps(), chunks = (s.pixels() + kPixelsAtOnce - 1) / kPixelsAtOnce;
   const int64_t units = s.N * chunks;  // (image, chunk of its pixels)
-  const int64_t slices = std::min(units, kWeightSlices);
+  const int64_t slices = count_slices(units, s.N * s.pixels());
   const int64_t depth = std::min(s.pixels(), kPixelsAtOnce);
   const Buffer<int64_t> offsets = tap_offsets(shape);
   Buffer<Real> partial(slices * weights);
