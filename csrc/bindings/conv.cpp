@@ -56,7 +56,7 @@ Conv2dShape make_shape(int64_t N, int64_t C, Pair input, int64_t K, Pair kernel,
   require(s.groups >= 1 && C % s.groups == 0 && K % s.groups == 0,
           "groups must divide the channels of x and of y");
   require(s.algorithm == ConvAlgorithm::automatic || s.algorithm == ConvAlgorithm::direct || winograd_fits(s),
-          "algorithm \"winograd\" is for 3x3 kernels with stride 1 and dilation 1");
+          "algorithm \"winograd\" is for 3x3 kernels, or 3, 5 or 7 taps, with stride 1 and dilation 1");
   return s;
 }
 

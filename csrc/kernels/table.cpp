@@ -25,6 +25,8 @@ template <class Real>
 WinogradKernels<Real> winograd_f2_kernels();
 template <class Real>
 WinogradKernels<Real> winograd_f4_kernels();
+template <class Real>
+WinogradLineKernels<Real> winograd_line_kernels();
 
 template <class Real>
 Kernels<Real> kernels() {
@@ -41,6 +43,7 @@ Kernels<Real> kernels() {
       .softmax = softmax_kernels<Real>(),
       .winograd_f2 = winograd_f2_kernels<Real>(),
       .winograd_f4 = winograd_f4_kernels<Real>(),
+      .winograd_line = winograd_line_kernels<Real>(),
   };
 }
 template Kernels<float> kernels();

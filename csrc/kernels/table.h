@@ -29,6 +29,7 @@ struct Kernels {
   SoftmaxKernels<Real> softmax;
   WinogradKernels<Real> winograd_f2;
   WinogradKernels<Real> winograd_f4;
+  WinogradLineKernels<Real> winograd_line;
 };
 
 }  // namespace unrolled

@@ -1,19 +1,11 @@
 #include "kernels/winograd.h"
 
 #include "kernels/channel_strip.h"
-#include "kernels/product_tile.h"
 #include "kernels/winograd_points.h"
+#include "kernels/winograd_products.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
-
-template <class Real>
-constexpr int64_t kPanel = kProductVectors * kWidth<Real>;
-
-template <class Real>
-UNROLLED_INLINE int64_t padded(int64_t channels) {
-  return (channels + kWidth<Real> - 1) / kWidth<Real> * kWidth<Real>;
-}
 
 // Lanes are output channels.
 template <class Real, int m>
@@ -171,65 +163,6 @@ int64_t strip_size(int64_t columns, int64_t tile_columns) {
   return ((m + 2) * columns + (tile_columns * m + 2) * (m + 2)) * kWidth<Real>;
 }
 
-// C (rows, vectors * W) = or += A B, for the few rows and vectors of a block of tiles.
-template <class Real, int vectors, class Line>
-void product_panel(int64_t rows, int64_t depth, ProductRows<Real> a, Line line, Real* c, int64_t c_row,
-                   bool accumulate) {
-  constexpr int R = kProductRows;
-  const ProductEnd<Real> end = {.accumulate = accumulate};
-  int64_t i = 0;
-  for (; i + R <= rows; i += R, a.a += R * a.row_stride, c += R * c_row) {
-    product_tile<Real, R, vectors>(depth, a, line, c, c_row, end);
-  }
-  switch (rows - i) {
-    case 5:
-      return product_tile<Real, 5, vectors>(depth, a, line, c, c_row, end);
-    case 4:
-      return product_tile<Real, 4, vectors>(depth, a, line, c, c_row, end);
-    case 3:
-      return product_tile<Real, 3, vectors>(depth, a, line, c, c_row, end);
-    case 2:
-      return product_tile<Real, 2, vectors>(depth, a, line, c, c_row, end);
-    case 1:
-      return product_tile<Real, 1, vectors>(depth, a, line, c, c_row, end);
-    default:
-      return;
-  }
-}
-
-// The tiles of a block that have the point (i, j).
-struct TileRange {
-  int64_t begin, count;
-};
-template <class Real, int m>
-UNROLLED_INLINE TileRange tiles_with(const WinogradBlock& block, int64_t point) {
-  constexpr int n = m + 2;
-  const bool low = Points<Real, m>::narrow_has(static_cast<int>(point / n));
-  const bool thin = Points<Real, m>::narrow_has(static_cast<int>(point % n));
-  const int64_t begin = low ? 0 : block.low, end = block.low + block.whole;
-  return {begin, (!thin ? end : low ? block.tiles() : end + block.thin) - begin};
-}
-
-template <class Real, int m>
-void multiply(const WinogradBlock& block, int64_t C, int64_t K, const Real* v, int64_t v_plane, const Real* u,
-              int64_t first, int64_t columns, Real* products, int64_t products_plane) {
-  constexpr int64_t W = kWidth<Real>, kPoints = (m + 2) * (m + 2);
-  const int64_t Cp = padded<Real>(C), Kp = padded<Real>(K), end = first + columns;
-  for (int64_t point = 0; point < kPoints; ++point) {
-    const TileRange tiles = tiles_with<Real, m>(block, point);
-    const ProductRows<Real> rows = {v + point * v_plane + tiles.begin * Cp, Cp, 1};
-    for (int64_t k = first; k < end; k += kPanel<Real>) {
-      const int64_t width = Kp - k < kPanel<Real> ? Kp - k : kPanel<Real>;
-      const Real* panel = u + point * C * Kp + k * C;
-      const auto line = [=](int64_t p) { return panel + p * width; };
-      Real* to = products + point * products_plane + tiles.begin * columns + (k - first);
-      with_vectors(width / W, [&](auto vectors) {
-        product_panel<Real, vectors.value>(tiles.count, C, rows, line, to, columns, false);
-      });
-    }
-  }
-}
-
 // One tile of W channels: products (points), `plane` apart, to its place in a strip (m, OW, W).
 template <class Real, int m>
 UNROLLED_INLINE void transform_output_tile(const Real* products, int64_t plane, bool narrow_row,
@@ -282,26 +215,6 @@ void transform_output(const WinogradShape& s, const Real* products, int64_t plan
 }
 
 template <class Real, int m>
-void multiply_transposed(const WinogradBlock& block, int64_t C, int64_t K, const Real* v, int64_t v_plane,
-                         const Real* z, int64_t z_plane, bool accumulate, Real* grad_u) {
-  constexpr int64_t W = kWidth<Real>, kPoints = (m + 2) * (m + 2);
-  const int64_t Cp = padded<Real>(C), Kp = padded<Real>(K);
-  for (int64_t point = 0; point < kPoints; ++point) {
-    const TileRange tiles = tiles_with<Real, m>(block, point);
-    const ProductRows<Real> rows = {v + point * v_plane + tiles.begin * Cp, 1, Cp};
-    for (int64_t k = 0; k < Kp; k += kPanel<Real>) {
-      const int64_t width = Kp - k < kPanel<Real> ? Kp - k : kPanel<Real>;
-      const Real* panel = z + point * z_plane + tiles.begin * Kp + k;
-      const auto line = [=](int64_t p) { return panel + p * Kp; };
-      Real* to = grad_u + point * C * Kp + k;
-      with_vectors(width / W, [&](auto vectors) {
-        product_panel<Real, vectors.value>(C, tiles.count, rows, line, to, Kp, accumulate);
-      });
-    }
-  }
-}
-
-template <class Real, int m>
 void transform_grad_u(int64_t C, int64_t K, const Real* grad_u, Real* taps) {
   using P = Points<Real, m>;
   constexpr int64_t W = kWidth<Real>;
@@ -326,19 +239,34 @@ void transform_grad_u(int64_t C, int64_t K, const Real* grad_u, Real* taps) {
   }
 }
 
+// Points (i, j) of F(m x m, 3x3).
+template <class Real, int m>
+struct PlanePoints {
+  static constexpr int n = m + 2, count = n * n;
+
+  static UNROLLED_INLINE TileRange tiles_with(const WinogradBlock& block, int64_t point) {
+    const bool low = Points<Real, m>::narrow_has(static_cast<int>(point / n));
+    const bool thin = Points<Real, m>::narrow_has(static_cast<int>(point % n));
+    const int64_t begin = low ? 0 : block.low, end = block.low + block.whole;
+    return {begin, (!thin ? end : low ? block.tiles() : end + block.thin) - begin};
+  }
+};
+
 template <class Real, int m>
 WinogradKernels<Real> kernels_of() {
   return {.tile = m,
           .points = (m + 2) * (m + 2),
+          .taps = 9,
+          .one_axis = false,
           .channels = kWidth<Real>,
           .panel_columns = kPanel<Real>,
           .transform_weight = transform_weight<Real, m>,
           .transform_input = transform_input<Real, m>,
           .transform_grad_y = transform_grad_y<Real, m>,
           .strip_size = strip_size<Real, m>,
-          .multiply = multiply<Real, m>,
+          .multiply = multiply<Real, PlanePoints<Real, m>>,
           .transform_output = transform_output<Real, m>,
-          .multiply_transposed = multiply_transposed<Real, m>,
+          .multiply_transposed = multiply_transposed<Real, PlanePoints<Real, m>>,
           .transform_grad_u = transform_grad_u<Real, m>};
 }
 

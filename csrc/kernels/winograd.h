@@ -1,5 +1,6 @@
-// Winograd's minimal filtering for 3x3 kernels with stride 1: tiles of m x m outputs become products at
-// (m + 2)^2 points. All passes, for one block of tiles; the caller cuts blocks and holds the scratch.
+// Winograd's minimal filtering with stride 1: for 3x3 kernels tiles of m x m outputs become products at
+// (m + 2)^2 points, for r taps along one axis tiles of 9 - r outputs at 8 points. All passes, for one block
+// of tiles; the caller cuts blocks and holds the scratch.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +31,10 @@ struct WinogradPlace {
 
 template <class Real>
 struct WinogradKernels {
-  int64_t tile;      // m
-  int64_t points;    // (m + 2)^2
+  int64_t tile;  // m
+  int64_t points;
+  int64_t taps;  // of a kernel
+  bool one_axis;
   int64_t channels;  // channels are padded to a multiple of this: the vector width
 
   // weight, element (k, c, tap) at weight[k * k_stride + c * c_stride + tap], its taps reversed if `flip`, to
@@ -61,8 +64,14 @@ struct WinogradKernels {
   // grad_u (points, C, padded K) = or += v transposed times z, both (points, tiles, padded channels).
   void (*multiply_transposed)(const WinogradBlock& block, int64_t C, int64_t K, const Real* v,
                               int64_t v_plane, const Real* z, int64_t z_plane, bool accumulate, Real* grad_u);
-  // grad_u -> taps (C, 9, padded K).
+  // grad_u -> taps (C, taps, padded K).
   void (*transform_grad_u)(int64_t C, int64_t K, const Real* grad_u, Real* taps);
+};
+
+// Along one axis, by the taps of the kernel.
+template <class Real>
+struct WinogradLineKernels {
+  WinogradKernels<Real> taps3, taps5, taps7;
 };
 
 }  // namespace unrolled

@@ -59,27 +59,43 @@ void fill_with_bias(const Conv2dShape& s, const Epilogue<Real>& epilogue, Real* 
 // Winograd's transforms pay from so many channels and outputs on.
 constexpr int64_t kWinogradChannels = 4, kWinogradPixels = 3;
 
-enum class Method { direct, winograd_f2, winograd_f4 };
+enum class Method { direct, winograd_f2, winograd_f4, winograd_line };
+
+bool is_plain(const Conv2dShape& s) {
+  return s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
+}
+
+bool is_3x3(const Conv2dShape& s) { return is_plain(s) && s.R == 3 && s.S == 3; }
+
+bool is_line(const Conv2dShape& s) {
+  return is_plain(s) && s.R == 1 && s.H == 1 && s.OH == 1 && s.pad_top == 0 &&
+         (s.S == 3 || s.S == 5 || s.S == 7);
+}
 
 template <class Real>
 Method choose_method(const Conv2dShape& s) {
-  if (s.algorithm == ConvAlgorithm::winograd) return Method::winograd_f4;
+  const Method winograd = is_3x3(s) ? Method::winograd_f4 : Method::winograd_line;
+  if (s.algorithm == ConvAlgorithm::winograd) return winograd;
   if (s.algorithm == ConvAlgorithm::winograd_f2) return Method::winograd_f2;
   if (s.algorithm == ConvAlgorithm::direct || !winograd_fits(s)) return Method::direct;
   if (sizeof(Real) > sizeof(float)) return Method::direct;  // who asks for float64 wants its digits
-  const bool pays = s.C >= kWinogradChannels && s.K >= kWinogradChannels && s.OH >= kWinogradPixels &&
-                    s.OW >= kWinogradPixels && s.H >= kWinogradPixels && s.W >= kWinogradPixels;
-  return pays ? Method::winograd_f4 : Method::direct;
+  const auto enough = [](int64_t size, int64_t other) {
+    return size >= kWinogradPixels && other >= kWinogradPixels;
+  };
+  const bool pays = s.C >= kWinogradChannels && s.K >= kWinogradChannels && enough(s.W, s.OW) &&
+                    (winograd == Method::winograd_line || enough(s.H, s.OH));
+  return pays ? winograd : Method::direct;
 }
 
 WinogradTile tile_of(Method method) {
+  if (method == Method::winograd_line) return WinogradTile::line;
   return method == Method::winograd_f2 ? WinogradTile::f2 : WinogradTile::f4;
 }
 
 }  // namespace
 
 bool winograd_fits(const Conv2dShape& s) {
-  return s.R == 3 && s.S == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
+  return is_3x3(s) || (is_line(s) && s.algorithm != ConvAlgorithm::winograd_f2);
 }
 
 template <class Real>

@@ -31,7 +31,8 @@ struct Epilogue {
   bool relu;
 };
 
-// Whether Winograd's algorithm computes this shape: 3x3 kernels, stride and dilation 1.
+// Whether Winograd's algorithm computes this shape: stride and dilation 1, 3x3 kernels, or sequences (H = 1)
+// with 3, 5 or 7 taps.
 bool winograd_fits(const Conv2dShape& shape);
 
 template <class Real>

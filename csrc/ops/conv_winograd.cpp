@@ -12,30 +12,33 @@ namespace {
 
 // Transformed inputs and products of one block of tiles stay in the second-level cache together with a panel
 // of kernels: at most kTilesAtOnce tiles, fewer where the channels are many.
-constexpr int64_t kTilesAtOnce = 48, kFewestTiles = 24, kBlockElements = int64_t{1} << 17;
+constexpr int64_t kTilesAtOnce = 64, kFewestTiles = 24, kBlockElements = int64_t{1} << 17;
 constexpr int64_t kChannelsAtOnce = 64;  // output channels of one product; a multiple of every panel
 
 template <class Real>
-const WinogradKernels<Real>& winograd_kernels(WinogradTile tile) {
-  return tile == WinogradTile::f2 ? kernels<Real>().winograd_f2 : kernels<Real>().winograd_f4;
+const WinogradKernels<Real>& winograd_kernels(WinogradTile tile, int64_t taps) {
+  const Kernels<Real>& all = kernels<Real>();
+  if (tile == WinogradTile::f2) return all.winograd_f2;
+  if (tile == WinogradTile::f4) return all.winograd_f4;
+  return taps == 3 ? all.winograd_line.taps3 : taps == 5 ? all.winograd_line.taps5 : all.winograd_line.taps7;
 }
+
+int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class Real>
 WinogradShape image_shape(const WinogradKernels<Real>& kernel, const Conv2dShape& s) {
   const int64_t m = kernel.tile;
-  const auto leaves_two = [m](int64_t size) { return m > 2 && size % m > 0 && size % m <= 2; };
-  return {s.C,
-          s.H,
-          s.W,
-          s.K,
-          s.OH,
-          s.OW,
-          s.pad_top,
-          s.pad_left,
-          (s.OH + m - 1) / m,
-          (s.OW + m - 1) / m,
-          leaves_two(s.OH),
-          leaves_two(s.OW)};
+  WinogradShape w{
+      s.C,   s.H,  s.W, s.K, s.OH, s.OW, s.pad_top, s.pad_left, ceil_divide(s.OH, m), ceil_divide(s.OW, m),
+      false, false};
+  if (kernel.one_axis) {
+    w.tile_rows = ceil_divide(w.tile_columns, kTilesAtOnce);
+    w.tile_columns = ceil_divide(w.tile_columns, w.tile_rows);
+  } else if (m > 2) {
+    w.narrow_row = s.OH % m > 0 && s.OH % m <= 2;
+    w.narrow_column = s.OW % m > 0 && s.OW % m <= 2;
+  }
+  return w;
 }
 
 // The places of rows of tiles [begin, end), counted over all images.
@@ -129,7 +132,7 @@ void convolve_block(const WinogradKernels<Real>& kernel, const WinogradShape& w,
 template <class Real>
 void convolve(const Conv2dShape& s, WinogradTile tile, const Real* x, const WinogradWeight<Real>& weight,
               const Epilogue<Real>& epilogue, Real* y) {
-  const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile);
+  const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile, s.kernel());
   const WinogradShape w = image_shape(kernel, s);
   const Buffer<Real> u = transform_weight(kernel, s, weight);
   // How the work is cut changes no bit: every output is made by the same operations in every block.
@@ -139,7 +142,7 @@ void convolve(const Conv2dShape& s, WinogradTile tile, const Real* x, const Wino
   if (blocks < 4 * threads) blocks = std::min(rows, round_up(blocks, threads));
   const int64_t chunks = (s.K + kChannelsAtOnce - 1) / kChannelsAtOnce;
   const int64_t parts = blocks >= threads ? 1 : std::min(chunks, (threads + blocks - 1) / blocks);
-  const int64_t work = s.N * s.pixels() * s.K * s.C * 4 / kMultiplyAddsPerOperation;
+  const int64_t work = s.N * s.pixels() * s.K * s.C * s.kernel() / 2 / kMultiplyAddsPerOperation;
   parallel_for(blocks * parts, work, [&](int64_t task) {
     const int64_t block = task / parts, part = task % parts;
     const int64_t first = part * chunks / parts * kChannelsAtOnce;
@@ -154,7 +157,7 @@ void convolve(const Conv2dShape& s, WinogradTile tile, const Real* x, const Wino
 template <class Real>
 void conv2d_winograd(const Conv2dShape& s, WinogradTile tile, const Real* x, const Real* weight,
                      const Epilogue<Real>& epilogue, Real* y) {
-  convolve<Real>(s, tile, x, {weight, s.C * 9, 9, false}, epilogue, y);
+  convolve<Real>(s, tile, x, {weight, s.C * s.kernel(), s.kernel(), false}, epilogue, y);
 }
 
 template <class Real>
@@ -163,9 +166,9 @@ void conv2d_winograd_backward_input(const Conv2dShape& s, WinogradTile tile, con
   Conv2dShape transposed = s;
   transposed.C = s.K, transposed.H = s.OH, transposed.W = s.OW;
   transposed.K = s.C, transposed.OH = s.H, transposed.OW = s.W;
-  transposed.pad_top = 2 - s.pad_top, transposed.pad_left = 2 - s.pad_left;
+  transposed.pad_top = s.R - 1 - s.pad_top, transposed.pad_left = s.S - 1 - s.pad_left;
   transposed.x_step = s.y_step, transposed.y_step = s.x_step;
-  convolve<Real>(transposed, tile, grad_y, {weight, 9, s.C * 9, true}, {}, grad_x);
+  convolve<Real>(transposed, tile, grad_y, {weight, s.kernel(), s.C * s.kernel(), true}, {}, grad_x);
 }
 
 namespace {
@@ -182,7 +185,7 @@ int64_t count_slices(int64_t rows, int64_t tile_columns) {
   return slices;
 }
 
-// Rows of tiles [begin, end) of all images: taps (C, 9, padded K).
+// Rows of tiles [begin, end) of all images: taps (C, R S, padded K).
 template <class Real>
 void weight_slice(const WinogradKernels<Real>& kernel, const WinogradShape& w, const Conv2dShape& s,
                   const Real* grad_y, const Real* x, int64_t begin, int64_t end, Real* taps) {
@@ -207,10 +210,10 @@ void weight_slice(const WinogradKernels<Real>& kernel, const WinogradShape& w, c
   kernel.transform_grad_u(s.C, s.K, grad_u.data(), taps);
 }
 
-// Taps (slices, C, 9, padded K) to grad_weight (K, C, 9).
+// Taps (slices, C, R S, padded K) to grad_weight (K, C, R S).
 template <class Real>
 void add_slices(const Conv2dShape& s, int64_t Kp, int64_t slices, const Real* taps, Real* grad_weight) {
-  const int64_t n = 9 * Kp;
+  const int64_t taps_count = s.kernel(), n = taps_count * Kp;
   parallel_for(s.C, s.C * n * slices, [&](int64_t c) {
     Buffer<Real> sum(n);
     std::copy_n(taps + c * n, n, sum.data());
@@ -219,8 +222,8 @@ void add_slices(const Conv2dShape& s, int64_t Kp, int64_t slices, const Real* ta
       for (int64_t i = 0; i < n; ++i) sum[i] += term[i];
     }
     for (int64_t k = 0; k < s.K; ++k) {
-      Real* to = grad_weight + (k * s.C + c) * 9;
-      for (int64_t tap = 0; tap < 9; ++tap) to[tap] = sum[tap * Kp + k];
+      Real* to = grad_weight + (k * s.C + c) * taps_count;
+      for (int64_t tap = 0; tap < taps_count; ++tap) to[tap] = sum[tap * Kp + k];
     }
   });
 }
@@ -230,12 +233,12 @@ void add_slices(const Conv2dShape& s, int64_t Kp, int64_t slices, const Real* ta
 template <class Real>
 void conv2d_winograd_backward_weight(const Conv2dShape& s, WinogradTile tile, const Real* grad_y,
                                      const Real* x, Real* grad_weight) {
-  const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile);
+  const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile, s.kernel());
   const WinogradShape w = image_shape(kernel, s);
   const int64_t rows = s.N * w.tile_rows, slices = count_slices(rows, w.tile_columns);
-  const int64_t Kp = round_up(s.K, kernel.channels), size = s.C * 9 * Kp;
+  const int64_t Kp = round_up(s.K, kernel.channels), size = s.C * s.kernel() * Kp;
   Buffer<Real> taps(slices * size);
-  const int64_t work = s.N * s.pixels() * s.K * s.C * 4 / kMultiplyAddsPerOperation;
+  const int64_t work = s.N * s.pixels() * s.K * s.C * s.kernel() / 2 / kMultiplyAddsPerOperation;
   parallel_for(slices, work, [&](int64_t slice) {
     weight_slice(kernel, w, s, grad_y, x, slice * rows / slices, (slice + 1) * rows / slices,
                  taps.data() + slice * size);

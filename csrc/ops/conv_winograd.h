@@ -1,12 +1,13 @@
-// Winograd's convolution with 3x3 kernels, stride and dilation 1, in all three passes: F(4x4, 3x3), with 36
-// products for 144, or F(2x2, 3x3), with 16 for 36 and the error of a direct sum. One group.
+// Winograd's convolution, stride and dilation 1, in all three passes. 3x3 kernels: F(4x4, 3x3), with 36
+// products for 144, or F(2x2, 3x3), with 16 for 36 and the error of a direct sum. Sequences: F(6, 3), F(4,
+// 5), F(2, 7), with 8 products for 18, 20, 14. One group.
 #pragma once
 
 #include "ops/conv.h"
 
 namespace unrolled {
 
-enum class WinogradTile { f2, f4 };
+enum class WinogradTile { f2, f4, line };
 
 template <class Real>
 void conv2d_winograd(const Conv2dShape& shape, WinogradTile tile, const Real* x, const Real* weight,
