@@ -184,7 +184,7 @@ def check_kernels(case, dtype, tolerance, transpose=False, **more):
 
 def check_peer(torch, case, tolerance, transpose=False):
     """Compare PyTorch's layer, in float64, with the reference's numbers, which ours agreed with."""
-    N, C, K, _, kernel, options = case.configuration
+    _, C, K, _, kernel, options = case.configuration
     kind = "ConvTranspose" if transpose else "Conv"
     layer = getattr(torch.nn, f"{kind}{case.configuration.axes}d")
     with warnings.catch_warnings():

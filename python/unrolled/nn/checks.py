@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 Pair = int | tuple[int, int]
 
 
@@ -42,11 +44,16 @@ def per_axis(name: str, value: int | Sequence[int], axes: int, *, least: int) ->
     ValueError
         If it is neither, or one is below `least`.
     """
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(values) != axes or any(int(item) != item or item < least for item in values):
+    values = (value,) * axes if isinstance(value, (int, np.integer)) else value
+    try:
+        whole = tuple([int(item) for item in values])
+        fits = len(whole) == axes and whole == tuple(values) and min(whole) >= least
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
         several = ", or two of them" if axes == 2 else ""
         raise ValueError(f"{name} must be an integer of at least {least}{several}, not {value!r}")
-    return tuple([int(item) for item in values])
+    return whole
 
 
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:

@@ -72,6 +72,9 @@ def receptive_field(model: Module | Iterable[Module]) -> ReceptiveField:
         size = size + d * (k - 1) * stride
         stride = stride * s
 
+    An output near an edge depends on a part of that: where a layer inside the stack adds zeros,
+    nothing lies behind them.
+
     Parameters
     ----------
     model : Module, or the layers in their order
