@@ -21,12 +21,14 @@ template <class Real>
 PoolKernels<Real> pool_kernels();
 template <class Real>
 SoftmaxKernels<Real> softmax_kernels();
+template <class Real>
+UpsampleKernels<Real> upsample_kernels();
 
 template <class Real>
 Kernels<Real> kernels() {
-  return {activation_kernels<Real>(), conv_kernels<Real>(),   ctc_kernels(),        loss_kernels<Real>(),
-          lstm_kernels<Real>(),       matmul_kernels<Real>(), norm_kernels<Real>(), optim_kernels<Real>(),
-          pool_kernels<Real>(),       softmax_kernels<Real>()};
+  return {activation_kernels<Real>(), conv_kernels<Real>(),    ctc_kernels(),           loss_kernels<Real>(),
+          lstm_kernels<Real>(),       matmul_kernels<Real>(),  norm_kernels<Real>(),    optim_kernels<Real>(),
+          pool_kernels<Real>(),       softmax_kernels<Real>(), upsample_kernels<Real>()};
 }
 template Kernels<float> kernels();
 template Kernels<double> kernels();

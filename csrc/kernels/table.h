@@ -11,6 +11,7 @@
 #include "kernels/optim.h"
 #include "kernels/pool.h"
 #include "kernels/softmax.h"
+#include "kernels/upsample.h"
 
 namespace unrolled {
 
@@ -26,6 +27,7 @@ struct Kernels {
   OptimKernels<Real> optim;
   PoolKernels<Real> pool;
   SoftmaxKernels<Real> softmax;
+  UpsampleKernels<Real> upsample;
 };
 
 }  // namespace unrolled

@@ -1,7 +1,18 @@
 """Modules: layers and losses with PyTorch's names, arguments and state."""
 
 from unrolled.nn import functional
-from unrolled.nn.activation import LogSoftmax, ReLU, Softmax
+from unrolled.nn.activation import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from unrolled.nn.config import build
 from unrolled.nn.container import Sequential
 from unrolled.nn.conv import Conv2d
@@ -9,14 +20,18 @@ from unrolled.nn.ctc import CTCLoss
 from unrolled.nn.dropout import Dropout, Dropout1d, Dropout2d
 from unrolled.nn.elementwise_loss import KLDivLoss, MSELoss
 from unrolled.nn.flatten import Flatten, Identity
+from unrolled.nn.layer_norm import LayerNorm
 from unrolled.nn.linear import Linear
 from unrolled.nn.loss import CrossEntropyLoss, NLLLoss
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.norm import BatchNorm1d, BatchNorm2d
 from unrolled.nn.pool import MaxPool2d
+from unrolled.nn.upsample import Upsample
 
 __all__ = [
+    "ELU",
+    "GELU",
     "LSTM",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -29,6 +44,8 @@ __all__ = [
     "Flatten",
     "Identity",
     "KLDivLoss",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "MSELoss",
@@ -38,7 +55,12 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
     "Softmax",
+    "Softplus",
+    "Tanh",
+    "Upsample",
     "build",
     "functional",
 ]

@@ -5,6 +5,17 @@ order, and returns new NumPy arrays: float64 where a float64 came in, else float
 cached between calls.
 """
 
-from unrolled.ops import activation, conv, loss, lstm, matmul, norm, optim, pool, softmax
+from unrolled.ops import activation, conv, loss, lstm, matmul, norm, optim, pool, softmax, upsample
 
-__all__ = ["activation", "conv", "loss", "lstm", "matmul", "norm", "optim", "pool", "softmax"]
+__all__ = [
+    "activation",
+    "conv",
+    "loss",
+    "lstm",
+    "matmul",
+    "norm",
+    "optim",
+    "pool",
+    "softmax",
+    "upsample",
+]

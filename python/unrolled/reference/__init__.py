@@ -6,7 +6,7 @@ the loops can be read beside a textbook, and that the kernels can be tested agai
 are never a run-time fallback.
 """
 
-from . import activation, conv, ctc, loss, lstm, matmul, norm, optim, pool, softmax
+from . import activation, conv, ctc, loss, lstm, matmul, norm, optim, pool, softmax, upsample
 
 __all__ = [
     "activation",
@@ -19,4 +19,5 @@ __all__ = [
     "optim",
     "pool",
     "softmax",
+    "upsample",
 ]
