@@ -39,6 +39,18 @@ double bias_relu_backward(int64_t n, const Real* grad_y, const Real* y, Real* gr
   return sum_mapped<Real>(n, [grad_x](int64_t i, int64_t count) { return load_or_zero(grad_x + i, count); });
 }
 
+// sigmoid(x) and sigmoid(-x): 1 - sigmoid(x) would lose the digits of the smaller one.
+template <class Real>
+struct Sides {
+  Vec<Real> below, above;
+
+  explicit UNROLLED_INLINE Sides(Vec<Real> x) {
+    const Vec<Real> e = exp<Real>(-abs<Real>(x)), small = e / (e + Real(1)), large = Real(1) / (e + Real(1));
+    below = x < Real(0) ? small : large;
+    above = x < Real(0) ? large : small;
+  }
+};
+
 // The curves: each is a struct with value(x, a, b) and the derivative slope(from, a, b).
 
 template <class Real>
@@ -99,8 +111,8 @@ struct GeluTanh {
     constexpr Real kFlat = 40;
     x = x > kFlat ? broadcast<Real>(kFlat) : x;
     x = x < -kFlat ? broadcast<Real>(-kFlat) : x;
-    const Vec<Real> s = sigmoid<Real>(x * (kLinear + kCubic * x * x));
-    return s + x * s * (Real(1) - s) * (kLinear + Real(3) * kCubic * x * x);
+    const Sides<Real> s(x * (kLinear + kCubic * x * x));
+    return s.below + x * s.below * s.above * (kLinear + Real(3) * kCubic * x * x);
   }
 };
 
@@ -108,8 +120,8 @@ template <class Real>
 struct Silu {
   static UNROLLED_INLINE Vec<Real> value(Vec<Real> x, Real, Real) { return x * sigmoid<Real>(x); }
   static UNROLLED_INLINE Vec<Real> slope(Vec<Real> x, Real, Real) {
-    const Vec<Real> s = sigmoid<Real>(x);
-    return s * (Real(1) + x * (Real(1) - s));
+    const Sides<Real> s(x);
+    return s.below * (Real(1) + x * s.above);
   }
 };
 

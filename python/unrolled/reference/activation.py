@@ -131,9 +131,9 @@ def gelu_backward(grad_y: ArrayLike, x: ArrayLike, approximate: str = "none") ->
         density = exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
         slope = normal_cdf(x) + x * density
     else:
-        s = sigmoid(2.0 * _tanh_argument(x))
+        u = 2.0 * _tanh_argument(x)
         inner = math.sqrt(2.0 / math.pi) * (1.0 + 3.0 * 0.044715 * x * x)
-        slope = s + x * s * (1.0 - s) * 2.0 * inner
+        slope = sigmoid(u) + x * sigmoid(u) * sigmoid(-u) * 2.0 * inner
     return np.asarray(grad_y, np.float64) * slope
 
 
@@ -143,9 +143,9 @@ def silu(x: ArrayLike) -> Array:
 
 
 def silu_backward(grad_y: ArrayLike, x: ArrayLike) -> Array:
-    """Return the gradient of `silu`: ``s (1 + x (1 - s))`` with s = sigmoid(x)."""
-    x, s = np.asarray(x, np.float64), sigmoid(x)
-    return np.asarray(grad_y, np.float64) * s * (1.0 + x * (1.0 - s))
+    """Return the gradient of `silu`: ``sigmoid(x) (1 + x sigmoid(-x))``."""
+    x = np.asarray(x, np.float64)
+    return np.asarray(grad_y, np.float64) * sigmoid(x) * (1.0 + x * sigmoid(-x))
 
 
 def softplus(x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
