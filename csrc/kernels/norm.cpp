@@ -25,39 +25,48 @@ double sum(int64_t n, const Real* x) {
   return sum_mapped<Real>(n, [x](int64_t i, int64_t count) { return load_or_zero(x + i, count); });
 }
 
-template <class Real>
-double sum_squared_deviations(int64_t n, const Real* x, Real mean) {
-  return sum_mapped<Real>(n, [=](int64_t i, int64_t count) {
-    const Vec<Real> v = count == kWidth<Real> ? load(x + i) : load_partial(x + i, count, mean);
-    return (v - mean) * (v - mean);
-  });
-}
-
-// Both sums of one pass, in the order of sum_mapped.
-template <class Real>
-void gradient_sums(int64_t n, const Real* grad_y, const Real* x, const Real* weight, Real mean,
-                   double* sums) {
+// Two sums of one pass, in the order of sum_mapped: term(i, count, pair) gives the terms of both.
+template <class Real, class Term>
+UNROLLED_INLINE void sum_pairs(int64_t n, double* sums, Term term) {
   constexpr int64_t W = kWidth<Real>, kBlock = 64 * W;
   sums[0] = sums[1] = 0;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = begin + kBlock < n ? begin + kBlock : n;
-    Vec<Real> grads[2] = {}, products[2] = {};
+    Vec<Real> even[2] = {}, odd[2] = {}, terms[2];
     int64_t i = begin;
-    const auto add = [&](int lane, int64_t count) {
-      const Vec<Real> g = load_or_zero(grad_y + i, count) * weight_at(weight, i, count);
-      grads[lane] += g;
-      products[lane] += g * (load_or_zero(x + i, count) - mean);
-    };
-    for (; i + 2 * W <= end; i += W) {
-      add(0, W);
-      i += W;
-      add(1, W);
+    for (; i + 2 * W <= end; i += 2 * W) {
+      term(i, W, terms);
+      even[0] += terms[0];
+      even[1] += terms[1];
+      term(i + W, W, terms);
+      odd[0] += terms[0];
+      odd[1] += terms[1];
     }
-    for (; i + W <= end; i += W) add(0, W);
-    if (i < end) add(1, end - i);
-    sums[0] += static_cast<double>(sum_lanes<Real>(grads[0] + grads[1]));
-    sums[1] += static_cast<double>(sum_lanes<Real>(products[0] + products[1]));
+    for (; i < end; i += W) {
+      term(i, end - i < W ? end - i : W, terms);
+      even[0] += terms[0];
+      even[1] += terms[1];
+    }
+    sums[0] += static_cast<double>(sum_lanes<Real>(even[0] + odd[0]));
+    sums[1] += static_cast<double>(sum_lanes<Real>(even[1] + odd[1]));
   }
+}
+
+template <class Real>
+void deviation_sums(int64_t n, const Real* x, Real center, double* sums) {
+  sum_pairs<Real>(n, sums, [=](int64_t i, int64_t count, Vec<Real>* terms) {
+    terms[0] = (count == kWidth<Real> ? load(x + i) : load_partial(x + i, count, center)) - center;
+    terms[1] = terms[0] * terms[0];
+  });
+}
+
+template <class Real>
+void gradient_sums(int64_t n, const Real* grad_y, const Real* x, const Real* weight, Real mean,
+                   double* sums) {
+  sum_pairs<Real>(n, sums, [=](int64_t i, int64_t count, Vec<Real>* terms) {
+    terms[0] = load_or_zero(grad_y + i, count) * weight_at(weight, i, count);
+    terms[1] = terms[0] * (load_or_zero(x + i, count) - mean);
+  });
 }
 
 template <class Real>
@@ -95,10 +104,14 @@ void column_sums(int64_t rows, int64_t stride, int64_t n, const Real* x, double*
 }
 
 template <class Real>
-void column_squared_deviations(int64_t rows, int64_t stride, int64_t n, const Real* x, const Real* mean,
-                               double* sums) {
-  sum_columns<Real>(rows, n, sums, [=](int64_t row, int64_t i, int64_t count) {
-    const Vec<Real> d = load_or_zero(x + row * stride + i, count) - load_or_zero(mean + i, count);
+void column_deviation_sums(int64_t rows, int64_t stride, int64_t n, const Real* x, const Real* center,
+                           double* sums) {
+  const auto deviation = [=](int64_t row, int64_t i, int64_t count) {
+    return load_or_zero(x + row * stride + i, count) - load_or_zero(center + i, count);
+  };
+  sum_columns<Real>(rows, n, sums, deviation);
+  sum_columns<Real>(rows, n, sums + n, [=](int64_t row, int64_t i, int64_t count) {
+    const Vec<Real> d = deviation(row, i, count);
     return d * d;
   });
 }
@@ -171,12 +184,12 @@ void normalize_row_backward(int64_t n, const Real* grad_y, const Real* x, const 
 template <class Real>
 NormKernels<Real> norm_kernels() {
   return {sum<Real>,
-          sum_squared_deviations<Real>,
+          deviation_sums<Real>,
           gradient_sums<Real>,
           normalize<Real>,
           normalize_backward<Real>,
           column_sums<Real>,
-          column_squared_deviations<Real>,
+          column_deviation_sums<Real>,
           column_products<Real>,
           normalize_columns<Real>,
           normalize_columns_backward<Real>,

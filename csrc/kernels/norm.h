@@ -9,8 +9,8 @@ template <class Real>
 struct NormKernels {
   // x (n) -> sum of x
   double (*sum)(int64_t n, const Real* x);
-  // sum of (x - mean)^2
-  double (*sum_squared_deviations)(int64_t n, const Real* x, Real mean);
+  // sums[0] = sum of x - center, sums[1] = sum of (x - center)^2
+  void (*deviation_sums)(int64_t n, const Real* x, Real center, double* sums);
   // sums[0] = sum of w grad_y, sums[1] = sum of w grad_y (x - mean); weight w (n) may be null.
   void (*gradient_sums)(int64_t n, const Real* grad_y, const Real* x, const Real* weight, Real mean,
                         double* sums);
@@ -23,8 +23,9 @@ struct NormKernels {
 
   // The same over columns: x (rows, stride), of which n neighbouring columns count; all else is (n).
   void (*column_sums)(int64_t rows, int64_t stride, int64_t n, const Real* x, double* sums);
-  void (*column_squared_deviations)(int64_t rows, int64_t stride, int64_t n, const Real* x, const Real* mean,
-                                    double* sums);
+  // sums (2, n)
+  void (*column_deviation_sums)(int64_t rows, int64_t stride, int64_t n, const Real* x, const Real* center,
+                                double* sums);
   // sum of grad_y (x - mean)
   void (*column_products)(int64_t rows, int64_t stride, int64_t n, const Real* grad_y, const Real* x,
                           const Real* mean, double* sums);

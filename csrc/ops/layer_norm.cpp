@@ -28,10 +28,12 @@ void layer_norm(int64_t rows, int64_t D, double eps, const Real* x, const Real* 
   const double count = static_cast<double>(D);
   parallel_runs(rows, kRows, rows * D, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const double exact = kernel.sum(D, x + i * D) / count;
-      mean[i] = static_cast<Real>(exact);
-      const double off = exact - static_cast<double>(mean[i]);
-      const double var = kernel.sum_squared_deviations(D, x + i * D, mean[i]) / count - off * off;
+      // The sum of large values loses digits that the sum of their deviations from it gives back.
+      const Real center = static_cast<Real>(kernel.sum(D, x + i * D) / count);
+      double sums[2];
+      kernel.deviation_sums(D, x + i * D, center, sums);
+      mean[i] = static_cast<Real>(static_cast<double>(center) + sums[0] / count);
+      const double var = (sums[1] - sums[0] * sums[0] / count) / count;
       inverse[i] = static_cast<Real>(inverse_deviation(var, eps));
       kernel.normalize_row(D, x + i * D, mean[i], inverse[i], weight, bias, y + i * D);
     }

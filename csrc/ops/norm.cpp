@@ -25,17 +25,16 @@ double inverse_deviation(const BatchNormShape& s, Real var) {
   return raised == 0 ? 0 : 1 / std::sqrt(raised);
 }
 
-// Mean and sum of squared deviations of values that come in parts; any order of magnitude of the mean is
-// fine (Chan, Golub and LeVeque 1979).
+// Mean and sum of squared deviations of values that come in parts (Chan, Golub and LeVeque 1979).
 struct Moments {
   double count = 0, mean = 0, squares = 0;
 
-  // `part_squares` are deviations from `rounded`, which is nearly the mean of the part.
-  void add(double part_count, double part_mean, double part_squares, double rounded) {
-    const double off = part_mean - rounded;
-    const double both = count + part_count, shift = part_mean - mean;
-    squares +=
-        std::max(part_squares - part_count * off * off, 0.0) + shift * shift * count * part_count / both;
+  // A part by the sums of x - center and (x - center)^2. The center should be nearly its mean; that its mean
+  // follows from deviations keeps the digits that a sum of large values loses.
+  void add(double part_count, double center, double deviation, double part_squares) {
+    const double both = count + part_count, shift = center + deviation / part_count - mean;
+    squares += std::max(part_squares - deviation * deviation / part_count, 0.0);
+    squares += shift * shift * count * part_count / both;
     mean += shift * part_count / both;
     count = both;
   }
@@ -49,10 +48,11 @@ Moments run_moments(const BatchNormShape& s, int64_t c, const Real* x) {
     const Real* run = x + (n * s.C + c) * s.inner;
     for (int64_t begin = 0; begin < s.inner; begin += kChunk) {
       const int64_t size = std::min(kChunk, s.inner - begin);
-      const double mean = kernel.sum(size, run + begin) / static_cast<double>(size);
-      const Real rounded = static_cast<Real>(mean);
-      moments.add(static_cast<double>(size), mean, kernel.sum_squared_deviations(size, run + begin, rounded),
-                  static_cast<double>(rounded));
+      const double count = static_cast<double>(size);
+      const Real center = static_cast<Real>(kernel.sum(size, run + begin) / count);
+      double sums[2];
+      kernel.deviation_sums(size, run + begin, center, sums);
+      moments.add(count, static_cast<double>(center), sums[0], sums[1]);
     }
   }
   return moments;
@@ -99,7 +99,7 @@ struct ColumnBlock {
         inner(s.inner),
         first(begin_ * s.inner),
         count((end_ - begin_) * s.inner),
-        sums(2 * count),
+        sums(3 * count),
         scratch(4 * count) {}
 
   Real* values(int which) { return scratch.data() + which * count; }
@@ -131,15 +131,15 @@ void column_moments(const BatchNormShape& s, ColumnBlock<Real>& block, const Rea
   const NormKernels<Real>& kernel = kernels<Real>().norm;
   const int64_t stride = s.C * s.inner;
   const double rows = static_cast<double>(s.N);
-  double *sums = block.totals(0), *squares = block.totals(1);
-  Real* rounded = block.values(0);
+  double *sums = block.totals(0), *deviations = block.totals(1), *squares = block.totals(2);
+  Real* center = block.values(0);
   kernel.column_sums(s.N, stride, block.count, x + block.first, sums);
-  for (int64_t i = 0; i < block.count; ++i) rounded[i] = static_cast<Real>(sums[i] / rows);
-  kernel.column_squared_deviations(s.N, stride, block.count, x + block.first, rounded, squares);
+  for (int64_t i = 0; i < block.count; ++i) center[i] = static_cast<Real>(sums[i] / rows);
+  kernel.column_deviation_sums(s.N, stride, block.count, x + block.first, center, deviations);
   for (int64_t c = block.begin; c < block.end; ++c) {
     Moments moments;
     for (int64_t i = (c - block.begin) * s.inner; i < (c - block.begin + 1) * s.inner; ++i) {
-      moments.add(rows, sums[i] / rows, squares[i], static_cast<double>(rounded[i]));
+      moments.add(rows, static_cast<double>(center[i]), deviations[i], squares[i]);
     }
     mean[c] = static_cast<Real>(moments.mean);
     var[c] = static_cast<Real>(moments.squares / moments.count);
