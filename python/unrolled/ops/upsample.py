@@ -41,7 +41,9 @@ def interpolate(
         The sizes of the result.
     scale_factor : float or one an axis, optional
         Instead of `size`: the sizes are ``floor(factor * size of x)``, and positions are computed
-        with the factor itself.
+        with the factor itself. (An axis whose size stays is copied, and one that doubles repeats
+        every element. In one dimension PyTorch's gradients follow that rule and its "nearest"
+        does not, which shows for factors such as 1.3 that round to the same size.)
     mode : {"nearest", "linear", "bilinear"}
         "linear" takes (N, C, W), "bilinear" (N, C, H, W).
     align_corners : bool, optional
@@ -196,6 +198,8 @@ def _each(value: Any, axes: int, name: str) -> list[Any]:
 
 
 def _nearest(n: int, out: int, factor: float | None, dtype: np.dtype[Any]) -> RealArray:
+    if out in (n, 2 * n):  # PyTorch's rule in two dimensions and in gradients, whatever the factor
+        return np.arange(out) * n // out
     # PyTorch's roundings: the step in the type of x, the position in float32.
     step = dtype.type(n / out if factor is None else 1 / factor)
     place = (np.arange(out) * np.float64(step)).astype(np.float32)

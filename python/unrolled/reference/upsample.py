@@ -26,8 +26,9 @@ def interpolate(
 
     An axis of n inputs and m outputs has the step n / m, or 1 / scale_factor where that is given.
     For "nearest" output i is at ``i step``, in float32 as PyTorch rounds, and takes the element
-    below. For the linear modes it is at ``(i + 0.5) step - 0.5``, but within the axis, or at
-    ``i (n - 1) / (m - 1)`` with `align_corners`, and takes the weighted mean of both neighbours.
+    below; an axis that stays is copied, and one that doubles repeats every element. For the linear
+    modes it is at ``(i + 0.5) step - 0.5``, but within the axis, or at ``i (n - 1) / (m - 1)``
+    with `align_corners`, and takes the weighted mean of both neighbours.
 
     Parameters
     ----------
@@ -98,6 +99,9 @@ def _weights(
             step = n / m if recompute_scale_factor else 1 / factor
         matrix = np.zeros((m, n))
         for i in range(m):
+            if mode == "nearest" and m in (n, 2 * n):
+                matrix[i, i * n // m] = 1.0
+                continue
             if mode == "nearest":
                 matrix[i, min(math.floor(np.float32(i * step)), n - 1)] = 1.0
                 continue
