@@ -24,6 +24,10 @@ TOLERANCES = {
     "activation": {"float32": 1e-6, "float64": 2e-15},
     # An exponential and a logarithm of 2 ulp each, and a sum over the classes.
     "softmax": {"float32": 1e-6, "float64": 2e-15},
+    # As for softmax; a position's loss is relative to the scores, a gradient to its sum of terms.
+    "loss": {"float32": 1e-6, "float64": 2e-15},
+    # Two products an axis; gradients are sums over the outputs that an input went into.
+    "upsample": {"float32": 1e-6, "float64": 2e-15},
     # Gates of 4 ulp, carried through up to 40 steps and summed over all of them backwards.
     "lstm": {"float32": 1e-5, "float64": 1e-13},
     # The design's promise: sums accurate to 1e-6; gradients are stored in the type of the input.

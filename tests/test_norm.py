@@ -29,6 +29,9 @@ SHAPES = [
     (3, 5, 5, 7),
     (4, 16, 3, 5),
     (2, 2, 2, 3, 4),
+    (33, 3, 2),  # more rows than are summed at once
+    (7, 300),  # more columns than one task has
+    (1, 2, 2050),  # more than one piece of a run
 ]
 
 
@@ -94,6 +97,44 @@ def test_gradients_agree_with_central_differences(isa, rng, tolerance):
         assert_close(a, e, tolerance("differences", "float64"))
 
 
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_200_random_configurations_agree_with_the_reference(isa, training, rng, tolerance):
+    for number in range(200):
+        dtype = DTYPES[number % 2]
+        N, C = int(rng.integers(4, 40)), int(rng.integers(1, 20))
+        shape = (N, C, *rng.integers(1, 9, rng.integers(0, 3)))
+        x, weight, bias, grad_y = problem(shape, dtype, rng)
+        weight, bias = (None if rng.random() < 0.3 else array for array in (weight, bias))
+        eps = float(rng.choice([1e-5, 1e-3, 0.1]))
+        given = {}
+        if not training:
+            given["mean"] = rng.standard_normal(C).astype(dtype)
+            given["var"] = rng.uniform(0.1, 3, C).astype(dtype)
+        label = f"{number}: {dtype} {shape} eps={eps} {weight is None} {bias is None}"
+        actual = kernels.batch_norm(x, weight, bias, eps=eps, **given)
+        expected = reference.batch_norm(x, weight, bias, eps=eps, **given)
+        limit = 3 * tolerance("norm", dtype)
+        for a, e in zip(actual, expected, strict=True):
+            assert a.dtype == dtype, label
+            assert_close(a, e, limit, label, scale=1.0)
+        rest = (weight, *(a.astype(dtype) for a in expected[1:]))
+        actual = kernels.batch_norm_backward(grad_y, x, *rest, eps=eps, training=training)
+        expected = reference.batch_norm_backward(grad_y, x, *rest, eps=eps, training=training)
+        for a, e in zip(actual, expected, strict=True):
+            assert a.dtype == dtype, label
+            assert_close(a, e, limit, f"gradient of {label}", scale=np.abs(grad_y).max())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(5, 3), (4, 3, 7), (2, 3, 30)], ids=str)
+def test_a_constant_channel_without_eps_gives_its_bias(isa, dtype, shape):
+    x, bias = np.full(shape, 0.5, dtype), np.arange(3).astype(dtype)
+    y, mean, var = kernels.batch_norm(x, None, bias, eps=0.0)
+    assert np.array_equal(y, np.broadcast_to(bias.reshape(1, 3, *[1] * (x.ndim - 2)), shape))
+    gradients = kernels.batch_norm_backward(x, x, None, mean, var, eps=0.0)
+    assert all(np.isfinite(array).all() for array in gradients)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(8, 5), (4, 3, 19), (3, 17, 6, 5)], ids=str)
 def test_agrees_with_pytorch(isa, dtype, shape, rng, tolerance):
@@ -111,10 +152,11 @@ def test_agrees_with_pytorch(isa, dtype, shape, rng, tolerance):
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [("float32", 1e-4), ("float64", 1e-9)])
+@pytest.mark.parametrize("shape", [(200, 3), (50, 3, 6), (8, 3, 6, 6), (2, 3, 3000)], ids=str)
 @pytest.mark.parametrize("offset", [1e3, 3e4])
-def test_a_large_mean_does_not_eat_the_variance(isa, dtype, limit, offset, rng):
+def test_a_large_mean_does_not_eat_the_variance(isa, dtype, limit, offset, shape, rng):
     """The mean of squares minus the square of the mean would lose every digit here."""
-    x = (offset + rng.standard_normal((8, 3, 6, 6))).astype(dtype)
+    x = (offset + rng.standard_normal(shape)).astype(dtype)
     _, mean, var = kernels.batch_norm(x, None, None)
     assert_close(mean, reference.batch_norm(x, None, None)[1], limit, "mean")
     assert_close(var, reference.batch_norm(x, None, None)[2], limit, "var")
@@ -132,13 +174,14 @@ def test_a_constant_channel_has_no_variance(isa, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_same_bits_on_any_number_of_threads(isa, threads, dtype, rng):
-    x, weight, bias, grad_y = problem((7, 11, 13, 17), dtype, rng)
+    for shape in [(7, 11, 13, 17), (50, 900)]:
+        x, weight, bias, grad_y = problem(shape, dtype, rng)
 
-    def both():
-        y, mean, var = kernels.batch_norm(x, weight, bias)
-        return y, mean, var, *kernels.batch_norm_backward(grad_y, x, weight, mean, var)
+        def both(x=x, weight=weight, bias=bias, grad_y=grad_y):
+            y, mean, var = kernels.batch_norm(x, weight, bias)
+            return y, mean, var, *kernels.batch_norm_backward(grad_y, x, weight, mean, var)
 
-    assert_same_bits_as_one_thread(both, threads)
+        assert_same_bits_as_one_thread(both, threads)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

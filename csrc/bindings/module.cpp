@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   unrolled::register_optim(m);
   unrolled::register_pool(m);
   unrolled::register_softmax(m);
+  unrolled::register_upsample(m);
 }

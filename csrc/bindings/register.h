@@ -15,5 +15,6 @@ void register_norm(pybind11::module_& m);
 void register_optim(pybind11::module_& m);
 void register_pool(pybind11::module_& m);
 void register_softmax(pybind11::module_& m);
+void register_upsample(pybind11::module_& m);
 
 }  // namespace unrolled

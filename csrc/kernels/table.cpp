@@ -22,6 +22,8 @@ PoolKernels<Real> pool_kernels();
 template <class Real>
 SoftmaxKernels<Real> softmax_kernels();
 template <class Real>
+UpsampleKernels<Real> upsample_kernels();
+template <class Real>
 WinogradKernels<Real> winograd_f2_kernels();
 template <class Real>
 WinogradKernels<Real> winograd_f4_kernels();
@@ -41,6 +43,7 @@ Kernels<Real> kernels() {
       .optim = optim_kernels<Real>(),
       .pool = pool_kernels<Real>(),
       .softmax = softmax_kernels<Real>(),
+      .upsample = upsample_kernels<Real>(),
       .winograd_f2 = winograd_f2_kernels<Real>(),
       .winograd_f4 = winograd_f4_kernels<Real>(),
       .winograd_line = winograd_line_kernels<Real>(),

@@ -11,6 +11,7 @@
 #include "kernels/optim.h"
 #include "kernels/pool.h"
 #include "kernels/softmax.h"
+#include "kernels/upsample.h"
 #include "kernels/winograd.h"
 
 namespace unrolled {
@@ -27,6 +28,7 @@ struct Kernels {
   OptimKernels<Real> optim;
   PoolKernels<Real> pool;
   SoftmaxKernels<Real> softmax;
+  UpsampleKernels<Real> upsample;
   WinogradKernels<Real> winograd_f2;
   WinogradKernels<Real> winograd_f4;
   WinogradLineKernels<Real> winograd_line;

@@ -23,6 +23,25 @@ void unary(Unary function, int64_t n, const Real* x, Real* y) {
 }
 
 template <class Real>
+void activate(Curve<Real> ActivationKernels<Real>::* curve, int64_t n, const Real* x, double a, double b,
+              Real* y) {
+  const auto run = (kernels<Real>().activation.*curve).forward;
+  parallel_runs(n, kElementsPerTask, n, [&](int64_t begin, int64_t end) {
+    run(end - begin, x + begin, static_cast<Real>(a), static_cast<Real>(b), y + begin);
+  });
+}
+
+template <class Real>
+void activate_backward(Curve<Real> ActivationKernels<Real>::* curve, int64_t n, const Real* grad_y,
+                       const Real* from, double a, double b, Real* grad_x) {
+  const auto run = (kernels<Real>().activation.*curve).backward;
+  parallel_runs(n, kElementsPerTask, n, [&](int64_t begin, int64_t end) {
+    run(end - begin, grad_y + begin, from + begin, static_cast<Real>(a), static_cast<Real>(b),
+        grad_x + begin);
+  });
+}
+
+template <class Real>
 void bias_relu(int64_t N, int64_t C, int64_t inner, const Real* x, const Real* bias, Real* y) {
   const ActivationKernels<Real>& kernel = kernels<Real>().activation;
   if (!bias) {
@@ -62,6 +81,14 @@ void bias_relu_backward(int64_t N, int64_t C, int64_t inner, const Real* grad_y,
 
 template void unary(Unary, int64_t, const float*, float*);
 template void unary(Unary, int64_t, const double*, double*);
+template void activate(Curve<float> ActivationKernels<float>::*, int64_t, const float*, double, double,
+                       float*);
+template void activate(Curve<double> ActivationKernels<double>::*, int64_t, const double*, double, double,
+                       double*);
+template void activate_backward(Curve<float> ActivationKernels<float>::*, int64_t, const float*, const float*,
+                                double, double, float*);
+template void activate_backward(Curve<double> ActivationKernels<double>::*, int64_t, const double*,
+                                const double*, double, double, double*);
 template void bias_relu(int64_t, int64_t, int64_t, const float*, const float*, float*);
 template void bias_relu(int64_t, int64_t, int64_t, const double*, const double*, double*);
 template void bias_relu_backward(int64_t, int64_t, int64_t, const float*, const float*, float*, float*);

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/activation.h"
+
 namespace unrolled {
 
 enum class Unary { exp, log, tanh, sigmoid };
@@ -10,6 +12,16 @@ enum class Unary { exp, log, tanh, sigmoid };
 // x (n) -> y (n)
 template <class Real>
 void unary(Unary function, int64_t n, const Real* x, Real* y);
+
+// An activation by its kernels, with its parameters.
+template <class Real>
+void activate(Curve<Real> ActivationKernels<Real>::* curve, int64_t n, const Real* x, double a, double b,
+              Real* y);
+
+// grad_y, and the curve's x or y (n) -> grad_x (n)
+template <class Real>
+void activate_backward(Curve<Real> ActivationKernels<Real>::* curve, int64_t n, const Real* grad_y,
+                       const Real* from, double a, double b, Real* grad_x);
 
 // x (N, C, inner), bias (C) or null -> y = max(x + bias, 0)
 template <class Real>

@@ -7,7 +7,15 @@ from __future__ import annotations
 import numpy as np
 
 from unrolled.autograd.tape import Array, Function
-from unrolled.ops.activation import exp, relu, relu_backward, sigmoid, tanh
+from unrolled.ops.activation import (
+    exp,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    tanh,
+    tanh_backward,
+)
 
 
 def promote(a: Array, b: Array) -> tuple[Array, Array]:
@@ -172,7 +180,7 @@ class Tanh(Function):
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return grad * (1 - self.y * self.y)
+        return tanh_backward(grad, self.y)
 
 
 class Sigmoid(Function):
@@ -181,7 +189,7 @@ class Sigmoid(Function):
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return grad * self.y * (1 - self.y)
+        return sigmoid_backward(grad, self.y)
 
 
 class ReLU(Function):

@@ -99,6 +99,49 @@ def _batch_norm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ..
     return (y, mean, var, *m.batch_norm_backward(grad_y, x, weight, mean, var))
 
 
+def _layer_norm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    x, weight, bias = _normal(rng, dtype, 37, 45), _normal(rng, dtype, 45), _normal(rng, dtype, 45)
+    y, mean, inverse = m.layer_norm(x, 45, weight, bias)
+    grad_y = _normal(rng, dtype, *y.shape)
+    return (y, mean, inverse, *m.layer_norm_backward(grad_y, x, 45, weight, mean, inverse))
+
+
+def _cross_entropy(*behind: int) -> Problem:
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        x, weight = 3 * _normal(rng, dtype, 7, 19, *behind), np.abs(_normal(rng, dtype, 19)) + 0.1
+        classes = rng.integers(0, 19, (7, *behind))
+        spread = np.abs(_normal(rng, dtype, 7, 19, *behind))
+        loss, grad = m.cross_entropy_and_grad(x, classes, weight.astype(dtype), label_smoothing=0.1)
+        losses, grads = m.cross_entropy_and_grad(x, spread, reduction="none")
+        return np.asarray(loss), grad, losses, grads
+
+    return problem
+
+
+def _element_losses(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    x, target = _normal(rng, dtype, 1003), np.abs(_normal(rng, dtype, 1003))
+    results = (m.mse_loss_and_grad(x, target), m.kl_div_and_grad(x, target, reduction="sum"))
+    return tuple(np.asarray(array) for result in results for array in result)
+
+
+def _interpolate(mode: str) -> Problem:
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        y = m.interpolate(_normal(rng, dtype, 2, 3, 9, 11), (20, 17), mode=mode)
+        grad_y = _normal(rng, dtype, *y.shape)
+        return y, m.interpolate_backward(grad_y, (9, 11), (20, 17), mode=mode)
+
+    return problem
+
+
+def _curve(name: str, *parameters: Any) -> Problem:
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        x, grad_y = 3 * _normal(rng, dtype, 1003), _normal(rng, dtype, 1003)
+        backward = getattr(m, f"{name}_backward")
+        return getattr(m, name)(x, *parameters), backward(grad_y, x, *parameters)
+
+    return problem
+
+
 def _bias_relu(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
     x = _normal(rng, dtype, 4, 5, 33)
     y = m.bias_relu(x, _normal(rng, dtype, 5))
@@ -180,13 +223,25 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     ),
     "max_pool2d": ("pool", _max_pool2d),
     "batch_norm": ("norm", _batch_norm),
+    "layer_norm": ("norm", _layer_norm),
     "bias_relu": ("activation", _bias_relu),
+    "leaky_relu": ("activation", _curve("leaky_relu", 0.1)),
+    "elu": ("activation", _curve("elu", 1.5)),
+    "gelu": ("activation", _curve("gelu")),
+    "gelu tanh": ("activation", _curve("gelu", "tanh")),
+    "silu": ("activation", _curve("silu")),
+    "softplus": ("activation", _curve("softplus", 2.0)),
     "exp": ("activation", _elementwise("exp")),
-    "tanh": ("activation", _elementwise("tanh")),
-    "sigmoid": ("activation", _elementwise("sigmoid")),
+    "tanh": ("activation", _rows("tanh")),
+    "sigmoid": ("activation", _rows("sigmoid")),
     "softmax": ("softmax", _rows("softmax")),
     "log_softmax": ("softmax", _rows("log_softmax")),
     "lstm": ("lstm", _lstm),
+    "cross_entropy": ("loss", _cross_entropy()),
+    "cross_entropy columns": ("loss", _cross_entropy(3, 11)),
+    "mse_loss, kl_div": ("loss", _element_losses),
+    "interpolate nearest": ("upsample", _interpolate("nearest")),
+    "interpolate bilinear": ("upsample", _interpolate("bilinear")),
     "ctc.loss": ("ctc", _ctc_loss),
     "sgd_step": ("optim", _optimizer("sgd_step", 1, lr=0.1, momentum=0.9, weight_decay=0.01)),
     "adam_step": ("optim", _optimizer("adam_step", 2, decoupled=False, **_ADAM)),

@@ -1,7 +1,18 @@
 """Modules: layers and losses with PyTorch's names, arguments and state."""
 
 from unrolled.nn import functional
-from unrolled.nn.activation import LogSoftmax, ReLU, Softmax
+from unrolled.nn.activation import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from unrolled.nn.config import build
 from unrolled.nn.container import Sequential
 from unrolled.nn.conv import Conv1d, Conv2d
@@ -10,6 +21,7 @@ from unrolled.nn.ctc import CTCLoss
 from unrolled.nn.dropout import Dropout, Dropout1d, Dropout2d
 from unrolled.nn.elementwise_loss import KLDivLoss, MSELoss
 from unrolled.nn.flatten import Flatten, Identity
+from unrolled.nn.layer_norm import LayerNorm
 from unrolled.nn.linear import Linear
 from unrolled.nn.loss import CrossEntropyLoss, NLLLoss
 from unrolled.nn.lstm import LSTM
@@ -17,8 +29,11 @@ from unrolled.nn.module import Module, Parameter
 from unrolled.nn.norm import BatchNorm1d, BatchNorm2d
 from unrolled.nn.pool import MaxPool2d
 from unrolled.nn.receptive_field import ReceptiveField, receptive_field
+from unrolled.nn.upsample import Upsample
 
 __all__ = [
+    "ELU",
+    "GELU",
     "LSTM",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -34,6 +49,8 @@ __all__ = [
     "Flatten",
     "Identity",
     "KLDivLoss",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "MSELoss",
@@ -44,7 +61,12 @@ __all__ = [
     "ReLU",
     "ReceptiveField",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
     "Softmax",
+    "Softplus",
+    "Tanh",
+    "Upsample",
     "build",
     "functional",
     "receptive_field",

@@ -1,17 +1,30 @@
 """The layers' computations as functions of tensors, for models that keep their own weights."""
 
-from unrolled.nn.activation import log_softmax, relu, softmax
+from unrolled.nn.activation import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
 from unrolled.nn.conv import conv1d, conv2d
 from unrolled.nn.conv_transpose import conv_transpose1d, conv_transpose2d
 from unrolled.nn.ctc import ctc_loss
 from unrolled.nn.dropout import dropout, dropout1d, dropout2d
 from unrolled.nn.elementwise_loss import kl_div, mse_loss
 from unrolled.nn.flatten import flatten
+from unrolled.nn.layer_norm import layer_norm
 from unrolled.nn.linear import linear
 from unrolled.nn.loss import cross_entropy, nll_loss
 from unrolled.nn.lstm import lstm
 from unrolled.nn.norm import batch_norm
 from unrolled.nn.pool import max_pool2d
+from unrolled.nn.upsample import interpolate
 
 __all__ = [
     "batch_norm",
@@ -24,8 +37,13 @@ __all__ = [
     "dropout",
     "dropout1d",
     "dropout2d",
+    "elu",
     "flatten",
+    "gelu",
+    "interpolate",
     "kl_div",
+    "layer_norm",
+    "leaky_relu",
     "linear",
     "log_softmax",
     "lstm",
@@ -33,5 +51,9 @@ __all__ = [
     "mse_loss",
     "nll_loss",
     "relu",
+    "sigmoid",
+    "silu",
     "softmax",
+    "softplus",
+    "tanh",
 ]

@@ -1,4 +1,4 @@
-"""Normalisation layers."""
+"""Batch normalisation layers."""
 
 from __future__ import annotations
 
@@ -55,19 +55,14 @@ class _GivenStatisticsNorm(Function):
         var: Array,
         eps: float,
     ) -> Array:
-        self.x, self.weight, self.mean, self.has_bias = x, weight, mean, bias is not None
-        self.inverse_std = 1 / np.sqrt(var + eps)
+        self.saved, self.eps, self.has_bias = (x, weight, mean, var), eps, bias is not None
         return batch_norm_forward(x, weight, bias, mean=mean, var=var, eps=eps)[0]
 
     def backward(self, grad_y: Array) -> Grads:
-        others = (0, *range(2, grad_y.ndim))
-        mean, inverse_std = (np.expand_dims(a, others) for a in (self.mean, self.inverse_std))
-        grad_bias = grad_y.sum(axis=others) if self.has_bias else None
-        if self.weight is None:
-            return grad_y * inverse_std, None, grad_bias
-        grad_weight = (grad_y * (self.x - mean) * inverse_std).sum(axis=others)
-        grad_x = grad_y * (np.expand_dims(self.weight, others) * inverse_std)
-        return grad_x, grad_weight, grad_bias
+        grad_x, grad_weight, grad_bias = batch_norm_backward(
+            grad_y, *self.saved, eps=self.eps, training=False
+        )
+        return grad_x, grad_weight, grad_bias if self.has_bias else None
 
 
 def batch_norm(

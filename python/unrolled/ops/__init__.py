@@ -17,6 +17,7 @@ from unrolled.ops import (
     padding,
     pool,
     softmax,
+    upsample,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "padding",
     "pool",
     "softmax",
+    "upsample",
 ]

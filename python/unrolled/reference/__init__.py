@@ -36,4 +36,5 @@ __all__ = [
     "pool",
     "scan",
     "softmax",
+    "upsample",
 ]
