@@ -57,7 +57,7 @@ WRONG_VALUES = [
     (lambda: ur.conv2d(X2, W2, padding=5, padding_mode="reflect"), "padding of 5 .* smaller"),
     (lambda: ur.conv2d_backward(Y2, X2, W2, padding=5, padding_mode="reflect"), "padding of 5"),
     (lambda: ur.conv2d(X2, W2, algorithm="fft"), "algorithm .*winograd-f2.*'fft'"),
-    (lambda: ur.conv1d(X1, W1, algorithm="winograd"), "algorithm 'winograd' is for 3x3"),
+    (lambda: ur.conv1d(X1, W1, algorithm="winograd-f2"), "algorithm 'winograd-f2' is for 3x3"),
     (lambda: ur.conv2d(X2, W2, activation="gelu"), "activation must be None or 'relu'"),
     (lambda: ur.conv2d(X2, W2, dilation=0), "dilation must lie in 1"),
     (lambda: ur.conv1d(X1, W1, padding=2**62), "padding must lie in"),

@@ -240,7 +240,7 @@ def test_initial_values_are_even_within_pytorchs_bound(make, fan):
         (lambda: nn.Conv2d(2, 2, 3, padding_mode="circular"), "padding_mode must be one of"),
         (lambda: nn.Conv2d(2, 2, 3, activation="tanh"), "activation must be one of None, 'relu'"),
         (lambda: nn.Conv2d(2, 2, 5, algorithm="winograd"), "for 3x3 kernels"),
-        (lambda: nn.Conv1d(2, 2, 3, algorithm="winograd"), "for 3x3 kernels"),
+        (lambda: nn.Conv1d(2, 2, 4, algorithm="winograd"), "3, 5 or 7 taps"),
         (lambda: nn.ConvTranspose1d(2, 2, 3, padding_mode="reflect"), "padding_mode"),
         (lambda: nn.ConvTranspose2d(4, 6, 3, groups=3), "groups must divide"),
         (lambda: nn.ConvTranspose2d(2, 2, 3, output_padding=-1), "output_padding"),

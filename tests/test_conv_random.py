@@ -62,7 +62,9 @@ def stem_of(case):
     """Tell whether the automatic choice may be Winograd's algorithm, and so its tolerance."""
     options = case.configuration.options
     plain = {options["stride"], options["dilation"]} <= {1, (1, 1)}
-    return "winograd" if case.configuration.kernel == (3, 3) and plain else "conv"
+    kernel = case.configuration.kernel
+    line = len(kernel) == 1 or kernel[0] == 1
+    return "winograd" if plain and (kernel == (3, 3) or line) else "conv"
 
 
 def test_the_configurations_have_every_option():

@@ -55,7 +55,8 @@ class ConvCase:
         return options | ({"groups": self.groups} if self.groups > 1 else {})
 
     def gate(self, algorithm: str) -> float:
-        winograd = self.kernel == (3, 3) and self.stride == self.groups == 1
+        line = len(self.kernel) == 1 and self.kernel[0] in (3, 5, 7)
+        winograd = (line or self.kernel == (3, 3)) and self.stride == self.groups == 1
         may_be_winograd = winograd and algorithm in ("auto", "winograd")
         return WINOGRAD_GATE if may_be_winograd else DIRECT_GATE
 
