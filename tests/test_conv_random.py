@@ -63,7 +63,7 @@ def stem_of(case):
     options = case.configuration.options
     plain = {options["stride"], options["dilation"]} <= {1, (1, 1)}
     kernel = case.configuration.kernel
-    line = len(kernel) == 1 or kernel[0] == 1
+    line = len(kernel) == 1 or kernel[0] == 1  # H may be 1 as well
     return "winograd" if plain and (kernel == (3, 3) or line) else "conv"
 
 

@@ -149,8 +149,8 @@ def check_algorithm(algorithm: Any, kernel: Sizes, stride: Sizes, dilation: Size
         raise ValueError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
     if not algorithm.startswith("winograd"):
         return
-    line = algorithm == "winograd" and kernel[0] == 1 and kernel[1] in (3, 5, 7)
-    if not (kernel == (3, 3) or line) or stride != (1, 1) or dilation != (1, 1):
+    line = algorithm == "winograd" and kernel in ((3,), (5,), (7,))
+    if not (kernel == (3, 3) or line) or {*stride, *dilation} != {1}:
         lines = ", or 3, 5 or 7 taps of a sequence," if algorithm == "winograd" else ""
         raise ValueError(
             f"algorithm {algorithm!r} is for 3x3 kernels{lines} with stride 1 and dilation 1, got "
