@@ -4,6 +4,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #ifndef UNROLLED_LEVEL
 #error "kernels are compiled once per ISA level: UNROLLED_LEVEL must name it"
 #endif
@@ -53,6 +57,18 @@ UNROLLED_INLINE Vec<Real> broadcast(Real x) {
   return x - Vec<Real>{};  // x - 0 is x for every x, -0 too
 }
 
+namespace detail {
+
+// All ones in the first `count` lanes.
+template <class Real>
+UNROLLED_INLINE IntVec<Real> first_lanes(int64_t count) {
+  IntVec<Real> lane;
+  for (int64_t i = 0; i < kWidth<Real>; ++i) lane[i] = static_cast<decltype(lane[0] + 0)>(i);
+  return lane < static_cast<decltype(lane[0] + 0)>(count);
+}
+
+}  // namespace detail
+
 // The first `count` lanes from memory, `fill` in the others.
 template <class Real>
 UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) {
@@ -65,6 +81,47 @@ template <class Real>
 UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
   for (int64_t i = 0; i < count; ++i) p[i] = v[i];
 }
+
+// Rows shorter than a vector are nothing but such ends: with masks they cost as much as whole vectors.
+#if defined(__AVX512F__)
+template <>
+UNROLLED_INLINE Vec<float> load_partial(const float* p, int64_t count, float fill) {
+  return (Vec<float>)_mm512_mask_loadu_ps((__m512)broadcast<float>(fill),
+                                          static_cast<__mmask16>((1u << count) - 1), p);
+}
+template <>
+UNROLLED_INLINE Vec<double> load_partial(const double* p, int64_t count, double fill) {
+  return (Vec<double>)_mm512_mask_loadu_pd((__m512d)broadcast<double>(fill),
+                                           static_cast<__mmask8>((1u << count) - 1), p);
+}
+template <>
+UNROLLED_INLINE void store_partial(float* p, int64_t count, Vec<float> v) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), (__m512)v);
+}
+template <>
+UNROLLED_INLINE void store_partial(double* p, int64_t count, Vec<double> v) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), (__m512d)v);
+}
+#elif defined(__AVX2__)
+template <>
+UNROLLED_INLINE Vec<float> load_partial(const float* p, int64_t count, float fill) {
+  const IntVec<float> first = detail::first_lanes<float>(count);
+  return first ? (Vec<float>)_mm256_maskload_ps(p, (__m256i)first) : broadcast<float>(fill);
+}
+template <>
+UNROLLED_INLINE Vec<double> load_partial(const double* p, int64_t count, double fill) {
+  const IntVec<double> first = detail::first_lanes<double>(count);
+  return first ? (Vec<double>)_mm256_maskload_pd(p, (__m256i)first) : broadcast<double>(fill);
+}
+template <>
+UNROLLED_INLINE void store_partial(float* p, int64_t count, Vec<float> v) {
+  _mm256_maskstore_ps(p, (__m256i)detail::first_lanes<float>(count), (__m256)v);
+}
+template <>
+UNROLLED_INLINE void store_partial(double* p, int64_t count, Vec<double> v) {
+  _mm256_maskstore_pd(p, (__m256i)detail::first_lanes<double>(count), (__m256d)v);
+}
+#endif
 
 template <class V>
 UNROLLED_INLINE V max(V a, V b) {
