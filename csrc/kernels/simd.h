@@ -128,17 +128,6 @@ UNROLLED_INLINE V max(V a, V b) {
   return a > b ? a : b;
 }
 
-// Lanes are added in a fixed tree, so that a sum never depends on anything but its terms.
-template <class Real>
-UNROLLED_INLINE Real sum_lanes(Vec<Real> v) {
-  Real lanes[kWidth<Real>];
-  std::memcpy(lanes, &v, sizeof v);
-  for (int64_t half = kWidth<Real> / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
-}
-
 template <class Real>
 UNROLLED_INLINE Real max_lanes(Vec<Real> v) {
   Real best = v[0];
@@ -173,7 +162,27 @@ UNROLLED_INLINE V zip_lanes(V a, V b, Indices<I...>) {
   return __builtin_shufflevector(a, b, ((kFirst + I) / 2 + (I % 2 == 0 ? 0 : W))...);
 }
 
+template <int kBy, class V, int... I>
+UNROLLED_INLINE V rotate_lanes(V v, Indices<I...>) {
+  return __builtin_shufflevector(v, v, ((I + kBy) % static_cast<int>(sizeof...(I)))...);
+}
+// Adds the upper half of `2 kHalf` lanes to the lower, and so on down to one.
+template <int kHalf, class Real>
+UNROLLED_INLINE Real fold_lanes(Vec<Real> v) {
+  if constexpr (kHalf == 0) {
+    return v[0];
+  } else {
+    return fold_lanes<kHalf / 2, Real>(v + rotate_lanes<kHalf>(v, LaneIndices<Real>{}));
+  }
+}
+
 }  // namespace detail
+
+// Lanes are added in a fixed tree, so that a sum never depends on anything but its terms.
+template <class Real>
+UNROLLED_INLINE Real sum_lanes(Vec<Real> v) {
+  return detail::fold_lanes<static_cast<int>(kWidth<Real>) / 2, Real>(v);
+}
 
 // Of the 2 W values a, b in memory order: those at even places, those at odd places.
 template <class Real>
