@@ -81,47 +81,71 @@ void normalize_backward(int64_t n, const Real* grad_y, const Real* x, Real mean,
        [=](Vec<Real> g, Vec<Real> v) { return scale * (g - mean_grad - (v - mean) * slope); });
 }
 
-// Sums of term(row, column, count) down every column.
-template <class Real, class Term>
-UNROLLED_INLINE void sum_columns(int64_t rows, int64_t n, double* sums, Term term) {
-  for (int64_t i = 0; i < n; i += kWidth<Real>) {
-    const int64_t count = n - i < kWidth<Real> ? n - i : kWidth<Real>;
-    for (int64_t lane = 0; lane < count; ++lane) sums[i + lane] = 0;
-    for (int64_t begin = 0; begin < rows; begin += kRowBlock) {
-      const int64_t end = begin + kRowBlock < rows ? begin + kRowBlock : rows;
-      Vec<Real> block = {};
-      for (int64_t row = begin; row < end; ++row) block += term(row, i, count);
-      for (int64_t lane = 0; lane < count; ++lane) sums[i + lane] += static_cast<double>(block[lane]);
+// kTogether vectors of columns, or the `count` columns of one: their sums down the rows, sums (kSums, n).
+template <class Real, int kSums, int kTogether, class Term>
+UNROLLED_INLINE void sum_column_block(int64_t rows, int64_t n, int64_t i, int64_t count, double* sums,
+                                      Term term) {
+  constexpr int64_t W = kWidth<Real>;
+  for (int64_t begin = 0; begin < rows; begin += kRowBlock) {
+    const int64_t end = begin + kRowBlock < rows ? begin + kRowBlock : rows;
+    Vec<Real> block[kTogether][kSums] = {};
+    for (int64_t row = begin; row < end; ++row) {
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < kTogether; ++k) {
+        Vec<Real> terms[kSums];
+        term(row, i + k * W, count, terms);
+        for (int which = 0; which < kSums; ++which) block[k][which] += terms[which];
+      }
+    }
+    for (int which = 0; which < kSums; ++which) {
+      for (int64_t k = 0; k < kTogether; ++k) {
+        double* to = sums + which * n + i + k * W;
+        for (int64_t lane = 0; lane < count; ++lane) {
+          to[lane] = (begin == 0 ? 0 : to[lane]) + static_cast<double>(block[k][which][lane]);
+        }
+      }
     }
   }
 }
 
+// Sums of term(row, column, count, terms) down every column: kSums of them, each (n).
+template <class Real, int kSums, class Term>
+UNROLLED_INLINE void sum_columns(int64_t rows, int64_t n, double* sums, Term term) {
+  constexpr int64_t W = kWidth<Real>, kTogether = 4;
+  int64_t i = 0;
+  if (rows == 0) {
+    for (; i < kSums * n; ++i) sums[i] = 0;
+    return;
+  }
+  for (; i + kTogether * W <= n; i += kTogether * W) {
+    sum_column_block<Real, kSums, kTogether>(rows, n, i, W, sums, term);
+  }
+  for (; i + W <= n; i += W) sum_column_block<Real, kSums, 1>(rows, n, i, W, sums, term);
+  if (i < n) sum_column_block<Real, kSums, 1>(rows, n, i, n - i, sums, term);
+}
+
 template <class Real>
 void column_sums(int64_t rows, int64_t stride, int64_t n, const Real* x, double* sums) {
-  sum_columns<Real>(rows, n, sums, [=](int64_t row, int64_t i, int64_t count) {
-    return load_or_zero(x + row * stride + i, count);
+  sum_columns<Real, 1>(rows, n, sums, [=](int64_t row, int64_t i, int64_t count, Vec<Real>* terms) {
+    terms[0] = load_or_zero(x + row * stride + i, count);
   });
 }
 
 template <class Real>
 void column_deviation_sums(int64_t rows, int64_t stride, int64_t n, const Real* x, const Real* center,
                            double* sums) {
-  const auto deviation = [=](int64_t row, int64_t i, int64_t count) {
-    return load_or_zero(x + row * stride + i, count) - load_or_zero(center + i, count);
-  };
-  sum_columns<Real>(rows, n, sums, deviation);
-  sum_columns<Real>(rows, n, sums + n, [=](int64_t row, int64_t i, int64_t count) {
-    const Vec<Real> d = deviation(row, i, count);
-    return d * d;
+  sum_columns<Real, 2>(rows, n, sums, [=](int64_t row, int64_t i, int64_t count, Vec<Real>* terms) {
+    terms[0] = load_or_zero(x + row * stride + i, count) - load_or_zero(center + i, count);
+    terms[1] = terms[0] * terms[0];
   });
 }
 
 template <class Real>
-void column_products(int64_t rows, int64_t stride, int64_t n, const Real* grad_y, const Real* x,
-                     const Real* mean, double* sums) {
-  sum_columns<Real>(rows, n, sums, [=](int64_t row, int64_t i, int64_t count) {
-    const Vec<Real> d = load_or_zero(x + row * stride + i, count) - load_or_zero(mean + i, count);
-    return load_or_zero(grad_y + row * stride + i, count) * d;
+void column_gradient_sums(int64_t rows, int64_t stride, int64_t n, const Real* grad_y, const Real* x,
+                          const Real* mean, double* sums) {
+  sum_columns<Real, 2>(rows, n, sums, [=](int64_t row, int64_t i, int64_t count, Vec<Real>* terms) {
+    terms[0] = load_or_zero(grad_y + row * stride + i, count);
+    terms[1] = terms[0] * (load_or_zero(x + row * stride + i, count) - load_or_zero(mean + i, count));
   });
 }
 
@@ -190,7 +214,7 @@ NormKernels<Real> norm_kernels() {
           normalize_backward<Real>,
           column_sums<Real>,
           column_deviation_sums<Real>,
-          column_products<Real>,
+          column_gradient_sums<Real>,
           normalize_columns<Real>,
           normalize_columns_backward<Real>,
           normalize_row<Real>,

@@ -26,9 +26,9 @@ struct NormKernels {
   // sums (2, n)
   void (*column_deviation_sums)(int64_t rows, int64_t stride, int64_t n, const Real* x, const Real* center,
                                 double* sums);
-  // sum of grad_y (x - mean)
-  void (*column_products)(int64_t rows, int64_t stride, int64_t n, const Real* grad_y, const Real* x,
-                          const Real* mean, double* sums);
+  // sums (2, n): of grad_y and of grad_y (x - mean)
+  void (*column_gradient_sums)(int64_t rows, int64_t stride, int64_t n, const Real* grad_y, const Real* x,
+                               const Real* mean, double* sums);
   void (*normalize_columns)(int64_t rows, int64_t stride, int64_t n, const Real* x, const Real* mean,
                             const Real* scale, const Real* shift, Real* y);
   void (*normalize_columns_backward)(int64_t rows, int64_t stride, int64_t n, const Real* grad_y,

@@ -4,6 +4,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #ifndef UNROLLED_LEVEL
 #error "kernels are compiled once per ISA level: UNROLLED_LEVEL must name it"
 #endif
@@ -53,6 +57,18 @@ UNROLLED_INLINE Vec<Real> broadcast(Real x) {
   return x - Vec<Real>{};  // x - 0 is x for every x, -0 too
 }
 
+namespace detail {
+
+// All ones in the first `count` lanes.
+template <class Real>
+UNROLLED_INLINE IntVec<Real> first_lanes(int64_t count) {
+  IntVec<Real> lane;
+  for (int64_t i = 0; i < kWidth<Real>; ++i) lane[i] = static_cast<decltype(lane[0] + 0)>(i);
+  return lane < static_cast<decltype(lane[0] + 0)>(count);
+}
+
+}  // namespace detail
+
 // The first `count` lanes from memory, `fill` in the others.
 template <class Real>
 UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) {
@@ -66,20 +82,50 @@ UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
   for (int64_t i = 0; i < count; ++i) p[i] = v[i];
 }
 
+// Rows shorter than a vector are nothing but such ends: with masks they cost as much as whole vectors.
+#if defined(__AVX512F__)
+template <>
+UNROLLED_INLINE Vec<float> load_partial(const float* p, int64_t count, float fill) {
+  return (Vec<float>)_mm512_mask_loadu_ps((__m512)broadcast<float>(fill),
+                                          static_cast<__mmask16>((1u << count) - 1), p);
+}
+template <>
+UNROLLED_INLINE Vec<double> load_partial(const double* p, int64_t count, double fill) {
+  return (Vec<double>)_mm512_mask_loadu_pd((__m512d)broadcast<double>(fill),
+                                           static_cast<__mmask8>((1u << count) - 1), p);
+}
+template <>
+UNROLLED_INLINE void store_partial(float* p, int64_t count, Vec<float> v) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), (__m512)v);
+}
+template <>
+UNROLLED_INLINE void store_partial(double* p, int64_t count, Vec<double> v) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), (__m512d)v);
+}
+#elif defined(__AVX2__)
+template <>
+UNROLLED_INLINE Vec<float> load_partial(const float* p, int64_t count, float fill) {
+  const IntVec<float> first = detail::first_lanes<float>(count);
+  return first ? (Vec<float>)_mm256_maskload_ps(p, (__m256i)first) : broadcast<float>(fill);
+}
+template <>
+UNROLLED_INLINE Vec<double> load_partial(const double* p, int64_t count, double fill) {
+  const IntVec<double> first = detail::first_lanes<double>(count);
+  return first ? (Vec<double>)_mm256_maskload_pd(p, (__m256i)first) : broadcast<double>(fill);
+}
+template <>
+UNROLLED_INLINE void store_partial(float* p, int64_t count, Vec<float> v) {
+  _mm256_maskstore_ps(p, (__m256i)detail::first_lanes<float>(count), (__m256)v);
+}
+template <>
+UNROLLED_INLINE void store_partial(double* p, int64_t count, Vec<double> v) {
+  _mm256_maskstore_pd(p, (__m256i)detail::first_lanes<double>(count), (__m256d)v);
+}
+#endif
+
 template <class V>
 UNROLLED_INLINE V max(V a, V b) {
   return a > b ? a : b;
-}
-
-// Lanes are added in a fixed tree, so that a sum never depends on anything but its terms.
-template <class Real>
-UNROLLED_INLINE Real sum_lanes(Vec<Real> v) {
-  Real lanes[kWidth<Real>];
-  std::memcpy(lanes, &v, sizeof v);
-  for (int64_t half = kWidth<Real> / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
 }
 
 template <class Real>
@@ -116,7 +162,27 @@ UNROLLED_INLINE V zip_lanes(V a, V b, Indices<I...>) {
   return __builtin_shufflevector(a, b, ((kFirst + I) / 2 + (I % 2 == 0 ? 0 : W))...);
 }
 
+template <int kBy, class V, int... I>
+UNROLLED_INLINE V rotate_lanes(V v, Indices<I...>) {
+  return __builtin_shufflevector(v, v, ((I + kBy) % static_cast<int>(sizeof...(I)))...);
+}
+// Adds the upper half of `2 kHalf` lanes to the lower, and so on down to one.
+template <int kHalf, class Real>
+UNROLLED_INLINE Real fold_lanes(Vec<Real> v) {
+  if constexpr (kHalf == 0) {
+    return v[0];
+  } else {
+    return fold_lanes<kHalf / 2, Real>(v + rotate_lanes<kHalf>(v, LaneIndices<Real>{}));
+  }
+}
+
 }  // namespace detail
+
+// Lanes are added in a fixed tree, so that a sum never depends on anything but its terms.
+template <class Real>
+UNROLLED_INLINE Real sum_lanes(Vec<Real> v) {
+  return detail::fold_lanes<static_cast<int>(kWidth<Real>) / 2, Real>(v);
+}
 
 // Of the 2 W values a, b in memory order: those at even places, those at odd places.
 template <class Real>

@@ -12,7 +12,7 @@ namespace {
 
 // Runs of a channel shorter than this are worked on across channels instead, a column for each of their
 // places.
-constexpr int64_t kShortestRun = 16;
+constexpr int64_t kShortestRun = 64;
 // Columns of one task.
 constexpr int64_t kColumns = 256;
 // Elements whose mean and deviations are taken together: they stay in the nearest cache.
@@ -215,8 +215,8 @@ void batch_norm_backward(const BatchNormShape& s, bool training, const Real* gra
     return for_column_blocks<Real>(s, [&](ColumnBlock<Real>& block) {
       const int64_t stride = s.C * s.inner, at = block.first;
       for (int64_t c = block.begin; c < block.end; ++c) block.fill(0, c, mean[c]);
-      kernel.column_sums(s.N, stride, block.count, grad_y + at, block.totals(0));
-      kernel.column_products(s.N, stride, block.count, grad_y + at, x + at, block.values(0), block.totals(1));
+      kernel.column_gradient_sums(s.N, stride, block.count, grad_y + at, x + at, block.values(0),
+                                  block.totals(0));
       for (int64_t c = block.begin; c < block.end; ++c) {
         const AffineBackward<Real> map = finish(c, block.total(0, c), block.total(1, c));
         block.fill(1, c, map.scale);
