@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <cstring>
+#ifdef __SSE4_2__
+#include <immintrin.h>
+#endif
 
 #ifndef UNROLLED_LEVEL
 #error "kernels are compiled once per ISA level: UNROLLED_LEVEL must name it"
@@ -19,12 +22,14 @@ template <>
 struct Lanes<float> {
   typedef float type __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
   typedef int32_t integer __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
+  typedef uint8_t bytes __attribute__((vector_size(UNROLLED_VECTOR_BYTES / 4)));
 };
 
 template <>
 struct Lanes<double> {
   typedef double type __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
   typedef int64_t integer __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
+  typedef uint8_t bytes __attribute__((vector_size(UNROLLED_VECTOR_BYTES / 8)));
 };
 
 template <class Real>
@@ -32,6 +37,9 @@ using Vec = typename Lanes<Real>::type;
 // Comparisons give an integer vector: all ones where true.
 template <class Real>
 using IntVec = typename Lanes<Real>::integer;
+// As many bytes as there are lanes.
+template <class Real>
+using ByteVec = typename Lanes<Real>::bytes;
 
 template <class Real>
 inline constexpr int64_t kWidth = UNROLLED_VECTOR_BYTES / static_cast<int64_t>(sizeof(Real));
@@ -53,11 +61,116 @@ UNROLLED_INLINE Vec<Real> broadcast(Real x) {
   return x - Vec<Real>{};  // x - 0 is x for every x, -0 too
 }
 
-// The first `count` lanes from memory, `fill` in the others.
+// The lanes first <= i < last from p[i], `fill` in the others, whose memory is not touched. Bounds outside
+// 0 .. kWidth mean the nearest that is inside.
 template <class Real>
-UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) {
+UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill);
+// p[i] = v[i] for i < count.
+template <class Real>
+UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v);
+template <class Real>
+UNROLLED_INLINE bool has_nan(Vec<Real> v);
+
+namespace detail {
+
+template <class Real>
+UNROLLED_INLINE int64_t clamp_lane(int64_t i) {
+  return i < 0 ? 0 : i > kWidth<Real> ? kWidth<Real> : i;
+}
+
+}  // namespace detail
+
+#if defined(__AVX512F__) && UNROLLED_VECTOR_BYTES == 64
+
+namespace detail {
+
+template <class Real>
+UNROLLED_INLINE unsigned lanes_below(int64_t i) {
+  return (1U << clamp_lane<Real>(i)) - 1;
+}
+
+}  // namespace detail
+
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
+  const unsigned lanes = detail::lanes_below<Real>(last) & ~detail::lanes_below<Real>(first);
+  if constexpr (sizeof(Real) == 4) {
+    return _mm512_mask_loadu_ps(broadcast<Real>(fill), static_cast<__mmask16>(lanes), p);
+  } else {
+    return _mm512_mask_loadu_pd(broadcast<Real>(fill), static_cast<__mmask8>(lanes), p);
+  }
+}
+
+template <class Real>
+UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
+  const unsigned lanes = detail::lanes_below<Real>(count);
+  if constexpr (sizeof(Real) == 4) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>(lanes), v);
+  } else {
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>(lanes), v);
+  }
+}
+
+template <class Real>
+UNROLLED_INLINE bool has_nan(Vec<Real> v) {
+  if constexpr (sizeof(Real) == 4) {
+    return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0;
+  } else {
+    return _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q) != 0;
+  }
+}
+
+#elif defined(__AVX2__) && UNROLLED_VECTOR_BYTES == 32
+
+namespace detail {
+
+// All ones in the lanes first <= i < last.
+template <class Real>
+UNROLLED_INLINE __m256i lanes_between(int64_t first, int64_t last) {
+  IntVec<Real> lane;
+  for (int i = 0; i < kWidth<Real>; ++i) lane[i] = i;
+  const int from = static_cast<int>(clamp_lane<Real>(first)), to = static_cast<int>(clamp_lane<Real>(last));
+  return reinterpret_cast<__m256i>((lane >= from) & (lane < to));
+}
+
+}  // namespace detail
+
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
+  const __m256i lanes = detail::lanes_between<Real>(first, last);
+  if constexpr (sizeof(Real) == 4) {
+    return reinterpret_cast<IntVec<Real>>(lanes) ? Vec<Real>(_mm256_maskload_ps(p, lanes)) : broadcast(fill);
+  } else {
+    return reinterpret_cast<IntVec<Real>>(lanes) ? Vec<Real>(_mm256_maskload_pd(p, lanes)) : broadcast(fill);
+  }
+}
+
+template <class Real>
+UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
+  const __m256i lanes = detail::lanes_between<Real>(0, count);
+  if constexpr (sizeof(Real) == 4) {
+    _mm256_maskstore_ps(p, lanes, v);
+  } else {
+    _mm256_maskstore_pd(p, lanes, v);
+  }
+}
+
+template <class Real>
+UNROLLED_INLINE bool has_nan(Vec<Real> v) {
+  if constexpr (sizeof(Real) == 4) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0;
+  } else {
+    return _mm256_movemask_pd(_mm256_cmp_pd(v, v, _CMP_UNORD_Q)) != 0;
+  }
+}
+
+#else
+
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
   Vec<Real> v = broadcast<Real>(fill);
-  for (int64_t i = 0; i < count; ++i) v[i] = p[i];
+  const int64_t end = detail::clamp_lane<Real>(last);
+  for (int64_t i = detail::clamp_lane<Real>(first); i < end; ++i) v[i] = p[i];
   return v;
 }
 
@@ -65,6 +178,57 @@ template <class Real>
 UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
   for (int64_t i = 0; i < count; ++i) p[i] = v[i];
 }
+
+template <class Real>
+UNROLLED_INLINE bool has_nan(Vec<Real> v) {
+  const IntVec<Real> nan = v != v;
+  int64_t halves[sizeof nan / sizeof(int64_t)], any = 0;
+  std::memcpy(halves, &nan, sizeof nan);
+  for (const int64_t half : halves) any |= half;
+  return any != 0;
+}
+
+#endif
+
+// The first `count` lanes from memory, `fill` in the others.
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) {
+  return load_between(p, 0, count, fill);
+}
+
+// p[i] = v[i] for i < count.
+template <class Real>
+UNROLLED_INLINE void store_bytes(uint8_t* p, int64_t count, ByteVec<Real> v) {
+#if defined(__AVX512BW__) && UNROLLED_VECTOR_BYTES == 64
+  if constexpr (sizeof v == 16) {
+    _mm_mask_storeu_epi8(p, static_cast<__mmask16>(detail::lanes_below<Real>(count)), reinterpret_cast<__m128i>(v));
+    return;
+  }
+#endif
+  static_assert(sizeof v <= 16);
+  uint64_t bits[2] = {};
+  std::memcpy(bits, &v, sizeof v);
+  uint64_t rest = bits[0];
+  if (count & 8) {
+    std::memcpy(p, &rest, 8);
+    p += 8;
+    rest = bits[1];
+  }
+  if (count & 4) {
+    std::memcpy(p, &rest, 4);
+    p += 4;
+    rest >>= 32;
+  }
+  if (count & 2) {
+    std::memcpy(p, &rest, 2);
+    p += 2;
+    rest >>= 16;
+  }
+  if (count & 1) *p = static_cast<uint8_t>(rest);
+}
+
+// Starts to bring the cache line of an address that will be read soon; any address may be given.
+UNROLLED_INLINE void prefetch(uintptr_t address) { __builtin_prefetch(reinterpret_cast<const void*>(address)); }
 
 template <class V>
 UNROLLED_INLINE V max(V a, V b) {

@@ -8,6 +8,8 @@ template <class Real>
 ConvKernels<Real> conv_kernels();
 CtcKernels ctc_kernels();
 template <class Real>
+DepthwiseKernels<Real> depthwise_kernels();
+template <class Real>
 LstmKernels<Real> lstm_kernels();
 template <class Real>
 MatmulKernels<Real> matmul_kernels();
@@ -22,7 +24,7 @@ SoftmaxKernels<Real> softmax_kernels();
 
 template <class Real>
 Kernels<Real> kernels() {
-  return {activation_kernels<Real>(), conv_kernels<Real>(),   ctc_kernels(),
+  return {activation_kernels<Real>(), conv_kernels<Real>(),   ctc_kernels(), depthwise_kernels<Real>(),
           lstm_kernels<Real>(),       matmul_kernels<Real>(), norm_kernels<Real>(),
           optim_kernels<Real>(),      pool_kernels<Real>(),   softmax_kernels<Real>()};
 }

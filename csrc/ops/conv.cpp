@@ -4,6 +4,7 @@
 
 #include "dispatch.h"
 #include "memory.h"
+#include "ops/conv_depthwise.h"
 #include "ops/conv_direct.h"
 #include "parallel.h"
 
@@ -46,6 +47,10 @@ void sum_bias(const Conv2dShape& s, const Real* grad_y, Real* grad_bias) {
 // Nothing to sum: no taps, no images, no pixels.
 bool is_empty(const Conv2dShape& s) { return s.N == 0 || s.C == 0 || s.K == 0 || s.pixels() == 0; }
 
+bool takes_depthwise(const Conv2dShape& s) {
+  return s.algorithm == ConvAlgorithm::automatic && conv2d_depthwise_fits(s);
+}
+
 template <class Real>
 void fill_with_bias(const Conv2dShape& s, const Epilogue<Real>& epilogue, Real* y) {
   for (int64_t i = 0; i < s.N * s.K; ++i) {
@@ -65,6 +70,7 @@ template <class Real>
 void conv2d(const Conv2dShape& s, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,
             Real* y) {
   if (is_empty(s)) return fill_with_bias(s, epilogue, y);
+  if (takes_depthwise(s)) return conv2d_depthwise(s, x, weight, epilogue, y);
   for_each_group(s, [&](const Group& g) {
     const Epilogue<Real> own = {epilogue.bias ? epilogue.bias + g.channel : nullptr, epilogue.relu};
     conv2d_direct(g.shape, x + g.x, weight + g.weight, own, y + g.y);
@@ -77,6 +83,7 @@ void conv2d_backward_input(const Conv2dShape& s, const Real* grad_y, const Real*
     std::fill_n(grad_x, s.N * s.C * s.H * s.W, Real(0));
     return;
   }
+  if (takes_depthwise(s)) return conv2d_depthwise_backward_input(s, grad_y, weight, grad_x);
   for_each_group(s, [&](const Group& g) {
     conv2d_direct_backward_input(g.shape, grad_y + g.y, weight + g.weight, grad_x + g.x);
   });
@@ -85,6 +92,9 @@ void conv2d_backward_input(const Conv2dShape& s, const Real* grad_y, const Real*
 template <class Real>
 void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real* x, Real* grad_weight,
                             Real* grad_bias) {
+  if (!is_empty(s) && takes_depthwise(s)) {
+    return conv2d_depthwise_backward_weight(s, grad_y, x, grad_weight, grad_bias);
+  }
   if (grad_bias) sum_bias(s, grad_y, grad_bias);
   if (is_empty(s)) {
     std::fill_n(grad_weight, s.K * (s.C / s.groups) * s.kernel(), Real(0));
