@@ -12,7 +12,7 @@ namespace unrolled {
 namespace {
 
 constexpr int64_t kMaxStride = 4;
-constexpr int64_t kBandBytes = 24 << 10;    // of padded rows, which stay in the L1 cache
+constexpr int64_t kBandBytes = 8 << 10;     // of padded rows, but at least one block
 constexpr int64_t kTallBlock = 7;           // rows of most register blocks
 constexpr int64_t kTaskElements = 1 << 14;  // of the planes of one task
 constexpr int64_t kWeightTasks = 32;        // of the weight gradient: channels first, then slices of the batch
@@ -30,6 +30,19 @@ struct Axis {
   int64_t used() const { return std::clamp<int64_t>(reach(outputs) - zeros(), 0, size - skipped()); }
 };
 
+// Starts to bring rows into the cache that blocks of seven of them will go through side by side: the processor's
+// own prefetching loses its way there. Short rows lie together as one.
+template <class Real>
+inline __attribute__((always_inline)) void prefetch_rows(int64_t rows, int64_t columns, const Real* from) {
+  constexpr int64_t kLine = 64, kLongRow = 256, kMost = 1 << 13;
+  if (columns * static_cast<int64_t>(sizeof(Real)) < kLongRow) return;
+  const auto first = reinterpret_cast<uintptr_t>(from);
+  const int64_t bytes = std::min(rows * columns * static_cast<int64_t>(sizeof(Real)), kMost);
+  for (int64_t i = 0; i < bytes; i += kLine) {
+    __builtin_prefetch(reinterpret_cast<const void*>(first + static_cast<uintptr_t>(i)), 0, 2);
+  }
+}
+
 // A correlation of planes, one band of their rows after the other.
 struct Pass {
   Axis rows, columns;
@@ -45,8 +58,9 @@ struct Pass {
     // Where columns are split, a run may end in a whole vector of zeros.
     const int64_t spare = c.stride > 1 ? kDepthwiseLanes : 1;
     plane.phase = round_up(plane.lead + c.reach(c.outputs) / c.stride + spare, kDepthwiseLanes);
+    const int64_t most = std::max<int64_t>(1, r.outputs);
     const int64_t fit = kBandBytes / element_size / plane.row_pitch() - r.reach(1);
-    rows_at_once = std::clamp<int64_t>(fit / r.stride + 1, 1, std::max<int64_t>(1, r.outputs));
+    rows_at_once = std::clamp<int64_t>(fit / r.stride + 1, std::min(kTallBlock, most), most);
     plane.whole = rows_at_once >= r.outputs;
     if (!plane.whole && rows_at_once > kTallBlock) rows_at_once -= rows_at_once % kTallBlock;
   }
@@ -147,11 +161,14 @@ void conv2d_depthwise(const Conv2dShape& s, const Real* x, const Real* weight, c
     const int64_t m = multiplier(s);
     for (int64_t c = begin; c < end; ++c) {
       pass.for_each_band([&](int64_t i, int64_t rows) {
-        pass.fill_band(i, rows, x + n * s.x_step + c * s.H * s.W, band);
+        const Real* plane = x + n * s.x_step + c * s.H * s.W;
+        pass.fill_band(i, rows, plane, band);
         for (int64_t k = c * m; k < (c + 1) * m; ++k) {
           const DepthwiseEnds<Real> ends = {epilogue.bias ? epilogue.bias[k] : Real(0), false, epilogue.relu};
-          kernels<Real>().depthwise.correlate(window, taps.data() + k * s.kernel(), ends, rows, s.OW, band.data(),
-                                              y + n * s.y_step + k * s.pixels() + i * s.OW, s.OW);
+          Real* to = y + n * s.y_step + k * s.pixels() + i * s.OW;
+          prefetch_rows(rows, s.OW, to + rows * s.OW);
+          kernels<Real>().depthwise.correlate(window, taps.data() + k * s.kernel(), ends, rows, s.OW,
+                                              band.data(), to, s.OW);
         }
       });
     }
@@ -250,9 +267,8 @@ template <class Real>
 void correlate_phases(const Conv2dShape& s, const Pass& pass, const std::vector<Phase<Real>>& phases, int64_t c,
                       const Real* grad_y, Buffer<Real>& band, Buffer<Real>& split, Real* grad_x) {
   const int64_t m = multiplier(s), columns = pass.columns.outputs, step = pass.rows_at_once * columns;
-  const int64_t row_phases = s.stride_h * pass.rows_at_once;
-  (void)row_phases;
   pass.for_each_band([&](int64_t i, int64_t count) {
+    prefetch_rows(count * s.stride_h, s.W, grad_x + (i + count) * s.stride_h * s.W);
     for (int64_t j = 0; j < m; ++j) {
       pass.fill_band(i, count, grad_y + (c * m + j) * s.pixels(), band);
       for (int64_t a = 0; a < s.stride_h; ++a) {
@@ -309,10 +325,12 @@ void correlate_images(const Conv2dShape& s, const Pass& pass, const DepthwiseWin
   for (int64_t n = n0; n < n1; ++n) {
     for (int64_t c = c0; c < c1; ++c) {
       pass.for_each_band([&](int64_t i, int64_t rows) {
-        pass.fill_band(i, rows, x + n * s.x_step + c * s.H * s.W, band);
+        const Real* plane = x + n * s.x_step + c * s.H * s.W;
+        pass.fill_band(i, rows, plane, band);
         for (int64_t k = c * m; k < (c + 1) * m; ++k) {
-          kernel.correlate_taps(window, rows, s.OW, grad_y + n * s.y_step + k * s.pixels() + i * s.OW, s.OW,
-                                band.data(), sums + (k - c0 * m) * size);
+          const Real* from = grad_y + n * s.y_step + k * s.pixels() + i * s.OW;
+          prefetch_rows(rows, s.OW, from + rows * s.OW);
+          kernel.correlate_taps(window, rows, s.OW, from, s.OW, band.data(), sums + (k - c0 * m) * size);
         }
       });
     }
