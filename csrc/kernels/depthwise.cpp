@@ -14,15 +14,6 @@ constexpr int kVectors = 1;
 constexpr int kTall = 7, kLow = 3;  // 7 divides the sizes of most networks: 7, 14, 28, 56, 112, 224
 constexpr int kWide = 4;            // vectors of a block of one row
 
-// The compiler may otherwise load a value again for each of its uses.
-template <class V>
-UNROLLED_INLINE V in_register(V v) {
-#ifdef __x86_64__
-  asm("" : "+v"(v));
-#endif
-  return v;
-}
-
 template <class Real>
 UNROLLED_INLINE void clear(int64_t n, Real* to) {
   for (int64_t i = 0; i < n; ++i) to[i] = 0;
@@ -108,7 +99,7 @@ UNROLLED_INLINE void add_products(const DepthwiseWindow& w, int64_t pitch, const
       for (int i = 0; i < (rows - 1) * stride + R; ++i) {
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) {
-          const Vec<Real> x = in_register(load(column + i * pitch + v * W));
+          const Vec<Real> x = keep(load(column + i * pitch + v * W));
 #pragma GCC unroll 8
           for (int r = 0; r < R; ++r) {
             if (i >= r && (i - r) % stride == 0 && (i - r) / stride < rows)
@@ -299,7 +290,7 @@ UNROLLED_INLINE void correlate_taps_block(const DepthwiseWindow& w, const Place<
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) {
           const Real* p = column + i * place.band_pitch + v * W;
-          const Vec<Real> x = in_register(partial && v + 1 == vectors ? load_lanes<Real, partial>(p, count) : load(p));
+          const Vec<Real> x = keep(partial && v + 1 == vectors ? load_lanes<Real, partial>(p, count) : load(p));
 #pragma GCC unroll 8
           for (int r = 0; r < R; ++r) {
             if (i >= r && (i - r) % stride == 0 && (i - r) / stride < rows)

@@ -22,14 +22,12 @@ template <>
 struct Lanes<float> {
   typedef float type __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
   typedef int32_t integer __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-  typedef uint8_t bytes __attribute__((vector_size(UNROLLED_VECTOR_BYTES / 4)));
 };
 
 template <>
 struct Lanes<double> {
   typedef double type __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
   typedef int64_t integer __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-  typedef uint8_t bytes __attribute__((vector_size(UNROLLED_VECTOR_BYTES / 8)));
 };
 
 template <class Real>
@@ -37,9 +35,6 @@ using Vec = typename Lanes<Real>::type;
 // Comparisons give an integer vector: all ones where true.
 template <class Real>
 using IntVec = typename Lanes<Real>::integer;
-// As many bytes as there are lanes.
-template <class Real>
-using ByteVec = typename Lanes<Real>::bytes;
 
 template <class Real>
 inline constexpr int64_t kWidth = UNROLLED_VECTOR_BYTES / static_cast<int64_t>(sizeof(Real));
@@ -79,6 +74,15 @@ UNROLLED_INLINE int64_t clamp_lane(int64_t i) {
 }
 
 }  // namespace detail
+
+// All ones in the lanes first <= i < last.
+template <class Real>
+UNROLLED_INLINE IntVec<Real> lanes_between(int64_t first, int64_t last) {
+  IntVec<Real> lane;
+  for (int i = 0; i < kWidth<Real>; ++i) lane[i] = i;
+  return (lane >= static_cast<int>(detail::clamp_lane<Real>(first))) &
+         (lane < static_cast<int>(detail::clamp_lane<Real>(last)));
+}
 
 #if defined(__AVX512F__) && UNROLLED_VECTOR_BYTES == 64
 
@@ -122,32 +126,20 @@ UNROLLED_INLINE bool has_nan(Vec<Real> v) {
 
 #elif defined(__AVX2__) && UNROLLED_VECTOR_BYTES == 32
 
-namespace detail {
-
-// All ones in the lanes first <= i < last.
-template <class Real>
-UNROLLED_INLINE __m256i lanes_between(int64_t first, int64_t last) {
-  IntVec<Real> lane;
-  for (int i = 0; i < kWidth<Real>; ++i) lane[i] = i;
-  const int from = static_cast<int>(clamp_lane<Real>(first)), to = static_cast<int>(clamp_lane<Real>(last));
-  return reinterpret_cast<__m256i>((lane >= from) & (lane < to));
-}
-
-}  // namespace detail
-
 template <class Real>
 UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
-  const __m256i lanes = detail::lanes_between<Real>(first, last);
+  const IntVec<Real> lanes = lanes_between<Real>(first, last);
+  const auto mask = reinterpret_cast<__m256i>(lanes);
   if constexpr (sizeof(Real) == 4) {
-    return reinterpret_cast<IntVec<Real>>(lanes) ? Vec<Real>(_mm256_maskload_ps(p, lanes)) : broadcast(fill);
+    return lanes ? Vec<Real>(_mm256_maskload_ps(p, mask)) : broadcast(fill);
   } else {
-    return reinterpret_cast<IntVec<Real>>(lanes) ? Vec<Real>(_mm256_maskload_pd(p, lanes)) : broadcast(fill);
+    return lanes ? Vec<Real>(_mm256_maskload_pd(p, mask)) : broadcast(fill);
   }
 }
 
 template <class Real>
 UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
-  const __m256i lanes = detail::lanes_between<Real>(0, count);
+  const auto lanes = reinterpret_cast<__m256i>(lanes_between<Real>(0, count));
   if constexpr (sizeof(Real) == 4) {
     _mm256_maskstore_ps(p, lanes, v);
   } else {
@@ -196,35 +188,13 @@ UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) 
   return load_between(p, 0, count, fill);
 }
 
-// p[i] = v[i] for i < count.
-template <class Real>
-UNROLLED_INLINE void store_bytes(uint8_t* p, int64_t count, ByteVec<Real> v) {
-#if defined(__AVX512BW__) && UNROLLED_VECTOR_BYTES == 64
-  if constexpr (sizeof v == 16) {
-    _mm_mask_storeu_epi8(p, static_cast<__mmask16>(detail::lanes_below<Real>(count)), reinterpret_cast<__m128i>(v));
-    return;
-  }
+// `v` in a register: the compiler may otherwise read it from memory again for every use.
+template <class V>
+UNROLLED_INLINE V keep(V v) {
+#ifdef __SSE4_2__
+  asm("" : "+v"(v));
 #endif
-  static_assert(sizeof v <= 16);
-  uint64_t bits[2] = {};
-  std::memcpy(bits, &v, sizeof v);
-  uint64_t rest = bits[0];
-  if (count & 8) {
-    std::memcpy(p, &rest, 8);
-    p += 8;
-    rest = bits[1];
-  }
-  if (count & 4) {
-    std::memcpy(p, &rest, 4);
-    p += 4;
-    rest >>= 32;
-  }
-  if (count & 2) {
-    std::memcpy(p, &rest, 2);
-    p += 2;
-    rest >>= 16;
-  }
-  if (count & 1) *p = static_cast<uint8_t>(rest);
+  return v;
 }
 
 // Starts to bring the cache line of an address that will be read soon; any address may be given.
@@ -266,13 +236,17 @@ struct MakeIndices<0, I...> {
 template <class Real>
 using LaneIndices = typename MakeIndices<static_cast<int>(kWidth<Real>)>::type;
 
-template <class V, int... I>
-UNROLLED_INLINE V even_lanes(V a, V b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I)...);
-}
-template <class V, int... I>
-UNROLLED_INLINE V odd_lanes(V a, V b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I + 1)...);
+// Every other lane of a, b, from kFirst on. AVX2 crosses its halves only within one vector: there the lanes
+// are picked within the halves, and `sorted` puts the quarters in order.
+template <int kFirst, class V, int... I>
+UNROLLED_INLINE V alternate_lanes(V a, V b, Indices<I...>) {
+  constexpr int W = sizeof...(I);
+  if constexpr (W == 8 && UNROLLED_VECTOR_BYTES == 32) {
+    return __builtin_shufflevector(a, b, kFirst, kFirst + 2, kFirst + 8, kFirst + 10, kFirst + 4, kFirst + 6,
+                                   kFirst + 12, kFirst + 14);
+  } else {
+    return __builtin_shufflevector(a, b, (2 * I + kFirst)...);
+  }
 }
 template <int kFirst, class V, int... I>
 UNROLLED_INLINE V zip_lanes(V a, V b, Indices<I...>) {
@@ -282,14 +256,34 @@ UNROLLED_INLINE V zip_lanes(V a, V b, Indices<I...>) {
 
 }  // namespace detail
 
+// Of the 2 W values a, b in memory order: those at even places, those at odd places, both in one order that
+// is quick to make and that `sorted` turns into that of memory.
+template <class Real>
+UNROLLED_INLINE Vec<Real> even_unsorted(Vec<Real> a, Vec<Real> b) {
+  return detail::alternate_lanes<0>(a, b, detail::LaneIndices<Real>{});
+}
+template <class Real>
+UNROLLED_INLINE Vec<Real> odd_unsorted(Vec<Real> a, Vec<Real> b) {
+  return detail::alternate_lanes<1>(a, b, detail::LaneIndices<Real>{});
+}
+template <class V>
+UNROLLED_INLINE V sorted(V v) {
+  constexpr int W = sizeof v / sizeof v[0];
+  if constexpr (W == 8 && UNROLLED_VECTOR_BYTES == 32) {
+    return __builtin_shufflevector(v, v, 0, 1, 4, 5, 2, 3, 6, 7);
+  } else {
+    return v;
+  }
+}
+
 // Of the 2 W values a, b in memory order: those at even places, those at odd places.
 template <class Real>
 UNROLLED_INLINE Vec<Real> even(Vec<Real> a, Vec<Real> b) {
-  return detail::even_lanes(a, b, detail::LaneIndices<Real>{});
+  return sorted(even_unsorted<Real>(a, b));
 }
 template <class Real>
 UNROLLED_INLINE Vec<Real> odd(Vec<Real> a, Vec<Real> b) {
-  return detail::odd_lanes(a, b, detail::LaneIndices<Real>{});
+  return sorted(odd_unsorted<Real>(a, b));
 }
 
 // The transpose of W rows: column i of what row(0) .. row(W - 1) give goes to to[i * stride]. Each round of

@@ -6,6 +6,8 @@ template <class Real>
 ActivationKernels<Real> activation_kernels();
 template <class Real>
 ConvKernels<Real> conv_kernels();
+template <class Real>
+ThinKernels<Real> thin_kernels();
 CtcKernels ctc_kernels();
 template <class Real>
 DepthwiseKernels<Real> depthwise_kernels();
@@ -24,7 +26,7 @@ SoftmaxKernels<Real> softmax_kernels();
 
 template <class Real>
 Kernels<Real> kernels() {
-  return {activation_kernels<Real>(), conv_kernels<Real>(),   ctc_kernels(), depthwise_kernels<Real>(),
+  return {activation_kernels<Real>(), conv_kernels<Real>(),   thin_kernels<Real>(), ctc_kernels(), depthwise_kernels<Real>(),
           lstm_kernels<Real>(),       matmul_kernels<Real>(), norm_kernels<Real>(),
           optim_kernels<Real>(),      pool_kernels<Real>(),   softmax_kernels<Real>()};
 }

@@ -3,6 +3,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/conv.h"
+#include "kernels/conv_thin.h"
 #include "kernels/ctc.h"
 #include "kernels/depthwise.h"
 #include "kernels/lstm.h"
@@ -18,6 +19,7 @@ template <class Real>
 struct Kernels {
   ActivationKernels<Real> activation;
   ConvKernels<Real> conv;
+  ThinKernels<Real> thin;
   CtcKernels ctc;
   DepthwiseKernels<Real> depthwise;
   LstmKernels<Real> lstm;

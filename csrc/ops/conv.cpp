@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "ops/conv_depthwise.h"
 #include "ops/conv_direct.h"
+#include "ops/conv_thin.h"
 #include "parallel.h"
 
 namespace unrolled {
@@ -51,6 +52,10 @@ bool takes_depthwise(const Conv2dShape& s) {
   return s.algorithm == ConvAlgorithm::automatic && conv2d_depthwise_fits(s);
 }
 
+bool takes_thin(const Conv2dShape& s) {
+  return s.algorithm == ConvAlgorithm::automatic && conv2d_thin_fits(s);
+}
+
 template <class Real>
 void fill_with_bias(const Conv2dShape& s, const Epilogue<Real>& epilogue, Real* y) {
   for (int64_t i = 0; i < s.N * s.K; ++i) {
@@ -71,6 +76,7 @@ void conv2d(const Conv2dShape& s, const Real* x, const Real* weight, const Epilo
             Real* y) {
   if (is_empty(s)) return fill_with_bias(s, epilogue, y);
   if (takes_depthwise(s)) return conv2d_depthwise(s, x, weight, epilogue, y);
+  if (takes_thin(s)) return conv2d_thin(s, x, weight, epilogue, y);
   for_each_group(s, [&](const Group& g) {
     const Epilogue<Real> own = {epilogue.bias ? epilogue.bias + g.channel : nullptr, epilogue.relu};
     conv2d_direct(g.shape, x + g.x, weight + g.weight, own, y + g.y);
@@ -84,6 +90,7 @@ void conv2d_backward_input(const Conv2dShape& s, const Real* grad_y, const Real*
     return;
   }
   if (takes_depthwise(s)) return conv2d_depthwise_backward_input(s, grad_y, weight, grad_x);
+  if (takes_thin(s)) return conv2d_thin_backward_input(s, grad_y, weight, grad_x);
   for_each_group(s, [&](const Group& g) {
     conv2d_direct_backward_input(g.shape, grad_y + g.y, weight + g.weight, grad_x + g.x);
   });
@@ -94,6 +101,9 @@ void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real
                             Real* grad_bias) {
   if (!is_empty(s) && takes_depthwise(s)) {
     return conv2d_depthwise_backward_weight(s, grad_y, x, grad_weight, grad_bias);
+  }
+  if (!is_empty(s) && takes_thin(s)) {
+    return conv2d_thin_backward_weight(s, grad_y, x, grad_weight, grad_bias);
   }
   if (grad_bias) sum_bias(s, grad_y, grad_bias);
   if (is_empty(s)) {
