@@ -3,8 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
-
-#if defined(__AVX2__)
+#ifdef __SSE4_2__
 #include <immintrin.h>
 #endif
 
@@ -57,23 +56,113 @@ UNROLLED_INLINE Vec<Real> broadcast(Real x) {
   return x - Vec<Real>{};  // x - 0 is x for every x, -0 too
 }
 
+// The lanes first <= i < last from p[i], `fill` in the others, whose memory is not touched. Bounds outside
+// 0 .. kWidth mean the nearest that is inside.
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill);
+// p[i] = v[i] for i < count.
+template <class Real>
+UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v);
+template <class Real>
+UNROLLED_INLINE bool has_nan(Vec<Real> v);
+
 namespace detail {
 
-// All ones in the first `count` lanes.
 template <class Real>
-UNROLLED_INLINE IntVec<Real> first_lanes(int64_t count) {
-  IntVec<Real> lane;
-  for (int64_t i = 0; i < kWidth<Real>; ++i) lane[i] = static_cast<decltype(lane[0] + 0)>(i);
-  return lane < static_cast<decltype(lane[0] + 0)>(count);
+UNROLLED_INLINE int64_t clamp_lane(int64_t i) {
+  return i < 0 ? 0 : i > kWidth<Real> ? kWidth<Real> : i;
 }
 
 }  // namespace detail
 
-// The first `count` lanes from memory, `fill` in the others.
+// All ones in the lanes first <= i < last.
 template <class Real>
-UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) {
+UNROLLED_INLINE IntVec<Real> lanes_between(int64_t first, int64_t last) {
+  IntVec<Real> lane;
+  for (int i = 0; i < kWidth<Real>; ++i) lane[i] = i;
+  return (lane >= static_cast<int>(detail::clamp_lane<Real>(first))) &
+         (lane < static_cast<int>(detail::clamp_lane<Real>(last)));
+}
+
+#if defined(__AVX512F__) && UNROLLED_VECTOR_BYTES == 64
+
+namespace detail {
+
+template <class Real>
+UNROLLED_INLINE unsigned lanes_below(int64_t i) {
+  return (1U << clamp_lane<Real>(i)) - 1;
+}
+
+}  // namespace detail
+
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
+  const unsigned lanes = detail::lanes_below<Real>(last) & ~detail::lanes_below<Real>(first);
+  if constexpr (sizeof(Real) == 4) {
+    return _mm512_mask_loadu_ps(broadcast<Real>(fill), static_cast<__mmask16>(lanes), p);
+  } else {
+    return _mm512_mask_loadu_pd(broadcast<Real>(fill), static_cast<__mmask8>(lanes), p);
+  }
+}
+
+template <class Real>
+UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
+  const unsigned lanes = detail::lanes_below<Real>(count);
+  if constexpr (sizeof(Real) == 4) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>(lanes), v);
+  } else {
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>(lanes), v);
+  }
+}
+
+template <class Real>
+UNROLLED_INLINE bool has_nan(Vec<Real> v) {
+  if constexpr (sizeof(Real) == 4) {
+    return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0;
+  } else {
+    return _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q) != 0;
+  }
+}
+
+#elif defined(__AVX2__) && UNROLLED_VECTOR_BYTES == 32
+
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
+  const IntVec<Real> lanes = lanes_between<Real>(first, last);
+  const auto mask = reinterpret_cast<__m256i>(lanes);
+  if constexpr (sizeof(Real) == 4) {
+    return lanes ? Vec<Real>(_mm256_maskload_ps(p, mask)) : broadcast(fill);
+  } else {
+    return lanes ? Vec<Real>(_mm256_maskload_pd(p, mask)) : broadcast(fill);
+  }
+}
+
+template <class Real>
+UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
+  const auto lanes = reinterpret_cast<__m256i>(lanes_between<Real>(0, count));
+  if constexpr (sizeof(Real) == 4) {
+    _mm256_maskstore_ps(p, lanes, v);
+  } else {
+    _mm256_maskstore_pd(p, lanes, v);
+  }
+}
+
+template <class Real>
+UNROLLED_INLINE bool has_nan(Vec<Real> v) {
+  if constexpr (sizeof(Real) == 4) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0;
+  } else {
+    return _mm256_movemask_pd(_mm256_cmp_pd(v, v, _CMP_UNORD_Q)) != 0;
+  }
+}
+
+#else
+
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
   Vec<Real> v = broadcast<Real>(fill);
-  for (int64_t i = 0; i < count; ++i) v[i] = p[i];
+  const int64_t end = detail::clamp_lane<Real>(last);
+  for (int64_t i = detail::clamp_lane<Real>(first); i < end; ++i) v[i] = p[i];
   return v;
 }
 
@@ -82,46 +171,36 @@ UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
   for (int64_t i = 0; i < count; ++i) p[i] = v[i];
 }
 
-// Rows shorter than a vector are nothing but such ends: with masks they cost as much as whole vectors.
-#if defined(__AVX512F__)
-template <>
-UNROLLED_INLINE Vec<float> load_partial(const float* p, int64_t count, float fill) {
-  return (Vec<float>)_mm512_mask_loadu_ps((__m512)broadcast<float>(fill),
-                                          static_cast<__mmask16>((1u << count) - 1), p);
+template <class Real>
+UNROLLED_INLINE bool has_nan(Vec<Real> v) {
+  const IntVec<Real> nan = v != v;
+  int64_t halves[sizeof nan / sizeof(int64_t)], any = 0;
+  std::memcpy(halves, &nan, sizeof nan);
+  for (const int64_t half : halves) any |= half;
+  return any != 0;
 }
-template <>
-UNROLLED_INLINE Vec<double> load_partial(const double* p, int64_t count, double fill) {
-  return (Vec<double>)_mm512_mask_loadu_pd((__m512d)broadcast<double>(fill),
-                                           static_cast<__mmask8>((1u << count) - 1), p);
-}
-template <>
-UNROLLED_INLINE void store_partial(float* p, int64_t count, Vec<float> v) {
-  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), (__m512)v);
-}
-template <>
-UNROLLED_INLINE void store_partial(double* p, int64_t count, Vec<double> v) {
-  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), (__m512d)v);
-}
-#elif defined(__AVX2__)
-template <>
-UNROLLED_INLINE Vec<float> load_partial(const float* p, int64_t count, float fill) {
-  const IntVec<float> first = detail::first_lanes<float>(count);
-  return first ? (Vec<float>)_mm256_maskload_ps(p, (__m256i)first) : broadcast<float>(fill);
-}
-template <>
-UNROLLED_INLINE Vec<double> load_partial(const double* p, int64_t count, double fill) {
-  const IntVec<double> first = detail::first_lanes<double>(count);
-  return first ? (Vec<double>)_mm256_maskload_pd(p, (__m256i)first) : broadcast<double>(fill);
-}
-template <>
-UNROLLED_INLINE void store_partial(float* p, int64_t count, Vec<float> v) {
-  _mm256_maskstore_ps(p, (__m256i)detail::first_lanes<float>(count), (__m256)v);
-}
-template <>
-UNROLLED_INLINE void store_partial(double* p, int64_t count, Vec<double> v) {
-  _mm256_maskstore_pd(p, (__m256i)detail::first_lanes<double>(count), (__m256d)v);
-}
+
 #endif
+
+// The first `count` lanes from memory, `fill` in the others.
+template <class Real>
+UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) {
+  return load_between(p, 0, count, fill);
+}
+
+// `v` in a register: the compiler may otherwise read it from memory again for every use.
+template <class V>
+UNROLLED_INLINE V keep(V v) {
+#ifdef __SSE4_2__
+  asm("" : "+v"(v));
+#endif
+  return v;
+}
+
+// Starts to bring the cache line of an address that will be read soon; any address may be given.
+UNROLLED_INLINE void prefetch(uintptr_t address) {
+  __builtin_prefetch(reinterpret_cast<const void*>(address));
+}
 
 template <class V>
 UNROLLED_INLINE V max(V a, V b) {
@@ -148,13 +227,17 @@ struct MakeIndices<0, I...> {
 template <class Real>
 using LaneIndices = typename MakeIndices<static_cast<int>(kWidth<Real>)>::type;
 
-template <class V, int... I>
-UNROLLED_INLINE V even_lanes(V a, V b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I)...);
-}
-template <class V, int... I>
-UNROLLED_INLINE V odd_lanes(V a, V b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I + 1)...);
+// Every other lane of a, b, from kFirst on. AVX2 crosses its halves only within one vector: there the lanes
+// are picked within the halves, and `sorted` puts the quarters in order.
+template <int kFirst, class V, int... I>
+UNROLLED_INLINE V alternate_lanes(V a, V b, Indices<I...>) {
+  constexpr int W = sizeof...(I);
+  if constexpr (W == 8 && UNROLLED_VECTOR_BYTES == 32) {
+    return __builtin_shufflevector(a, b, kFirst, kFirst + 2, kFirst + 8, kFirst + 10, kFirst + 4, kFirst + 6,
+                                   kFirst + 12, kFirst + 14);
+  } else {
+    return __builtin_shufflevector(a, b, (2 * I + kFirst)...);
+  }
 }
 template <int kFirst, class V, int... I>
 UNROLLED_INLINE V zip_lanes(V a, V b, Indices<I...>) {
@@ -184,14 +267,34 @@ UNROLLED_INLINE Real sum_lanes(Vec<Real> v) {
   return detail::fold_lanes<static_cast<int>(kWidth<Real>) / 2, Real>(v);
 }
 
+// Of the 2 W values a, b in memory order: those at even places, those at odd places, both in one order that
+// is quick to make and that `sorted` turns into that of memory.
+template <class Real>
+UNROLLED_INLINE Vec<Real> even_unsorted(Vec<Real> a, Vec<Real> b) {
+  return detail::alternate_lanes<0>(a, b, detail::LaneIndices<Real>{});
+}
+template <class Real>
+UNROLLED_INLINE Vec<Real> odd_unsorted(Vec<Real> a, Vec<Real> b) {
+  return detail::alternate_lanes<1>(a, b, detail::LaneIndices<Real>{});
+}
+template <class V>
+UNROLLED_INLINE V sorted(V v) {
+  constexpr int W = sizeof v / sizeof v[0];
+  if constexpr (W == 8 && UNROLLED_VECTOR_BYTES == 32) {
+    return __builtin_shufflevector(v, v, 0, 1, 4, 5, 2, 3, 6, 7);
+  } else {
+    return v;
+  }
+}
+
 // Of the 2 W values a, b in memory order: those at even places, those at odd places.
 template <class Real>
 UNROLLED_INLINE Vec<Real> even(Vec<Real> a, Vec<Real> b) {
-  return detail::even_lanes(a, b, detail::LaneIndices<Real>{});
+  return sorted(even_unsorted<Real>(a, b));
 }
 template <class Real>
 UNROLLED_INLINE Vec<Real> odd(Vec<Real> a, Vec<Real> b) {
-  return detail::odd_lanes(a, b, detail::LaneIndices<Real>{});
+  return sorted(odd_unsorted<Real>(a, b));
 }
 
 // The transpose of W rows: column i of what row(0) .. row(W - 1) give goes to to[i * stride]. Each round of

@@ -6,7 +6,11 @@ template <class Real>
 ActivationKernels<Real> activation_kernels();
 template <class Real>
 ConvKernels<Real> conv_kernels();
+template <class Real>
+ThinKernels<Real> thin_kernels();
 CtcKernels ctc_kernels();
+template <class Real>
+DepthwiseKernels<Real> depthwise_kernels();
 template <class Real>
 LossKernels<Real> loss_kernels();
 template <class Real>
@@ -35,7 +39,9 @@ Kernels<Real> kernels() {
   return {
       .activation = activation_kernels<Real>(),
       .conv = conv_kernels<Real>(),
+      .thin = thin_kernels<Real>(),
       .ctc = ctc_kernels(),
+      .depthwise = depthwise_kernels<Real>(),
       .loss = loss_kernels<Real>(),
       .lstm = lstm_kernels<Real>(),
       .matmul = matmul_kernels<Real>(),

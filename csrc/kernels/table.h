@@ -3,7 +3,9 @@
 
 #include "kernels/activation.h"
 #include "kernels/conv.h"
+#include "kernels/conv_thin.h"
 #include "kernels/ctc.h"
+#include "kernels/depthwise.h"
 #include "kernels/loss.h"
 #include "kernels/lstm.h"
 #include "kernels/matmul.h"
@@ -20,7 +22,9 @@ template <class Real>
 struct Kernels {
   ActivationKernels<Real> activation;
   ConvKernels<Real> conv;
+  ThinKernels<Real> thin;
   CtcKernels ctc;
+  DepthwiseKernels<Real> depthwise;
   LossKernels<Real> loss;
   LstmKernels<Real> lstm;
   MatmulKernels<Real> matmul;

@@ -4,7 +4,9 @@
 
 #include "dispatch.h"
 #include "memory.h"
+#include "ops/conv_depthwise.h"
 #include "ops/conv_direct.h"
+#include "ops/conv_thin.h"
 #include "ops/conv_winograd.h"
 #include "parallel.h"
 
@@ -59,7 +61,7 @@ void fill_with_bias(const Conv2dShape& s, const Epilogue<Real>& epilogue, Real* 
 // Winograd's transforms pay from so many channels and outputs on.
 constexpr int64_t kWinogradChannels = 4, kWinogradPixels = 3;
 
-enum class Method { direct, winograd_f2, winograd_f4, winograd_line };
+enum class Method { direct, thin, winograd_f2, winograd_f4, winograd_line };
 
 bool is_plain(const Conv2dShape& s) {
   return s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
@@ -77,7 +79,9 @@ Method choose_method(const Conv2dShape& s) {
   const Method winograd = is_3x3(s) ? Method::winograd_f4 : Method::winograd_line;
   if (s.algorithm == ConvAlgorithm::winograd) return winograd;
   if (s.algorithm == ConvAlgorithm::winograd_f2) return Method::winograd_f2;
-  if (s.algorithm == ConvAlgorithm::direct || !winograd_fits(s)) return Method::direct;
+  if (s.algorithm == ConvAlgorithm::direct) return Method::direct;
+  if (conv2d_thin_fits(s)) return Method::thin;
+  if (!winograd_fits(s)) return Method::direct;
   if (sizeof(Real) > sizeof(float)) return Method::direct;  // who asks for float64 wants its digits
   const auto enough = [](int64_t size, int64_t other) {
     return size >= kWinogradPixels && other >= kWinogradPixels;
@@ -85,6 +89,10 @@ Method choose_method(const Conv2dShape& s) {
   const bool pays = s.C >= kWinogradChannels && s.K >= kWinogradChannels && enough(s.W, s.OW) &&
                     (winograd == Method::winograd_line || enough(s.H, s.OH));
   return pays ? winograd : Method::direct;
+}
+
+bool is_depthwise(const Conv2dShape& s) {
+  return s.algorithm == ConvAlgorithm::automatic && conv2d_depthwise_fits(s);
 }
 
 WinogradTile tile_of(Method method) {
@@ -102,10 +110,12 @@ template <class Real>
 void conv2d(const Conv2dShape& s, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,
             Real* y) {
   if (is_empty(s)) return fill_with_bias(s, epilogue, y);
+  if (is_depthwise(s)) return conv2d_depthwise(s, x, weight, epilogue, y);
   for_each_group(s, [&](const Group& g) {
     const Epilogue<Real> own = {epilogue.bias ? epilogue.bias + g.channel : nullptr, epilogue.relu};
     const Method method = choose_method<Real>(g.shape);
     if (method == Method::direct) return conv2d_direct(g.shape, x + g.x, weight + g.weight, own, y + g.y);
+    if (method == Method::thin) return conv2d_thin(g.shape, x + g.x, weight + g.weight, own, y + g.y);
     conv2d_winograd(g.shape, tile_of(method), x + g.x, weight + g.weight, own, y + g.y);
   });
 }
@@ -116,27 +126,37 @@ void conv2d_backward_input(const Conv2dShape& s, const Real* grad_y, const Real*
     std::fill_n(grad_x, s.N * s.C * s.H * s.W, Real(0));
     return;
   }
+  if (is_depthwise(s)) return conv2d_depthwise_backward_input(s, grad_y, weight, grad_x);
   for_each_group(s, [&](const Group& g) {
     const Method method = choose_method<Real>(g.shape);
-    if (method == Method::direct)
-      return conv2d_direct_backward_input(g.shape, grad_y + g.y, weight + g.weight, grad_x + g.x);
-    conv2d_winograd_backward_input(g.shape, tile_of(method), grad_y + g.y, weight + g.weight, grad_x + g.x);
+    const Real *grad = grad_y + g.y, *w = weight + g.weight;
+    if (method == Method::direct) return conv2d_direct_backward_input(g.shape, grad, w, grad_x + g.x);
+    if (method == Method::thin) return conv2d_thin_backward_input(g.shape, grad, w, grad_x + g.x);
+    conv2d_winograd_backward_input(g.shape, tile_of(method), grad, w, grad_x + g.x);
   });
 }
 
 template <class Real>
 void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real* x, Real* grad_weight,
                             Real* grad_bias) {
-  if (grad_bias) sum_bias(s, grad_y, grad_bias);
   if (is_empty(s)) {
     std::fill_n(grad_weight, s.K * (s.C / s.groups) * s.kernel(), Real(0));
+    if (grad_bias) sum_bias(s, grad_y, grad_bias);
     return;
   }
+  if (is_depthwise(s)) return conv2d_depthwise_backward_weight(s, grad_y, x, grad_weight, grad_bias);
+  const bool thin = choose_method<Real>(Group(s, 0).shape) == Method::thin;  // sums the bias by the way
+  if (grad_bias && !thin) sum_bias(s, grad_y, grad_bias);
   for_each_group(s, [&](const Group& g) {
     const Method method = choose_method<Real>(g.shape);
-    if (method == Method::direct)
-      return conv2d_direct_backward_weight(g.shape, grad_y + g.y, x + g.x, grad_weight + g.weight);
-    conv2d_winograd_backward_weight(g.shape, tile_of(method), grad_y + g.y, x + g.x, grad_weight + g.weight);
+    const Real *grad = grad_y + g.y, *from = x + g.x;
+    Real* to = grad_weight + g.weight;
+    if (method == Method::direct) return conv2d_direct_backward_weight(g.shape, grad, from, to);
+    if (method == Method::thin) {
+      return conv2d_thin_backward_weight(g.shape, grad, from, to,
+                                         grad_bias ? grad_bias + g.channel : nullptr);
+    }
+    conv2d_winograd_backward_weight(g.shape, tile_of(method), grad, from, to);
   });
 }
 
