@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unrolled.data.image_files import ImageError, check_file, load_line
+from unrolled.data.resize import resize_rows
 
 __all__ = [
     "MAX_WIDTH",
@@ -29,8 +30,6 @@ MAX_WIDTH = 32_768
 # Contrast below this share of full scale is not stretched to 1, or blank paper's grain would
 # become ink.
 _LEAST_CONTRAST = 16 / 255
-# Pixels that shrinking holds in double precision at a time: 32 MiB.
-_BLOCK = 1 << 22
 # Specks and dead pixels beyond these percentiles do not set the scale.
 _PERCENTILES = (0.1, 99.9)
 
@@ -86,7 +85,7 @@ def resize_line(image: ArrayLike, height: int) -> NDArray[Any]:
     width = resized_width(pixels.shape, height)
     if len(pixels) == height:
         return pixels
-    scaled = _resize_rows(_resize_rows(pixels, height).T, width).T
+    scaled = resize_rows(resize_rows(pixels, height).T, width).T
     if pixels.dtype.kind == "f":
         return np.ascontiguousarray(scaled, dtype=pixels.dtype)
     return np.ascontiguousarray(np.rint(scaled), dtype=pixels.dtype)
@@ -163,36 +162,3 @@ def _as_pixels(image: ArrayLike) -> NDArray[Any]:
     if pixels.dtype.kind == "f" and not (np.abs(pixels) < 1e30).all():
         raise ValueError("image has a pixel that is NaN, infinite or beyond 1e30; replace it")
     return pixels
-
-
-def _resize_rows(x: NDArray[Any], size: int) -> NDArray[Any]:
-    """Resize axis 0 to ``size``."""
-    rows = len(x)
-    if size == rows:
-        return x
-    return _shrink_rows(x, size) if size < rows else _enlarge_rows(x, size)
-
-
-def _shrink_rows(x: NDArray[Any], size: int) -> NDArray[np.float64]:
-    """Mean over the rows that each new row covers, rows on an edge by their share."""
-    rows, columns = x.shape
-    if x.size > _BLOCK and columns > 1:  # reduceat casts its whole input
-        half = columns // 2
-        return np.hstack([_shrink_rows(x[:, :half], size), _shrink_rows(x[:, half:], size)])
-    edges = np.arange(size + 1) * rows  # in units of 1/size of a row: exact
-    whole, share = edges // size, (edges % size / size)[:, None]
-    parts = np.add.reduceat(x, whole[:-1], axis=0, dtype=np.float64)
-    on_edge = share * x[np.minimum(whole, rows - 1)]
-    result: NDArray[np.float64] = (parts + on_edge[1:] - on_edge[:-1]) * (size / rows)
-    return result
-
-
-def _enlarge_rows(x: NDArray[Any], size: int) -> NDArray[np.float64]:
-    """Linear between the centres of rows, constant beyond the outer ones."""
-    rows = len(x)
-    place = np.clip((np.arange(size) + 0.5) * (rows / size) - 0.5, 0, rows - 1)
-    above = np.minimum(place.astype(np.int64), max(rows - 2, 0))
-    below = np.minimum(above + 1, rows - 1)
-    share = (place - above)[:, None]
-    result: NDArray[np.float64] = x[above] * (1 - share) + x[below] * share
-    return result
