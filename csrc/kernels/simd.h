@@ -205,4 +205,15 @@ UNROLLED_INLINE Vec<Real> load_or_zero(const Real* p, int64_t count) {
   return count == kWidth<Real> ? load(p) : load_partial(p, count, Real(0));
 }
 
+// The largest of n values; -inf for none.
+template <class Real>
+UNROLLED_INLINE Real largest(int64_t n, const Real* x) {
+  constexpr Real kLeast = -static_cast<Real>(__builtin_huge_val());
+  Vec<Real> best = broadcast<Real>(kLeast);
+  int64_t i = 0;
+  for (; i + kWidth<Real> <= n; i += kWidth<Real>) best = max(best, load(x + i));
+  if (i < n) best = max(best, load_partial(x + i, n - i, kLeast));
+  return max_lanes<Real>(best);
+}
+
 }  // namespace unrolled::UNROLLED_LEVEL

@@ -8,15 +8,6 @@ namespace {
 template <class Real>
 constexpr Real kInf = __builtin_huge_val();
 
-template <class Real>
-Real row_max(int64_t C, const Real* x) {
-  Vec<Real> best = broadcast<Real>(-kInf<Real>);
-  int64_t i = 0;
-  for (; i + kWidth<Real> <= C; i += kWidth<Real>) best = max(best, load(x + i));
-  if (i < C) best = max(best, load_partial(x + i, C - i, -kInf<Real>));
-  return max_lanes<Real>(best);
-}
-
 // Sum of exp(x - shift), in double.
 template <class Real>
 double sum_exp(int64_t C, const Real* x, Real shift) {
@@ -28,7 +19,7 @@ double sum_exp(int64_t C, const Real* x, Real shift) {
 
 template <class Real>
 void log_softmax_forward(int64_t C, const Real* x, Real* y) {
-  const Real top = row_max(C, x);
+  const Real top = largest(C, x);
   const double log_sum = log<double>(broadcast<double>(sum_exp(C, x, top)))[0];
   // The maximum goes first: x - (top + log_sum) would round the small log_sum away where scores are large.
   map(C, x, y, [=](Vec<Real> v) { return (v - top) - static_cast<Real>(log_sum); });
@@ -36,7 +27,7 @@ void log_softmax_forward(int64_t C, const Real* x, Real* y) {
 
 template <class Real>
 void softmax_forward(int64_t C, const Real* x, Real* y) {
-  const Real top = row_max(C, x);
+  const Real top = largest(C, x);
   const Real scale = static_cast<Real>(1 / sum_exp(C, x, top));
   map(C, x, y, [=](Vec<Real> v) { return exp<Real>(v - top) * scale; });
 }

@@ -8,6 +8,8 @@ template <class Real>
 ConvKernels<Real> conv_kernels();
 CtcKernels ctc_kernels();
 template <class Real>
+LossKernels<Real> loss_kernels();
+template <class Real>
 LstmKernels<Real> lstm_kernels();
 template <class Real>
 MatmulKernels<Real> matmul_kernels();
@@ -22,9 +24,9 @@ SoftmaxKernels<Real> softmax_kernels();
 
 template <class Real>
 Kernels<Real> kernels() {
-  return {activation_kernels<Real>(), conv_kernels<Real>(),   ctc_kernels(),
-          lstm_kernels<Real>(),       matmul_kernels<Real>(), norm_kernels<Real>(),
-          optim_kernels<Real>(),      pool_kernels<Real>(),   softmax_kernels<Real>()};
+  return {activation_kernels<Real>(), conv_kernels<Real>(),   ctc_kernels(),        loss_kernels<Real>(),
+          lstm_kernels<Real>(),       matmul_kernels<Real>(), norm_kernels<Real>(), optim_kernels<Real>(),
+          pool_kernels<Real>(),       softmax_kernels<Real>()};
 }
 template Kernels<float> kernels();
 template Kernels<double> kernels();

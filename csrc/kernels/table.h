@@ -4,6 +4,7 @@
 #include "kernels/activation.h"
 #include "kernels/conv.h"
 #include "kernels/ctc.h"
+#include "kernels/loss.h"
 #include "kernels/lstm.h"
 #include "kernels/matmul.h"
 #include "kernels/norm.h"
@@ -18,6 +19,7 @@ struct Kernels {
   ActivationKernels<Real> activation;
   ConvKernels<Real> conv;
   CtcKernels ctc;
+  LossKernels<Real> loss;
   LstmKernels<Real> lstm;
   MatmulKernels<Real> matmul;
   NormKernels<Real> norm;

@@ -13,7 +13,8 @@ RealArray = NDArray[Any]
 LARGEST_SIZE = 2**31 - 1
 
 
-def _as_numpy(value: Any, name: str) -> NDArray[Any]:
+def as_numpy(value: Any, name: str) -> NDArray[Any]:
+    """Return `value` as an array of whatever dtype it has."""
     if isinstance(value, np.ndarray):
         return value
     if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
@@ -41,7 +42,7 @@ def as_reals(**arrays: Any) -> list[Any]:
     TypeError
         An array is not of real numbers; the message names it.
     """
-    found = {name: _as_numpy(a, name) for name, a in arrays.items() if a is not None}
+    found = {name: as_numpy(a, name) for name, a in arrays.items() if a is not None}
     kinds = [real_dtype(array, name) for name, array in found.items()]
     dtype = np.result_type(*kinds) if kinds else np.dtype(np.float32)
     # ascontiguousarray would make a scalar one-dimensional; order="C" keeps it.
@@ -62,7 +63,7 @@ def as_indices(value: Any, name: str, ndim: int | None = None) -> NDArray[np.int
     TypeError, ValueError
         The array does not hold whole numbers, or has not `ndim` axes.
     """
-    array = _as_numpy(value, name)
+    array = as_numpy(value, name)
     if array.size == 0:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":

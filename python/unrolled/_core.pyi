@@ -47,6 +47,37 @@ def ctc_loss(
     logits: bool,
     grad_scale: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float64], _Array | None]: ...
+def cross_entropy(
+    x: _Array,
+    target: NDArray[np.int64],
+    weight: _Array | None,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: str,
+    with_grad: bool,
+) -> tuple[Any, _Array | None]: ...
+def cross_entropy_mixture(
+    x: _Array,
+    target: _Array,
+    weight: _Array | None,
+    label_smoothing: float,
+    reduction: str,
+    with_grad: bool,
+) -> tuple[Any, _Array | None]: ...
+def nll(
+    x: _Array,
+    target: NDArray[np.int64],
+    weight: _Array | None,
+    ignore_index: int,
+    reduction: str,
+    with_grad: bool,
+) -> tuple[Any, _Array | None]: ...
+def squared_error(
+    x: _Array, target: _Array, scale: float, keep_losses: bool, with_grad: bool
+) -> tuple[Any, _Array | None]: ...
+def divergence(
+    x: _Array, target: _Array, log_target: bool, scale: float, keep_losses: bool, with_grad: bool
+) -> tuple[Any, _Array | None]: ...
 def lstm(
     x: _Array,
     lengths: NDArray[np.int64],

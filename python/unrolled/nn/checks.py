@@ -33,3 +33,10 @@ def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
             f"{name} must be an integer of at least {least}, or two of them, not {value!r}"
         )
     return int(values[0]), int(values[1])
+
+
+def one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `known`, else raise ValueError."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+    return value

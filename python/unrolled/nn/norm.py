@@ -124,7 +124,80 @@ def batch_norm(
     return y
 
 
-class BatchNorm2d(Module):
+class _BatchNorm(Module):
+    """Parameters, buffers and forward pass of batch normalisation; `axes` names the input's forms.
+
+    PyTorch's rules: without `affine` there is no weight and bias; without `track_running_stats`
+    there are no running statistics and the batch's own are always used; with ``momentum=None`` the
+    running statistics are plain averages over all batches.
+    """
+
+    axes: tuple[str, ...]
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Array | None
+    running_var: Array | None
+    num_batches_tracked: Array | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
+        positive(num_features=num_features)
+        self.eps = eps
+        self.momentum = None if momentum is None else probability("momentum", momentum)
+        self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
+        self.running_mean = self.running_var = self.num_batches_tracked = None
+        if track_running_stats:
+            self.register_buffer("running_mean", np.zeros(num_features, np.float32))
+            self.register_buffer("running_var", np.ones(num_features, np.float32))
+            self.register_buffer("num_batches_tracked", np.array(0, np.int64))
+
+    def forward(self, x: Operand) -> Tensor:
+        """Normalise x, whose second axis is that of the channels."""
+        x = as_tensor(x, None if self.weight is None else self.weight.dtype)
+        if x.ndim not in [form.count(",") + 1 for form in self.axes]:
+            forms = ") or (".join(self.axes)
+            raise ValueError(f"x must have the axes ({forms}), got shape {x.shape}")
+        tracked = self.num_batches_tracked is not None
+        return batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not tracked,
+            self._next_momentum() if self.training and tracked else 0.0,
+            self.eps,
+        )
+
+    def _next_momentum(self) -> float:
+        """Count a batch, and return its weight in the running statistics."""
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked += 1
+        return 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+
+
+class BatchNorm1d(_BatchNorm):
+    """Give every feature mean 0 and variance 1 over the batch, then a learned scale and shift.
+
+    Parameters
+    ----------
+    num_features : int
+        Features or channels C.
+    eps, momentum, affine, track_running_stats
+        As for `BatchNorm2d`, and so are attributes and errors.
+    """
+
+    axes = ("N, C", "N, C, L")
+
+
+class BatchNorm2d(_BatchNorm):
     """Give every channel mean 0 and variance 1 over the batch, then a learned scale and shift.
 
     After ``eval()`` the running mean and variance of training take the place of the batch's.
@@ -135,14 +208,19 @@ class BatchNorm2d(Module):
         Channels C.
     eps : float
         Added to the variance.
-    momentum : float
-        Weight of the newest batch in the running mean and (unbiased) variance, in [0, 1].
+    momentum : float or None
+        Weight of the newest batch in the running mean and (unbiased) variance, in [0, 1]; None
+        for the average over all batches so far.
+    affine : bool
+        Whether there are `weight` and `bias`.
+    track_running_stats : bool
+        Without it there are no running statistics, and ``eval()`` changes nothing.
 
     Attributes
     ----------
-    weight, bias : Parameter (C)
-    running_mean, running_var : ndarray (C)
-    num_batches_tracked : ndarray ()
+    weight, bias : Parameter (C), or None
+    running_mean, running_var : ndarray (C), or None
+    num_batches_tracked : ndarray (), or None
 
     Raises
     ------
@@ -154,31 +232,4 @@ class BatchNorm2d(Module):
     Ioffe, Szegedy: Batch normalization (2015), algorithms 1 and 2.
     """
 
-    running_mean: Array
-    running_var: Array
-    num_batches_tracked: Array
-
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        positive(num_features=num_features)
-        self.eps = eps
-        self.momentum = probability("momentum", momentum)
-        self.weight = Parameter(np.ones(num_features, np.float32))
-        self.bias = Parameter(np.zeros(num_features, np.float32))
-        self.register_buffer("running_mean", np.zeros(num_features, np.float32))
-        self.register_buffer("running_var", np.ones(num_features, np.float32))
-        self.register_buffer("num_batches_tracked", np.array(0, np.int64))
-
-    def forward(self, x: Operand) -> Tensor:
-        """Normalise x (N, C, H, W)."""
-        if self.training:
-            self.num_batches_tracked += 1
-        return batch_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training,
-            self.momentum,
-            self.eps,
-        )
+    axes = ("N, C, H, W",)

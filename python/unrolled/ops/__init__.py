@@ -5,6 +5,6 @@ order, and returns new NumPy arrays: float64 where a float64 came in, else float
 cached between calls.
 """
 
-from unrolled.ops import activation, conv, lstm, matmul, norm, optim, pool, softmax
+from unrolled.ops import activation, conv, loss, lstm, matmul, norm, optim, pool, softmax
 
-__all__ = ["activation", "conv", "lstm", "matmul", "norm", "optim", "pool", "softmax"]
+__all__ = ["activation", "conv", "loss", "lstm", "matmul", "norm", "optim", "pool", "softmax"]

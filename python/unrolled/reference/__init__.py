@@ -6,6 +6,17 @@ the loops can be read beside a textbook, and that the kernels can be tested agai
 are never a run-time fallback.
 """
 
-from . import activation, conv, ctc, lstm, matmul, norm, optim, pool, softmax
+from . import activation, conv, ctc, loss, lstm, matmul, norm, optim, pool, softmax
 
-__all__ = ["activation", "conv", "ctc", "lstm", "matmul", "norm", "optim", "pool", "softmax"]
+__all__ = [
+    "activation",
+    "conv",
+    "ctc",
+    "loss",
+    "lstm",
+    "matmul",
+    "norm",
+    "optim",
+    "pool",
+    "softmax",
+]
