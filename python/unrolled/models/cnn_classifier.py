@@ -18,6 +18,7 @@ from unrolled.models.image_batch import as_labels, as_pixels, channel_statistics
 from unrolled.models.one_cycle import train_one_cycle
 from unrolled.models.prediction import Evaluation, Prediction, make_prediction
 from unrolled.nn.checks import pair, positive, probability
+from unrolled.nn.functional import cross_entropy
 
 if TYPE_CHECKING:
     from unrolled.autograd.tensor import Operand
@@ -189,7 +190,7 @@ class CNNClassifier(nn.Module):
         self.mean[...], self.std[...] = channel_statistics(train.images)
 
         def loss(model: CNNClassifier, batch: tuple[Any, Any]) -> Tensor:
-            return _cross_entropy(model(batch[0]), batch[1], label_smoothing)
+            return cross_entropy(model(batch[0]), batch[1], label_smoothing=label_smoothing)
 
         return train_one_cycle(
             self,
@@ -297,9 +298,3 @@ def _check_classes(classes: Sequence[str]) -> None:
     for position, name in enumerate(classes):
         if name in classes[:position]:
             raise ValueError(f"classes has {name!r} twice: name each class once")
-
-
-def _cross_entropy(scores: Tensor, labels: NDArray[np.int64], smoothing: float) -> Tensor:
-    log_probs = scores.log_softmax()
-    picked = log_probs[np.arange(len(labels)), labels].mean()
-    return -(picked * (1 - smoothing) + log_probs.mean() * smoothing)
