@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from unrolled.data import images
+from unrolled.data import images, resize
 from unrolled.data.images import ImageError, load_line, prepare_line, resize_line
 
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow (unrolled[images])")
@@ -71,7 +71,7 @@ def test_resize_keeps_the_dtype_and_rounds_integers():
 def test_large_images_are_shrunk_in_blocks(monkeypatch):
     x = np.random.default_rng(9).random((70, 333))
     expected = resize_line(x, 32)
-    monkeypatch.setattr(images, "_BLOCK", 1000)
+    monkeypatch.setattr(resize, "_BLOCK", 1000)
     assert (resize_line(x, 32) == expected).all()
 
 

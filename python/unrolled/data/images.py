@@ -70,6 +70,7 @@ def resize_line(image: ArrayLike, height: int) -> NDArray[Any]:
     -------
     array (height, W')
         Of the image's dtype, integers rounded; the image itself where it has that height.
+        Booleans, and integers of nothing but 0 and 1, become bytes of 0 and 255.
         Shrinking takes the mean over the area each new pixel covers, enlarging is bilinear.
 
     Raises
@@ -97,7 +98,9 @@ def prepare_line(image: ArrayLike, height: int) -> NDArray[np.float32]:
     Parameters
     ----------
     image
-        Array (H, W) of any real dtype and range: dark ink on light paper or the reverse.
+        Array (H, W) of any real dtype and range: dark ink on light paper or the reverse. Integers
+        of 8 and 16 bits reach from 0 to their type's largest, unless there are only 0 and 1;
+        wider ones and floats to the largest there is.
     height
         Rows of the result.
 
@@ -118,7 +121,7 @@ def prepare_line(image: ArrayLike, height: int) -> NDArray[np.float32]:
     ``prepare_line(resize_line(image, h), h)`` equals ``prepare_line(image, h)`` bit for bit, so a
     data set may be kept at its training height.
     """
-    resized = resize_line(image, height)
+    resized = _spread(resize_line(image, height))  # shrinking may have left nothing but 0 and 1
     pixels = resized.astype(np.float64)
     full_scale = _full_scale(resized)
     if full_scale == 0:
@@ -141,9 +144,20 @@ def _paper_share(light: NDArray[np.bool_]) -> float:
 
 
 def _full_scale(pixels: NDArray[Any]) -> float:
-    if pixels.dtype.kind in "iu":
+    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2:
         return float(np.iinfo(pixels.dtype).max)
-    return float(np.abs(pixels).max())
+    return float(np.abs(pixels.astype(np.float64)).max())
+
+
+def _spread(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Bring masks, booleans or integers of 0 and 1, to bytes of 0 and 255.
+
+    A byte promises 255, so that a mask would else read as blank paper.
+    """
+    kind = pixels.dtype.kind
+    if kind == "b" or (kind in "iu" and pixels.min() >= 0 and pixels.max() <= 1):
+        return (pixels != 0) * np.full((), 255, np.uint8)
+    return pixels
 
 
 def _as_pixels(image: ArrayLike) -> NDArray[Any]:
@@ -157,8 +171,6 @@ def _as_pixels(image: ArrayLike) -> NDArray[Any]:
         )
     if pixels.size == 0:
         raise ValueError(f"image has shape {pixels.shape}; it needs at least one pixel")
-    if pixels.dtype.kind == "b":
-        return pixels * np.full((), 255, np.uint8)
     if pixels.dtype.kind == "f" and not (np.abs(pixels) < 1e30).all():
         raise ValueError("image has a pixel that is NaN, infinite or beyond 1e30; replace it")
-    return pixels
+    return _spread(pixels)
