@@ -181,7 +181,7 @@ def test_evaluation_as_text(trained, unseen, tmp_path, capsys):
 def test_worst_lines_come_first():
     from types import SimpleNamespace
 
-    from unrolled.cli.evaluate import measure
+    from unrolled.cli.evaluate_lines import measure
     from unrolled.data.lines import LineSet
 
     texts = ["abc", "abcd", "ab", "abc"]

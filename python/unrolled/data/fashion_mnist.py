@@ -54,17 +54,17 @@ def find_folder(data: str | os.PathLike[str] | None = None) -> Path:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "no such folder"
         raise DataError([f"{folder}: {what}; to get Fashion-MNIST, {HOW_TO_GET}"])
-    missing = [
-        f"{prefix}-{part}"
-        for prefix in _PREFIXES.values()
-        for part in _PARTS
-        if _find(folder, prefix, part) is None
-    ]
+    missing = _missing(folder)
     if missing:
         raise DataError(
             [f"{folder}: lacks {', '.join(missing)} (or with .gz); to get them, {HOW_TO_GET}"]
         )
     return folder
+
+
+def is_folder(data: str | os.PathLike[str]) -> bool:
+    """Whether a folder has the four files."""
+    return Path(data).is_dir() and not _missing(Path(data))
 
 
 def load_fashion_mnist(
@@ -100,6 +100,15 @@ def load_fashion_mnist(
     images, labels = read_idx(paths[0]), read_idx(paths[1])
     _check(paths[0], images, paths[1], labels)
     return images.astype(np.uint8, copy=False), labels.astype(np.uint8, copy=False)
+
+
+def _missing(folder: Path) -> list[str]:
+    return [
+        f"{prefix}-{part}"
+        for prefix in _PREFIXES.values()
+        for part in _PARTS
+        if _find(folder, prefix, part) is None
+    ]
 
 
 def _find(folder: Path, prefix: str, part: str) -> Path | None:
