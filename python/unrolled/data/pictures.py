@@ -16,7 +16,7 @@ Size = tuple[int, int]
 Bytes = NDArray[np.uint8]
 
 _LEAST_SIGNAL = 26  # of 255: what differs less from the ground is ground
-_LEAST_SHARE = 0.01  # of a row: fewer pixels are specks
+_LEAST_PIXELS, _LEAST_SHARE = 2, 0.01  # of a row: fewer are specks
 
 
 def prepare_picture(
@@ -161,8 +161,10 @@ def _without_ground(pixels: Bytes, ground: float) -> Bytes:
 def _cut_out(pixels: Bytes) -> Bytes:
     """Leave out rows and columns at the border that have nothing but specks."""
     is_signal = pixels.max(axis=2) >= _LEAST_SIGNAL
-    rows = np.flatnonzero(is_signal.mean(axis=1) >= _LEAST_SHARE)
-    columns = np.flatnonzero(is_signal.mean(axis=0) >= _LEAST_SHARE)
+    rows, columns = (
+        np.flatnonzero(is_signal.sum(axis=axis) >= max(_LEAST_PIXELS, _LEAST_SHARE * size))
+        for axis, size in ((1, pixels.shape[1]), (0, pixels.shape[0]))
+    )
     if not (len(rows) and len(columns)):
         return pixels
     return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
