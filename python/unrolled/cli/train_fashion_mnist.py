@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
     epochs = args.epochs or (QUICK_EPOCHS if args.quick else EPOCHS)
     random.manual_seed(args.seed)
     model = CNNClassifier(train.classes, train.images.shape[2:], stages=STAGES, dark_ground=True)
-    _introduce(model, train, valid, test, epochs)
     begin(out, _settings(args, epochs, train, valid), args.resume)
+    _introduce(model, train, valid, test, epochs)
     history = fit(
         model,
         train,

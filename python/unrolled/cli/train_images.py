@@ -64,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
     model = _make(args, train)
     if args.epochs is None:
         args.epochs = _enough_epochs(len(train), args.batch_size)
-    _introduce(args, model, train, valid)
     begin(out, _settings(args, train, valid), args.resume)
+    _introduce(args, model, train, valid)
     history = fit(
         model,
         train,

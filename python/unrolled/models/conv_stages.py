@@ -17,7 +17,7 @@ def stages_for(image_size: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
     Examples
     --------
     >>> stages_for((28, 28))
-    ((16, 32), (48, 48), (64, 48))
+    ((16, 32), (48, 48), (64, 64))
     """
     filters = ((16, 32), (48, 48), (64, 64), (96, 96), (128, 128))
     count = 1
