@@ -192,6 +192,25 @@ def same(a, b):
     return all(np.array_equal(a[name], b[name]) for name in a)
 
 
+def test_the_seed_decides_the_order_of_the_images():
+    states = []
+    for seed in (0, 0, 1):
+        model = make()
+        model.fit(*bars(40), **{**OPTIONS, "epochs": 1, "seed": seed})
+        states.append(model.state_dict())
+    assert same(states[0], states[1]) and not same(states[0], states[2])
+
+
+def test_the_loss_of_the_history_has_smoothed_labels():
+    model, (images, labels) = make(), bars(20)
+    options = {**OPTIONS, "epochs": 1, "label_smoothing": 0.5, "valid": (images, labels)}
+    (row,) = model.fit(images, labels, **options).rows
+    expected = cross_entropy(model(images), labels, label_smoothing=0.5).item()
+    assert row["valid_loss"] == pytest.approx(expected, rel=1e-6)
+    sharp = cross_entropy(model(images), labels).item()
+    assert sharp != pytest.approx(expected, rel=1e-2)
+
+
 def test_another_number_of_epochs_is_refused_when_resuming(tmp_path):
     """The learning rate falls over the epochs: with more, every step would have had another."""
     train(tmp_path, epochs=2)
