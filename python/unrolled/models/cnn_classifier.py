@@ -122,7 +122,7 @@ class CNNClassifier(nn.Module):
         labels: ArrayLike,
         *,
         valid: tuple[Images, ArrayLike] | None = None,
-        epochs: int = 15,
+        epochs: int = 12,
         batch_size: int = 64,
         learning_rate: float = 4e-3,
         weight_decay: float = 0.05,
