@@ -20,7 +20,8 @@ EPOCHS, BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING = 12, 128, 6e-3
 SHIFT = 2  # pixels
 HELD_OUT = 5_000  # of the training images, to validate with
 
-QUICK_EPOCHS, QUICK_IMAGES, QUICK_HELD_OUT, QUICK_TEST = 3, 6_000, 1_000, 2_000
+QUICK_EPOCHS, QUICK_BATCH_SIZE = 3, 32
+QUICK_IMAGES, QUICK_HELD_OUT, QUICK_TEST = 6_000, 1_000, 2_000
 
 _DESCRIPTION = """\
 Train a small convolutional network on Fashion-MNIST: 60,000 pictures of clothes in ten classes,
@@ -65,10 +66,11 @@ def run(args: argparse.Namespace) -> int:
     run_settings.check_output(out, args.resume)
     train, valid, test = _load(args)
     epochs = args.epochs or (QUICK_EPOCHS if args.quick else EPOCHS)
+    batch_size = QUICK_BATCH_SIZE if args.quick else BATCH_SIZE
     random.manual_seed(args.seed)
     model = CNNClassifier(train.classes, train.images.shape[2:], stages=STAGES, dark_ground=True)
     begin(out, _settings(args, epochs, train, valid), args.resume)
-    _introduce(model, train, valid, test, epochs)
+    _introduce(model, train, valid, test, f"{epochs} epoch(s) in batches of {batch_size}")
     history = fit(
         model,
         train,
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         args,
         remedy="another --seed",
         epochs=epochs,
-        batch_size=BATCH_SIZE,
+        batch_size=batch_size,
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         label_smoothing=LABEL_SMOOTHING,
@@ -136,7 +138,7 @@ def _settings(
 
 
 def _introduce(
-    model: CNNClassifier, train: ImageSet, valid: ImageSet, test: ImageSet, epochs: int
+    model: CNNClassifier, train: ImageSet, valid: ImageSet, test: ImageSet, plan: str
 ) -> None:
     from unrolled.cli.image_training import describe
 
@@ -145,7 +147,7 @@ def _introduce(
             ("images", f"{len(train):,} to train on, {len(valid):,} to validate with"),
             ("test", f"{len(test):,} others, looked at once, at the end"),
             ("network", describe(model)),
-            ("training", f"{epochs} epoch(s) in batches of {BATCH_SIZE}; shifted and mirrored"),
+            ("training", f"{plan}; shifted and mirrored"),
         ]
     )
 
