@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from command_line import digest, plain_locale, told, unrolled, wait_for
 from unrolled.cli import main
 from unrolled.cli.errors import CommandError
 
@@ -65,22 +62,6 @@ def train_arguments(lines, out, *more):
     ]
 
 
-def unrolled(*arguments, **options):
-    """The command in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "unrolled", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        **options,
-    )
-
-
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
     return make_lines(tmp_path_factory.mktemp("lines") / "train", 80, seed=1)
@@ -96,15 +77,6 @@ def trained(lines, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "model"
     assert main(train_arguments(lines, out)) == 0
     return out
-
-
-def told(capsys, *arguments):
-    """The one line that a wrong input is answered with."""
-    assert main([str(a) for a in arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith("unrolled: error: ") and captured.out == ""
-    assert "Traceback" not in captured.err
-    return captured.err.rstrip("\n").removeprefix("unrolled: error: ")
 
 
 # --- the commands ----------------------------------------------------------------------------
@@ -181,7 +153,7 @@ def test_evaluation_as_text(trained, unseen, tmp_path, capsys):
 def test_worst_lines_come_first():
     from types import SimpleNamespace
 
-    from unrolled.cli.evaluate import measure
+    from unrolled.cli.evaluate_lines import measure
     from unrolled.data.lines import LineSet
 
     texts = ["abc", "abcd", "ab", "abc"]
@@ -252,11 +224,6 @@ def test_the_command_in_its_own_process(trained, lines):
     with unrolled(*command, env=plain_locale()) as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, truth_of(lines)["001.png"] + "\n", "")
-
-
-def plain_locale():
-    """Output stays UTF-8 where the locale cannot say it."""
-    return {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def test_output_that_nobody_reads_is_no_error(trained, lines):
@@ -503,14 +470,6 @@ def test_debugging_shows_the_traceback(monkeypatch, tmp_path):
 
 
 # --- interruption ----------------------------------------------------------------------------
-
-
-def wait_for(process, path):
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_killed_and_resumed_training_ends_with_the_same_bits(lines, trained, tmp_path, capsys):

@@ -16,6 +16,7 @@ import pytest
 import unrolled
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+DOCS = README.with_name("docs")
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(unrolled.__path__, "unrolled.")
@@ -30,9 +31,9 @@ def test_examples_of_the_docstrings(name, tmp_path, monkeypatch):
     assert doctest.testmod(importlib.import_module(name), optionflags=options).failed == 0
 
 
-def blocks(language):
-    """Return the fenced blocks of the README whose opening fence names `language`."""
-    fences = README.read_text(encoding="utf-8").split("```")[1::2]
+def blocks(language, page=README):
+    """Return the fenced blocks of a page whose opening fence names `language`."""
+    fences = page.read_text(encoding="utf-8").split("```")[1::2]
     return [
         text for name, _, text in (fence.partition("\n") for fence in fences) if name == language
     ]
@@ -42,26 +43,43 @@ def test_the_python_example_of_the_readme_runs_as_printed(tmp_path):
     examples = blocks("python")
     assert len(examples) == 1
     assert len(examples[0].strip().splitlines()) <= 15
-    script = tmp_path / "example.py"
-    script.write_text(examples[0], encoding="utf-8")
+    assert run(examples[0], tmp_path)
+
+
+def test_the_python_example_of_classifying_runs_as_printed(tmp_path):
+    (example,) = blocks("python", DOCS / "classify.md")
+    assert "Prediction(label=" in run(example, tmp_path)
+
+
+def run(example, folder):
+    """Run an example in a process of its own and return what it prints."""
+    script = folder / "example.py"
+    script.write_text(example, encoding="utf-8")
     result = subprocess.run(
         [sys.executable, "-W", "error", script.name],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout
+    return result.stdout
 
 
-def test_every_command_of_the_readme_has_arguments_that_the_parser_knows():
+def commands_of(page):
+    return re.findall(r"(?:^|&& )unrolled (.+)$", "\n".join(blocks("", page)), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [README, *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
+def test_every_command_has_arguments_that_the_parser_knows(page):
     from unrolled.cli import build_parser
 
-    commands = re.findall(r"(?:^|&& )unrolled (.+)$", "\n".join(blocks("")), re.MULTILINE)
-    assert len(commands) >= 5
-    for command in commands:
+    for command in commands_of(page):
         build_parser().parse_args(shlex.split(command))
+
+
+def test_the_commands_are_found():
+    assert len(commands_of(README)) >= 8 and len(commands_of(DOCS / "classify.md")) >= 8
 
 
 def test_the_names_of_the_readme_exist():

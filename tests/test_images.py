@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from unrolled.data import images
+from unrolled.data import images, resize
 from unrolled.data.images import ImageError, load_line, prepare_line, resize_line
 
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow (unrolled[images])")
@@ -71,7 +71,7 @@ def test_resize_keeps_the_dtype_and_rounds_integers():
 def test_large_images_are_shrunk_in_blocks(monkeypatch):
     x = np.random.default_rng(9).random((70, 333))
     expected = resize_line(x, 32)
-    monkeypatch.setattr(images, "_BLOCK", 1000)
+    monkeypatch.setattr(resize, "_BLOCK", 1000)
     assert (resize_line(x, 32) == expected).all()
 
 
@@ -112,6 +112,32 @@ def test_the_range_of_floats_does_not_matter():
     expected = prepare_line(x, 32)
     for other in (x / 255, x * 1e-6, x * 1e20, -x, x - 300):
         np.testing.assert_allclose(prepare_line(other, 32), expected, atol=0.02)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int64, bool])
+@pytest.mark.parametrize("height", [40, 32, 61])
+def test_masks_of_0_and_1_read_like_bytes_of_0_and_255(dtype, height):
+    """A byte of 1 is nearly black, and a page of them nearly blank."""
+    mask = page() < 128
+    expected = prepare_line(mask * np.uint8(255), height)
+    assert expected.max() == 1 and 0.05 < (expected > 0.5).mean() < 0.5
+    np.testing.assert_array_equal(prepare_line(mask.astype(dtype), height), expected)
+    scaled = resize_line(mask.astype(dtype), height)
+    assert scaled.dtype == np.uint8 and scaled.max() == 255
+    np.testing.assert_array_equal(prepare_line(scaled, height), expected)
+
+
+def test_integers_wider_than_16_bits_reach_to_their_largest():
+    x = page()
+    for other in (x.astype(np.int64), x.astype(np.int32) * 1000):
+        np.testing.assert_allclose(prepare_line(other, 40), prepare_line(x, 40), atol=0.02)
+
+
+def test_what_shrinking_leaves_of_specks_is_read_alike_from_both_forms():
+    x = np.zeros((64, 400), np.uint8)
+    x[::7, ::9] = 20
+    assert resize_line(x, 16).max() == 1
+    np.testing.assert_array_equal(prepare_line(resize_line(x, 16), 16), prepare_line(x, 16))
 
 
 def test_bold_ink_that_fills_the_crop_is_still_ink():

@@ -113,6 +113,55 @@ def test_curves_show_what_was_measured(tmp_path):
         plot.curves(History())
 
 
+def test_accuracy_has_a_panel_that_need_not_begin_at_zero():
+    rows = [{"epoch": e, "train_loss": 1 / e, "accuracy": 1 - 0.1 / e} for e in (1, 2)]
+    loss, accuracy = plot.curves(History(rows)).axes
+    assert accuracy.get_title(loc="left") == "accuracy (%)"
+    np.testing.assert_allclose(accuracy.lines[0].get_ydata(), [90, 95])
+    assert loss.get_ylim()[0] == 0 and accuracy.get_ylim()[0] > 80
+
+
+def test_a_confusion_matrix_shows_counts_and_shares_of_each_class(tmp_path):
+    matrix = [[90, 10, 0], [0, 1000, 1000], [0, 0, 0]]
+    path = tmp_path / "confusion.png"
+    figure = plot.confusion(matrix, ["cat", "$dog", "eel"], path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    axis = figure.axes[0]
+    np.testing.assert_allclose(
+        axis.images[0].get_array(), [[0.9, 0.1, 0], [0, 0.5, 0.5], [0, 0, 0]]
+    )
+    cells = {text.get_position(): text.get_text() for text in axis.texts}
+    assert cells == {
+        (0, 0): "90\n90.0%",
+        (1, 0): "10\n10.0%",
+        (1, 1): "1,000\n50.0%",
+        (2, 1): "1,000\n50.0%",
+    }
+    for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["cat", r"\$dog", "eel"]
+    assert axis.get_title(loc="left") == "51.90% right (1,090 of 2,100)"
+    assert (axis.get_ylabel(), axis.get_xlabel()) == ("is", "taken for")
+
+
+@pytest.mark.parametrize(("classes", "texts"), [(14, "1\n100.0%"), (20, "1"), (40, None)])
+def test_of_many_classes_the_cells_say_less(classes, texts):
+    figure = plot.confusion(np.eye(classes, dtype=int), [f"{k}" for k in range(classes)])
+    assert texts_of(figure) == (set() if texts is None else {texts})
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.ones((2, 3)), r"matrix has shape \(2, 3\), the 2 classes need \(2, 2\)"),
+        ([[1, -1], [0, 1]], "counts of at least 0"),
+        ([[0, 0], [0, 0]], "count something"),
+    ],
+)
+def test_wrong_confusion_matrices_are_told(matrix, message):
+    with pytest.raises(ValueError, match=message):
+        plot.confusion(matrix, ["a", "b"])
+
+
 def test_without_matplotlib_the_extra_is_named():
     code = (
         "import sys; sys.modules['matplotlib'] = None; sys.modules['matplotlib.figure'] = None\n"

@@ -15,6 +15,7 @@ import tiny_training
 from tiny_training import EPOCHS, digest, make_loaders, make_trainer
 from unrolled import nn, optim, random
 from unrolled.checkpoint import CheckpointError, load_tensors, save_tensors
+from unrolled.optim.lr_schedule import Cosine
 from unrolled.training import History, TrainingInterrupted
 
 
@@ -280,6 +281,18 @@ def test_another_optimizer_is_refused(halfway):
     assert_not_resumed(trainer, "belongs to the optimizer Adam")
 
 
+def test_another_schedule_is_refused(halfway):
+    """One that falls over more epochs has other learning rates from the first step on."""
+    longer = Cosine(lr=0.02, total_steps=EPOCHS * 7, warmup_steps=5)
+    trainer = make_trainer(halfway, schedule=longer)
+    assert_not_resumed(trainer, r"total_steps=18,.*, not .*total_steps=21,.*the same epochs, batch")
+
+
+def test_a_function_may_take_the_schedules_place(halfway, undisturbed):
+    assert finish(halfway, schedule=lambda step: tiny_training.SCHEDULE(step)) == undisturbed[0]
+    assert load_tensors(halfway / "training.safetensors")[1]["state"]["schedule"] is None
+
+
 def test_fewer_parameters_in_the_optimizer_are_refused(halfway):
     trainer = make_trainer(halfway)
     trainer.optimizer = optim.Adam(trainer.model.output.parameters())
@@ -325,7 +338,15 @@ def test_hostile_values_are_refused(halfway, changes):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"epoch": -1}, {"step": 1.5}, {"batch": "2"}, {"rows": [1]}, {"best": True}, {"more": 1}],
+    [
+        {"epoch": -1},
+        {"step": 1.5},
+        {"batch": "2"},
+        {"rows": [1]},
+        {"best": True},
+        {"schedule": 1},
+        {"more": 1},
+    ],
 )
 def test_hostile_states_are_refused(halfway, changes):
     file = halfway / "training.safetensors"

@@ -95,6 +95,9 @@ class Announced:
     def __init__(self, schedule):
         self.schedule, self.told = schedule, False
 
+    def __repr__(self):
+        return repr(self.schedule)  # to a checkpoint it is that schedule
+
     def __call__(self, step):
         if not self.told:
             print("started", flush=True)

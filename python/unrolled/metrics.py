@@ -1,4 +1,4 @@
-"""How far readings are from the truth: edit distance, character error, whole lines right.
+"""How far readings are from the truth: edit distance, character error, lines and classes right.
 
 Rates are of the whole corpus: all errors over all reference characters, not a mean of each
 line's own rate. Characters are Python's (code points); normalise both sides (NFC) beforehand.
@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Pair = tuple[Any, Any]
 
@@ -177,6 +177,47 @@ def confusions(references: Sequence[str], hypotheses: Sequence[str]) -> Counter[
         if reference != hypothesis:
             counts.update(p for p in error_alignment(reference, hypothesis) if p[0] != p[1])
     return counts
+
+
+def confusion_matrix(truths: ArrayLike, guesses: ArrayLike, classes: int) -> NDArray[np.int64]:
+    """Count, for every class, what its items were taken for.
+
+    Parameters
+    ----------
+    truths, guesses : array-like of int (N)
+        Classes from 0.
+    classes : int
+        How many there are.
+
+    Returns
+    -------
+    ndarray of int64 (classes, classes)
+        Items of the class of the row that were taken for that of the column.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many guesses as truths, or one is no class.
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 1, 1], [0, 1, 0], 2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    rows, columns = np.asarray(truths), np.asarray(guesses)
+    if rows.shape != columns.shape or rows.ndim != 1:
+        raise ValueError(
+            f"truths has shape {rows.shape}, guesses {columns.shape}; give one guess for each truth"
+        )
+    for name, given in (("truths", rows), ("guesses", columns)):
+        if len(given) and not (given.min() >= 0 and given.max() < classes):
+            raise ValueError(
+                f"{name} must lie in [0, {classes - 1}], the {classes} classes: got {given.min()} "
+                f"to {given.max()}"
+            )
+    places = rows.astype(np.int64) * classes + columns.astype(np.int64)
+    return np.bincount(places, minlength=classes * classes).reshape(classes, classes)
 
 
 def _as_ids(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.cli import run_settings
 from unrolled.cli.arguments import add_threads, count, seed, use_threads
+from unrolled.cli.reports import REPORT_FILE, run_facts, write_report
 from unrolled.cli.tables import print_facts, print_table
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ QUICK_EPOCHS, QUICK_LINES, QUICK_TEST_LINES = 3, 2_000, 200
 
 TEST_SEED = 1_000_003  # of the unseen lines: the same ones whatever is trained
 SHOWN = 10
-REPORT_FILE, PICTURE_FILE = "report.json", "reading.png"
+PICTURE_FILE = "reading.png"
 
 _DESCRIPTION = """\
 Train a convolutional-recurrent network with CTC on lines of real handwritten digits, read lines of
@@ -189,18 +190,14 @@ def _report(
     settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Collect the figures of ``report.json``."""
-    import unrolled
-    from unrolled import _core, metrics
+    from unrolled import metrics
     from unrolled.data.digits import TRAIN_IMAGES
 
     read = [reading.text for reading in readings]
     return {
         "character_error_rate": metrics.character_error_rate(texts, read),
         "line_accuracy": metrics.line_accuracy(texts, read),
-        "train_seconds": sum(history.column("seconds")),
-        "seconds_per_epoch": sum(history.column("seconds")) / len(history),
         "lines_per_second": len(readings) / seconds,
-        "parameters": sum(parameter.size for parameter in model.parameters()),
         "seed": settings["seed"],
         "epochs": settings["epochs"],
         "train_lines": settings["epochs"] * settings["lines"],
@@ -210,9 +207,7 @@ def _report(
             "train_images": [0, TRAIN_IMAGES],
             "test_images": [TRAIN_IMAGES, 1797],
         },
-        "threads": unrolled.get_num_threads(),
-        "isa": _core.isa(),
-        "version": unrolled.__version__,
+        **run_facts(model, history),
     }
 
 
@@ -225,9 +220,8 @@ def _write(
     readings: list[Reading],
 ) -> None:
     from unrolled import plot
-    from unrolled._files import write_atomically
 
-    write_atomically(out / REPORT_FILE, (json.dumps(report, indent=2) + "\n").encode())
+    write_report(out, report)
     chosen = _line_to_show(texts, readings)
     plot.reading(
         images[chosen],

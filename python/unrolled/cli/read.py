@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.arguments import add_threads, use_threads
+from unrolled.cli.tables import escaped
 
 if TYPE_CHECKING:
     from unrolled.models import CRNN
@@ -38,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read everything, then print: a damaged image leaves no half output."""
-    from unrolled.cli.readers import load_reader
+    from unrolled.cli.saved_models import load_reader
 
     use_threads(args)
     rows = _read(load_reader(args.model), args.images)
@@ -53,35 +54,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(model: CRNN, names: list[str]) -> list[tuple[str, Any]]:
     """Pair each name with its reading."""
-    from unrolled.cli.readers import in_batches
-    from unrolled.data.images import ImageError, check_file, check_width, load_line
-    from unrolled.data.labels import DataError
+    from unrolled.cli.image_inputs import handle_images
+    from unrolled.data.images import check_width, load_line
 
-    problems: list[str] = []
-    for name in names:  # quick, so that a wrong name is told before an hour of reading
-        try:
-            check_file(name)
-        except ImageError as error:
-            problems.append(str(error))
-    if problems:
-        raise DataError(problems)
-    rows: list[tuple[str, Any]] = []
-    for batch in in_batches(names, "reading"):
-        images = []
-        for name in batch:
-            try:
-                image = load_line(name)
-                check_width(image.shape, model.height)
-                images.append(image)
-            except ImageError as error:
-                problems.append(str(error))
-            except ValueError as error:
-                problems.append(f"{name}: {error}")
-        if not problems:
-            rows.extend(zip(batch, model.read(images), strict=True))
-    if problems:
-        raise DataError(problems)
-    return rows
+    def decode(name: str) -> Any:
+        image = load_line(name)
+        check_width(image.shape, model.height)
+        return image
+
+    return handle_images(names, decode, model.read, what="reading", unit="line")
 
 
 def _as_json(row: tuple[str, Any], spans: bool) -> dict[str, Any]:
@@ -112,25 +93,18 @@ def _tsv_lines(rows: list[tuple[str, Any]], spans: bool) -> list[str]:
             for name, r in rows
             for s in r.spans
         ]
-    return ["\t".join(map(_escaped, cells)) for cells in table]
+    return ["\t".join(map(escaped, cells)) for cells in table]
 
 
 def _text_lines(rows: list[tuple[str, Any]], spans: bool) -> list[str]:
     lines = []
     for name, reading in rows:
-        lines.append(reading.text if len(rows) == 1 else f"{_escaped(name)}\t{reading.text}")
+        lines.append(reading.text if len(rows) == 1 else f"{escaped(name)}\t{reading.text}")
         if spans:
             lines += [
                 f"  {s.start:>5} - {s.end:<5} {s.confidence:7.1%}  {s.text}" for s in reading.spans
             ]
     return lines
-
-
-def _escaped(cell: str) -> str:
-    """Keep a cell in its column and row."""
-    for character, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-        cell = cell.replace(character, escape)
-    return cell
 
 
 def _rounded(confidence: float) -> float:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from unrolled.cli.errors import CommandError
 from unrolled.data.lines import LineSet
 
 SETTINGS_FILE = "settings.json"
-_OF_THE_DATA = ("lines", "charset", "data")  # what is not an option of the command
+_COUNTED = ("lines", "images")  # what the data are, with their number
+_OF_THE_DATA = (*_COUNTED, "charset", "classes", "data")  # what is not an option of the command
 _WRITTEN_BY_TRAINING = ("training.safetensors", "model.safetensors")
 
 
@@ -56,18 +59,21 @@ def check_resumed(out: Path, settings: dict[str, Any]) -> None:
         raise CommandError(
             f"{path}: damaged; remove the folder and train again without --resume"
         ) from None
-    options = [name for name in changed if name not in _OF_THE_DATA]
-    if options:
-        name = options[0]
+    # Epochs that are not given follow from the data, so those are told first.
+    of_the_data = [name for name in changed if name in _OF_THE_DATA]
+    options = [name for name in changed if name not in (*_OF_THE_DATA, "epochs")]
+    if options or (changed and not of_the_data):
+        name = (options or changed)[0]
         option = "--" + name.replace("_", "-")
         raise CommandError(
             f"{out}: was started with {option} {before[name]}, now it is {settings[name]}; "
             "resume with the same, or name another folder with --out"
         )
     if changed:
+        unit = next(name for name in _COUNTED if name in settings)
         raise CommandError(
-            f"{out}: was trained on other lines ({before['lines']:,} then, {settings['lines']:,} "
-            "now); resume with the same images and labels, or name another folder with --out"
+            f"{out}: was trained on other {unit} ({before[unit]:,} then, {settings[unit]:,} now); "
+            "resume with the same images and labels, or name another folder with --out"
         )
 
 
@@ -79,12 +85,21 @@ def write_settings(out: Path, settings: dict[str, Any]) -> None:
     write_atomically(out / SETTINGS_FILE, text.encode())
 
 
-def fingerprint(parts: Iterable[LineSet]) -> str:
-    """Identify lines by their texts and pixels."""
+def fingerprint(parts: Iterable[bytes | NDArray[Any]]) -> str:
+    """Identify data by their bytes, and the shapes of arrays."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(f"{len(part)} lines".encode())
-        for text, image in zip(part.texts, part.images, strict=True):
-            digest.update(f"{text}\n{image.shape}".encode())
-            digest.update(image.tobytes())
+        if not isinstance(part, bytes):
+            digest.update(f"{part.shape}".encode())
+            part = part.tobytes()
+        digest.update(part)
     return digest.hexdigest()[:16]
+
+
+def line_parts(parts: Iterable[LineSet]) -> Iterator[bytes | NDArray[Any]]:
+    """Yield the texts and pixels of lines, for `fingerprint`."""
+    for part in parts:
+        yield f"{len(part)} lines".encode()
+        for text, image in zip(part.texts, part.images, strict=True):
+            yield f"{text}\n".encode()
+            yield image

@@ -28,6 +28,13 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     print("\n".join(_plain_lines(header, rows, title)), flush=True)
 
 
+def escaped(cell: str) -> str:
+    """Keep a cell in its column and row."""
+    for character, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        cell = cell.replace(character, escape)
+    return cell
+
+
 def _print_rich(
     console: Any, table_class: Any, header: Sequence[str], rows: Sequence[Sequence[str]], title: str
 ) -> None:

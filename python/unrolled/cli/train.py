@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-#: Each is a module ``train_<kind>`` beside this one, with ``add_parser`` as every command.
-KINDS = ("lines",)
+#: Each is a module ``train_<kind>`` (``_`` for ``-``) beside this one, with ``add_parser`` as every
+#: command.
+KINDS = ("lines", "images", "fashion-mnist")
 
 
 def add_parser(subparsers: Any) -> None:
     """Register the command and its kinds."""
     parser = subparsers.add_parser(
         "train",
-        help="train a model on your own data",
+        help="train a model on your own data, or on a data set",
     )
     kinds = parser.add_subparsers(title="kinds of data", metavar="KIND", required=True)
     for kind in KINDS:
-        importlib.import_module(f"unrolled.cli.train_{kind}").add_parser(kinds)
+        module = f"unrolled.cli.train_{kind.replace('-', '_')}"
+        importlib.import_module(module).add_parser(kinds)

@@ -82,11 +82,9 @@ def _enough_epochs(lines: int, batch_size: int) -> int:
 
 def _fit(args: argparse.Namespace, model: CRNN, train: LineSet, valid: LineSet) -> int:
     """Train; return the number of epochs."""
-    from unrolled.checkpoint import NonFiniteError
-    from unrolled.cli.errors import CommandError
-    from unrolled.training import TrainingInterrupted
+    from unrolled.cli.explained import explained
 
-    try:
+    with explained(args.out, f"a --learning-rate below {args.learning_rate:g}"):
         history = model.fit(
             train.images,
             train.texts,
@@ -100,15 +98,6 @@ def _fit(args: argparse.Namespace, model: CRNN, train: LineSet, valid: LineSet) 
             progress=None,
             checkpoint_every=_CHECKPOINT_STEPS,
         )
-    except TrainingInterrupted:
-        raise TrainingInterrupted(
-            f"stopped, all is saved in {args.out}; the same command with --resume goes on"
-        ) from None
-    except NonFiniteError as error:
-        raise CommandError(
-            f"{str(error).partition(';')[0]}; train again with a --learning-rate below "
-            f"{args.learning_rate:g} and another --out"
-        ) from error
     return len(history)
 
 
@@ -117,7 +106,7 @@ def _prepare(args: argparse.Namespace) -> tuple[CRNN, LineSet, LineSet]:
     from unrolled import random
     from unrolled.cli.errors import CommandError
     from unrolled.cli.line_data import load_parts, read_all_labels
-    from unrolled.cli.readers import progress
+    from unrolled.cli.progress import progress
     from unrolled.data.labels import DataError
     from unrolled.models import CRNN
 
@@ -146,18 +135,19 @@ def _charset(args: argparse.Namespace, labels: Labels) -> str:
 def _settings(
     args: argparse.Namespace, model: CRNN, train: LineSet, valid: LineSet
 ) -> dict[str, Any]:
-    """Collect what decides the bits of the result, except the number of epochs."""
-    from unrolled.cli.run_settings import fingerprint
+    """Collect what decides the bits of the result."""
+    from unrolled.cli.run_settings import fingerprint, line_parts
 
     return {
         "lines": len(train) + len(valid),
+        "epochs": args.epochs,
         "height": args.height,
         "batch_size": args.batch_size,
         "learning_rate": args.learning_rate,
         "seed": args.seed,
         "valid": args.valid if _is_number(args.valid) else "other lines",
         "charset": model.charset,
-        "data": fingerprint((train, valid)),
+        "data": fingerprint(line_parts((train, valid))),
     }
 
 
@@ -166,7 +156,7 @@ def _is_number(text: str) -> bool:
 
 
 def _describe(args: argparse.Namespace, model: CRNN, train: LineSet, valid: LineSet) -> None:
-    from unrolled.cli.readers import note
+    from unrolled.cli.progress import note
     from unrolled.cli.tables import print_facts
     from unrolled.data.lines import unlabelled_images
 
@@ -200,8 +190,7 @@ def _shortened(charset: str) -> str:
 def _report(
     args: argparse.Namespace, model: CRNN, valid: LineSet, epochs: int, seconds: float
 ) -> None:
-    from unrolled.cli.evaluate import measure, summary
-    from unrolled.cli.readers import read_texts
+    from unrolled.cli.evaluate_lines import measure, read_texts, summary
     from unrolled.cli.tables import print_facts
 
     facts = [("trained", f"{epochs} epoch(s), {seconds:.0f} s")]

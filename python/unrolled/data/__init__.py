@@ -9,7 +9,9 @@ from unrolled.data.loader import Loader
 
 __all__ = ["Loader"]
 
-_SUBMODULES = ("digits", "images", "lines")
+_SUBMODULES = (
+    *("augment", "digits", "fashion_mnist", "idx", "image_folders", "images", "lines", "pictures"),
+)
 
 
 def __getattr__(name: str) -> ModuleType:

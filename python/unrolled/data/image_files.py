@@ -1,4 +1,4 @@
-"""Image files: decode PNG, JPEG and others to grey bytes with Pillow (the extra ``images``)."""
+"""Image files: decode PNG, JPEG and others to bytes with Pillow (the extra ``images``)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 #: Larger pictures are refused before they are decoded: small files can claim any size.
 MAX_PIXELS = 100_000_000
+#: What image files are called, in lower case.
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 
 
@@ -20,18 +22,26 @@ class ImageError(ValueError):
 
 
 def load_line(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Decode an image file to grey bytes.
+    """Decode an image file to grey bytes (H, W): `load_image` of one channel."""
+    return load_image(path)
+
+
+def load_image(path: str | os.PathLike[str], channels: int = 1) -> NDArray[np.uint8]:
+    """Decode an image file to bytes.
 
     Parameters
     ----------
     path
         A PNG, JPEG, TIFF, BMP or WebP file.
+    channels
+        1 for grey, 3 for red, green and blue.
 
     Returns
     -------
-    uint8 array (H, W)
-        Upright (EXIF orientation applied). Colours become luma, transparency shows white paper;
-        of deeper samples the 8 highest bits in use are kept; of several frames the first.
+    uint8 array (H, W), or (H, W, 3)
+        Upright (EXIF orientation applied). Where grey is asked for, colours become luma;
+        transparency shows white paper; of deeper samples the 8 highest bits in use are kept; of
+        several frames the first.
 
     Raises
     ------
@@ -50,7 +60,7 @@ def load_line(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")
             with image_module.open(path, formats=_FORMATS) as image:
                 _check_size(path, *image.size)
-                return _to_grey(image)
+                return _to_bytes(image, channels)
     except ImageError:
         raise
     except image_module.UnidentifiedImageError:
@@ -97,22 +107,43 @@ def _check_size(path: Path, width: int, height: int) -> None:
 
 
 def _too_large(path: Path) -> str:
-    return f"{path}: more than {MAX_PIXELS // 1_000_000} megapixels; cut out the line or scale down"
+    return f"{path}: more than {MAX_PIXELS // 1_000_000} megapixels; cut out a part or scale down"
 
 
-def _to_grey(image: Any) -> NDArray[np.uint8]:
+def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """List the files in a folder and below that have an image's suffix, sorted by their names.
+
+    Hidden files and folders, whose names begin with a dot, are left out, and links to
+    folders below are not followed.
+    """
+    found: list[Path] = []
+    for entry in sorted(Path(folder).iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            found += find_images(entry)
+        elif entry.name.lower().endswith(SUFFIXES):
+            found.append(entry)
+    return found
+
+
+def _to_bytes(image: Any, channels: int) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F":
-        return _float_to_bytes(np.asarray(upright))
+        return _repeated(_float_to_bytes(np.asarray(upright)), channels)
     if upright.mode.startswith("I"):
-        return _high_bits(np.asarray(upright))
+        return _repeated(_high_bits(np.asarray(upright)), channels)
     if upright.mode.upper() in ("LA", "PA", "RGBA") or "transparency" in upright.info:
         coloured = upright.convert("RGBA")
         paper = Image.new("RGBA", coloured.size, "white")
         upright = Image.alpha_composite(paper, coloured)
-    return np.array(upright.convert("L"), dtype=np.uint8)
+    return np.array(upright.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
+
+
+def _repeated(grey: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    return grey if channels == 1 else np.repeat(grey[:, :, None], channels, axis=2)
 
 
 def _high_bits(samples: NDArray[Any]) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unrolled.data.image_files import ImageError, check_file, load_line
+from unrolled.data.resize import resize_rows
 
 __all__ = [
     "MAX_WIDTH",
@@ -29,8 +30,6 @@ MAX_WIDTH = 32_768
 # Contrast below this share of full scale is not stretched to 1, or blank paper's grain would
 # become ink.
 _LEAST_CONTRAST = 16 / 255
-# Pixels that shrinking holds in double precision at a time: 32 MiB.
-_BLOCK = 1 << 22
 # Specks and dead pixels beyond these percentiles do not set the scale.
 _PERCENTILES = (0.1, 99.9)
 
@@ -71,6 +70,7 @@ def resize_line(image: ArrayLike, height: int) -> NDArray[Any]:
     -------
     array (height, W')
         Of the image's dtype, integers rounded; the image itself where it has that height.
+        Booleans, and integers of nothing but 0 and 1, become bytes of 0 and 255.
         Shrinking takes the mean over the area each new pixel covers, enlarging is bilinear.
 
     Raises
@@ -86,7 +86,7 @@ def resize_line(image: ArrayLike, height: int) -> NDArray[Any]:
     width = resized_width(pixels.shape, height)
     if len(pixels) == height:
         return pixels
-    scaled = _resize_rows(_resize_rows(pixels, height).T, width).T
+    scaled = resize_rows(resize_rows(pixels, height).T, width).T
     if pixels.dtype.kind == "f":
         return np.ascontiguousarray(scaled, dtype=pixels.dtype)
     return np.ascontiguousarray(np.rint(scaled), dtype=pixels.dtype)
@@ -98,7 +98,9 @@ def prepare_line(image: ArrayLike, height: int) -> NDArray[np.float32]:
     Parameters
     ----------
     image
-        Array (H, W) of any real dtype and range: dark ink on light paper or the reverse.
+        Array (H, W) of any real dtype and range: dark ink on light paper or the reverse. Integers
+        of 8 and 16 bits reach from 0 to their type's largest, unless there are only 0 and 1;
+        wider ones and floats to the largest there is.
     height
         Rows of the result.
 
@@ -119,7 +121,7 @@ def prepare_line(image: ArrayLike, height: int) -> NDArray[np.float32]:
     ``prepare_line(resize_line(image, h), h)`` equals ``prepare_line(image, h)`` bit for bit, so a
     data set may be kept at its training height.
     """
-    resized = resize_line(image, height)
+    resized = _spread(resize_line(image, height))  # shrinking may have left nothing but 0 and 1
     pixels = resized.astype(np.float64)
     full_scale = _full_scale(resized)
     if full_scale == 0:
@@ -142,9 +144,20 @@ def _paper_share(light: NDArray[np.bool_]) -> float:
 
 
 def _full_scale(pixels: NDArray[Any]) -> float:
-    if pixels.dtype.kind in "iu":
+    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2:
         return float(np.iinfo(pixels.dtype).max)
-    return float(np.abs(pixels).max())
+    return float(np.abs(pixels.astype(np.float64)).max())
+
+
+def _spread(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Bring masks, booleans or integers of 0 and 1, to bytes of 0 and 255.
+
+    A byte promises 255, so that a mask would else read as blank paper.
+    """
+    kind = pixels.dtype.kind
+    if kind == "b" or (kind in "iu" and pixels.min() >= 0 and pixels.max() <= 1):
+        return (pixels != 0) * np.full((), 255, np.uint8)
+    return pixels
 
 
 def _as_pixels(image: ArrayLike) -> NDArray[Any]:
@@ -158,41 +171,6 @@ def _as_pixels(image: ArrayLike) -> NDArray[Any]:
         )
     if pixels.size == 0:
         raise ValueError(f"image has shape {pixels.shape}; it needs at least one pixel")
-    if pixels.dtype.kind == "b":
-        return pixels * np.full((), 255, np.uint8)
     if pixels.dtype.kind == "f" and not (np.abs(pixels) < 1e30).all():
         raise ValueError("image has a pixel that is NaN, infinite or beyond 1e30; replace it")
-    return pixels
-
-
-def _resize_rows(x: NDArray[Any], size: int) -> NDArray[Any]:
-    """Resize axis 0 to ``size``."""
-    rows = len(x)
-    if size == rows:
-        return x
-    return _shrink_rows(x, size) if size < rows else _enlarge_rows(x, size)
-
-
-def _shrink_rows(x: NDArray[Any], size: int) -> NDArray[np.float64]:
-    """Mean over the rows that each new row covers, rows on an edge by their share."""
-    rows, columns = x.shape
-    if x.size > _BLOCK and columns > 1:  # reduceat casts its whole input
-        half = columns // 2
-        return np.hstack([_shrink_rows(x[:, :half], size), _shrink_rows(x[:, half:], size)])
-    edges = np.arange(size + 1) * rows  # in units of 1/size of a row: exact
-    whole, share = edges // size, (edges % size / size)[:, None]
-    parts = np.add.reduceat(x, whole[:-1], axis=0, dtype=np.float64)
-    on_edge = share * x[np.minimum(whole, rows - 1)]
-    result: NDArray[np.float64] = (parts + on_edge[1:] - on_edge[:-1]) * (size / rows)
-    return result
-
-
-def _enlarge_rows(x: NDArray[Any], size: int) -> NDArray[np.float64]:
-    """Linear between the centres of rows, constant beyond the outer ones."""
-    rows = len(x)
-    place = np.clip((np.arange(size) + 0.5) * (rows / size) - 0.5, 0, rows - 1)
-    above = np.minimum(place.astype(np.int64), max(rows - 2, 0))
-    below = np.minimum(above + 1, rows - 1)
-    share = (place - above)[:, None]
-    result: NDArray[np.float64] = x[above] * (1 - share) + x[below] * share
-    return result
+    return _spread(pixels)

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.ctc import required_frames
+from unrolled.data.image_files import SUFFIXES
 from unrolled.data.images import MAX_WIDTH, ImageError, load_line, resize_line, resized_width
 from unrolled.data.labels import DataError, Label, describe, read_labels
-
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +168,7 @@ def unlabelled_images(folder: Path, names: Collection[str]) -> list[str]:
     return sorted(
         entry.name
         for entry in os.scandir(folder)
-        if entry.name.lower().endswith(_SUFFIXES)
+        if entry.name.lower().endswith(SUFFIXES)
         and unicodedata.normalize("NFC", entry.name) not in known
     )
 
@@ -249,7 +248,7 @@ def _enough_height(
 def _near_name(folder: Path, name: str) -> str:
     """Name a file that may be meant."""
     without_folder = Path(name).name
-    for near in (without_folder, *(without_folder + suffix for suffix in _SUFFIXES)):
+    for near in (without_folder, *(without_folder + suffix for suffix in SUFFIXES)):
         if near != name and find_image(folder, near):
             return f" ({near} is there)"
     return ""

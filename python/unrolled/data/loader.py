@@ -119,7 +119,7 @@ class Loader:
         indices = self.indices(epoch)
         if not 0 <= start <= len(indices):
             raise ValueError(f"start must lie in [0, {len(indices)}], not {start}")
-        return (self._batch(epoch, batch) for batch in indices[start:])
+        return (self.make_batch(epoch, batch) for batch in indices[start:])
 
     def indices(self, epoch: int) -> list[list[int]]:
         """Return, for every batch of an epoch, the indices of its items in the data set.
@@ -157,7 +157,8 @@ class Loader:
     def _items(self) -> Iterator[Any]:
         return (self.dataset[index] for index in range(len(self.dataset)))
 
-    def _batch(self, epoch: int, indices: list[int]) -> Any:
+    def make_batch(self, epoch: int, indices: list[int]) -> Any:
+        """Make the batch of some items; a subclass may make it at once, not item by item."""
         return self.collate([self._item(epoch, index) for index in indices])
 
     def _item(self, epoch: int, index: int) -> Any:

@@ -77,8 +77,8 @@ class Warp:
         grid = rng.normal(0, self.bend, (2, n, 4, 4))
         bend = _hats(len(y), 4) @ grid @ _hats(len(x), 4).T + shift
         sin, cos = np.sin(angle), np.cos(angle)
-        rows = _plane(y, x, cos * scale_y, sin * scale_x) + bend[0] + (height - 1) / 2
-        columns = _plane(y, x, slant - sin * scale_y, cos * scale_x) + bend[1] + (width - 1) / 2
+        rows = plane(y, x, cos * scale_y, sin * scale_x) + bend[0] + (height - 1) / 2
+        columns = plane(y, x, slant - sin * scale_y, cos * scale_x) + bend[1] + (width - 1) / 2
         return rows.astype(np.float32), columns.astype(np.float32)
 
     def _inked(self, images: Images, rng: np.random.Generator) -> Images:
@@ -125,7 +125,7 @@ def _cubic(t: Images) -> Images:
     return weights
 
 
-def _plane(y: Images, x: Images, slope_y: Images, slope_x: Images) -> Images:
+def plane(y: Images, x: Images, slope_y: Images, slope_x: Images) -> Images:
     """Give ``slope_y * y + slope_x * x`` on a grid, for each of many slopes."""
     plane: Images = slope_y[:, None, None] * y[:, None] + slope_x[:, None, None] * x
     return plane

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unrolled import metrics, random
+from unrolled import metrics
 from unrolled.autograd import Tensor
 from unrolled.data import Loader
 from unrolled.data.images import prepare_line
@@ -23,18 +22,15 @@ from unrolled.models.line_batch import (
     encode,
     resize_image,
 )
+from unrolled.models.one_cycle import train_one_cycle
 from unrolled.models.reading import read_best
 from unrolled.nn.functional import ctc_loss
-from unrolled.optim import AdamW
-from unrolled.optim.lr_schedule import OneCycle
-from unrolled.training import History, Trainer
+from unrolled.training import History
 
 if TYPE_CHECKING:
     from unrolled.models.crnn import CRNN
 
 Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
-
-WARMUP = 0.15  # share of the steps in which the learning rate rises
 
 
 def line_loader(
@@ -82,44 +78,9 @@ def line_loader(
     )
 
 
-def train_lines(
-    model: CRNN,
-    train: Loader,
-    valid: Loader | None = None,
-    *,
-    epochs: int,
-    learning_rate: float,
-    weight_decay: float,
-    directory: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    seed: int = 0,
-    **options: Any,
-) -> History:
-    """Train with AdamW, a one-cycle learning rate and gradients clipped to norm 1.
-
-    Parameters
-    ----------
-    model : CRNN
-    train, valid : Loader
-        Of `LineBatch`.
-    epochs, learning_rate, weight_decay, directory, resume, seed
-        As in `CRNN.fit`.
-    **options
-        Further arguments of `unrolled.Trainer`.
-    """
-    random.manual_seed(seed)
-    optimizer = AdamW(model.parameters(), learning_rate, weight_decay=weight_decay)
-    trainer = Trainer(
-        model,
-        line_loss,
-        optimizer,
-        schedule=OneCycle(learning_rate, max(epochs * len(train), 2), pct_start=WARMUP),
-        clip_norm=1.0,
-        directory=directory,
-        evaluate=None if valid is None else line_errors,
-        **options,
-    )
-    return trainer.fit(train, valid, epochs, resume=resume)
+def train_lines(model: CRNN, train: Loader, valid: Loader | None = None, **options: Any) -> History:
+    """Train on loaders of `LineBatch`; `options` are those of `train_one_cycle`."""
+    return train_one_cycle(model, line_loss, train, valid, evaluate=line_errors, **options)
 
 
 def line_loss(model: CRNN, batch: LineBatch) -> Tensor:

@@ -44,7 +44,7 @@ class TrainingRun:
         self.valid = valid
         self.epochs = epochs
         self.stop = stop
-        self.state = TrainingState(batches=len(train))
+        self.state = TrainingState(batches=len(train), schedule=_described(trainer.schedule))
         self.clock = time.perf_counter()
 
     def start(self) -> None:
@@ -62,7 +62,15 @@ class TrainingRun:
         if state.batch > 0 and state.batches != len(self.train):
             fault = f"stopped within an epoch of {state.batches} batches, not {len(self.train)}"
             raise CheckpointError(file, fault, "resume with the same data and batch size")
-        state.batches = len(self.train)
+        schedule = self.state.schedule
+        if state.schedule is not None and schedule not in (None, state.schedule):
+            fault = f"its learning rate follows {state.schedule}, not {schedule}"
+            remedy = (
+                "resume with the same epochs, batch size and learning rate; to train on from "
+                "where it ended, load the model and fit it in another directory"
+            )
+            raise CheckpointError(file, fault, remedy)
+        state.batches, state.schedule = len(self.train), schedule
         self.state = state
         self._say(f"resuming from {file}: {state.epoch} epochs and {state.batch} batches done")
         return True
@@ -225,6 +233,12 @@ class TrainingRun:
     def _say(self, message: str) -> None:
         if self.trainer.progress is not False:
             print(message, file=sys.stderr)
+
+
+def _described(schedule: Any) -> str | None:
+    """Say what a schedule was made with; None of a function, which only has an address."""
+    text = repr(schedule)
+    return None if schedule is None or " at 0x" in text else text
 
 
 def _batches_with_items(

@@ -34,6 +34,9 @@ class TrainingState:
         The history of the completed epochs.
     best, stale
         Best monitored value (None before the first), and epochs since it.
+    schedule
+        What the learning-rate schedule was made with, to notice another at a resume; None where
+        that cannot be told.
     best_weights
         The model's state dict at the best value; empty when nothing is monitored.
     """
@@ -48,6 +51,7 @@ class TrainingState:
     rows: list[dict[str, Any]] = field(default_factory=list)
     best: float | None = None
     stale: int = 0
+    schedule: str | None = None
     best_weights: Arrays = field(default_factory=dict)
 
     def add_batch(self, loss: float, items: int) -> None:
@@ -122,6 +126,7 @@ def _parse_state(values: dict[str, Any], best_weights: Arrays) -> TrainingState:
     if not (
         all(type(count) is int and count >= 0 for count in counts)
         and all(type(number) is float for number in sums)
+        and isinstance(state.schedule, (str, type(None)))
         and isinstance(state.rows, list)
         and all(isinstance(row, dict) for row in state.rows)
     ):

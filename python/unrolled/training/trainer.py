@@ -123,7 +123,8 @@ class Trainer:
         valid : Loader, optional
             Measured after every epoch, always in the same order.
         epochs : int
-            Epochs in all: those of the run that is resumed count.
+            Epochs in all: those of the run that is resumed count. A schedule that falls over a
+            planned number of steps is resumed with the same number of epochs.
         resume : bool
             Go on from ``training.safetensors`` in `directory` with the same bits as if never
             stopped. Without that file training starts fresh and says so.
@@ -138,8 +139,8 @@ class Trainer:
             If a loss, a gradient or the monitored figure is NaN or infinite; names step and
             tensor. The model is as before the step, the last checkpoint as it was.
         CheckpointError
-            If the checkpoint is damaged or belongs to another model, optimizer or number of
-            batches, or if another run uses `directory`.
+            If the checkpoint is damaged or belongs to another model, optimizer, schedule of the
+            learning rate or number of batches, or if another run uses `directory`.
         TrainingInterrupted
             After Ctrl-C or SIGTERM.
         OSError
