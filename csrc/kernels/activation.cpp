@@ -92,9 +92,7 @@ struct Gelu {
   }
   static UNROLLED_INLINE Vec<Real> slope(Vec<Real> x, Real, Real) {
     const NormalTail<Real> n = normal_tail<Real>(abs<Real>(x));
-    // Where the density is 0, x may be infinite.
-    const Vec<Real> shift = n.density == Real(0) ? Vec<Real>{} : x * n.density;
-    return (x < Real(0) ? n.tail : Real(1) - n.tail) + shift;
+    return (x < Real(0) ? n.tail : Real(1) - n.tail) + x * n.density;
   }
 };
 

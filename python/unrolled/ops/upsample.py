@@ -65,7 +65,7 @@ def interpolate(
     Examples
     --------
     >>> interpolate([[[1.0, 3.0]]], scale_factor=2, mode="linear")
-    array([[[1. , 1.5, 2.5, 3. ]]], dtype=float32)
+    array([[[1. , 1.5, 2.5, 3. ]]])
     """
     x = as_real(x, "x")
     axes = _positions(
