@@ -16,15 +16,26 @@ NormKernels<Real> norm_kernels();
 template <class Real>
 OptimKernels<Real> optim_kernels();
 template <class Real>
-PoolKernels<Real> pool_kernels();
+AveragePoolKernels<Real> average_pool_kernels();
+template <class Real>
+MaxPoolForward<Real>* max_pool_forward();
+template <class Real>
+MaxPoolBackward<Real>* max_pool_backward();
 template <class Real>
 SoftmaxKernels<Real> softmax_kernels();
 
 template <class Real>
 Kernels<Real> kernels() {
-  return {activation_kernels<Real>(), conv_kernels<Real>(),   ctc_kernels(),
-          lstm_kernels<Real>(),       matmul_kernels<Real>(), norm_kernels<Real>(),
-          optim_kernels<Real>(),      pool_kernels<Real>(),   softmax_kernels<Real>()};
+  return {activation_kernels<Real>(),
+          conv_kernels<Real>(),
+          ctc_kernels(),
+          lstm_kernels<Real>(),
+          matmul_kernels<Real>(),
+          norm_kernels<Real>(),
+          optim_kernels<Real>(),
+          average_pool_kernels<Real>(),
+          MaxPoolKernels<Real>{max_pool_forward<Real>(), max_pool_backward<Real>()},
+          softmax_kernels<Real>()};
 }
 template Kernels<float> kernels();
 template Kernels<double> kernels();
