@@ -187,7 +187,12 @@ def scale(x: _Array, factor: float) -> None: ...
 def max_abs(x: _Array) -> float: ...
 def sum_squares(x: _Array, scale: float) -> float: ...
 def max_pool2d(
-    x: _Array, kernel_size: _Pair, stride: _Pair, padding: _Pair
+    x: _Array,
+    kernel_size: _Pair,
+    stride: _Pair,
+    padding: _Pair,
+    dilation: _Pair,
+    ceil_mode: bool,
 ) -> tuple[_Array, NDArray[np.uint8]]: ...
 def max_pool2d_backward(
     grad_y: _Array,
@@ -196,6 +201,35 @@ def max_pool2d_backward(
     kernel_size: _Pair,
     stride: _Pair,
     padding: _Pair,
+    dilation: _Pair,
+    ceil_mode: bool,
+) -> _Array: ...
+def avg_pool2d(
+    x: _Array,
+    kernel_size: _Pair,
+    stride: _Pair,
+    padding: _Pair,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int,
+) -> _Array: ...
+def avg_pool2d_backward(
+    grad_y: _Array,
+    input_size: _Pair,
+    kernel_size: _Pair,
+    stride: _Pair,
+    padding: _Pair,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int,
+) -> _Array: ...
+def adaptive_avg_pool2d(x: _Array, output_size: _Pair) -> _Array: ...
+def adaptive_avg_pool2d_backward(grad_y: _Array, input_size: _Pair) -> _Array: ...
+def adaptive_max_pool2d(
+    x: _Array, output_size: _Pair
+) -> tuple[_Array, NDArray[np.uint8] | NDArray[np.int32]]: ...
+def adaptive_max_pool2d_backward(
+    grad_y: _Array, window: NDArray[np.uint8] | NDArray[np.int32], input_size: _Pair
 ) -> _Array: ...
 def softmax(x: _Array) -> _Array: ...
 def log_softmax(x: _Array) -> _Array: ...
