@@ -1,27 +1,41 @@
-#include "ops/pool.h"
-
 #include <algorithm>
+#include <limits>
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "ops/pool_adaptive_max.h"
+#include "ops/pool_average.h"
+#include "ops/pool_max.h"
 
 namespace unrolled {
 namespace {
 
 using Pair = std::pair<int64_t, int64_t>;
 
-int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding) {
-  require(kernel >= 1 && stride >= 1, "kernel_size and stride must be at least 1");
+constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();  // no sum of a few overflows
+
+// PyTorch's rule: with ceil_mode windows may hang over the far border, as long as they begin before it.
+int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                    bool ceil_mode) {
+  require(input >= 1, "images must have at least one pixel");
+  require(kernel >= 1 && stride >= 1 && dilation >= 1, "kernel_size, stride and dilation must be at least 1");
+  require(std::max({input, kernel, stride, dilation}) <= kLargest, "sizes must be below 2^31");
   require(padding >= 0 && 2 * padding <= kernel, "padding must be at most half of kernel_size");
-  require(input + 2 * padding >= kernel, "the window is larger than the padded input");
-  return (input + 2 * padding - kernel) / stride + 1;
+  const int64_t room = input + 2 * padding - dilation * (kernel - 1) - 1;  // for the window to move
+  require(room + (ceil_mode ? stride - 1 : 0) >= 0, "the window is larger than the padded input");
+  const int64_t outputs = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+  return ceil_mode && (outputs - 1) * stride >= input + padding ? outputs - 1 : outputs;
 }
 
-PoolShape make_shape(Pair input, Pair kernel, Pair stride, Pair padding) {
+MaxPoolShape max_shape(int64_t planes, Pair input, Pair kernel, Pair stride, Pair padding, Pair dilation,
+                       bool ceil_mode) {
+  const int64_t OH =
+      output_size(input.first, kernel.first, stride.first, padding.first, dilation.first, ceil_mode);
+  const int64_t OW =
+      output_size(input.second, kernel.second, stride.second, padding.second, dilation.second, ceil_mode);
   require(kernel.first * kernel.second <= 256, "kernel_size must have at most 256 elements");
-  const int64_t OH = output_size(input.first, kernel.first, stride.first, padding.first);
-  const int64_t OW = output_size(input.second, kernel.second, stride.second, padding.second);
-  return {input.first,
+  return {planes,
+          input.first,
           input.second,
           kernel.first,
           kernel.second,
@@ -29,49 +43,44 @@ PoolShape make_shape(Pair input, Pair kernel, Pair stride, Pair padding) {
           stride.second,
           padding.first,
           padding.second,
+          dilation.first,
+          dilation.second,
           OH,
           OW};
 }
 
 template <class Real>
-py::tuple max_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair padding) {
+Pair image_size(const Array<Real>& x) {
   require(x.ndim() == 4, "x must be (N, C, H, W)");
-  const PoolShape s = make_shape({x.shape(2), x.shape(3)}, kernel, stride, padding);
+  return {x.shape(2), x.shape(3)};
+}
+
+template <class Real>
+py::tuple max_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair padding, Pair dilation,
+                           bool ceil_mode) {
+  const Pair size = image_size(x);
+  const MaxPoolShape s =
+      max_shape(x.shape(0) * x.shape(1), size, kernel, stride, padding, dilation, ceil_mode);
   const std::vector<int64_t> shape = {x.shape(0), x.shape(1), s.OH, s.OW};
   Array<Real> y = make_array<Real>(shape);
   Array<uint8_t> window = make_array<uint8_t>(shape);
-  const int64_t planes = shape[0] * shape[1];
   const Real* from = x.data();
   Real* to = y.mutable_data();
   uint8_t* places = window.mutable_data();
   {
     const py::gil_scoped_release release;
-    max_pool2d(planes, s, from, to, places);
+    max_pool2d(s, from, to, places);
   }
   return py::make_tuple(y, window);
 }
 
-// A foreign `window` must not write outside grad_x. Without padding every place within the window is inside.
-void require_places(const uint8_t* window, int64_t n, const PoolShape& s) {
-  constexpr const char* kMessage = "window does not belong to this input_size and kernel_size";
-  uint8_t largest = 0;
-  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, window[i]);
-  require(largest < s.kernel_h * s.kernel_w, kMessage);
-  if (s.pad_h == 0 && s.pad_w == 0) return;
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t oh = i / s.OW % s.OH, ow = i % s.OW, place = window[i];
-    const int64_t h = oh * s.stride_h - s.pad_h + place / s.kernel_w;
-    const int64_t w = ow * s.stride_w - s.pad_w + place % s.kernel_w;
-    require(h >= 0 && h < s.H && w >= 0 && w < s.W, kMessage);
-  }
-}
-
 template <class Real>
 Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uint8_t>& window,
-                                      Pair input_size, Pair kernel, Pair stride, Pair padding) {
+                                      Pair input_size, Pair kernel, Pair stride, Pair padding, Pair dilation,
+                                      bool ceil_mode) {
   require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
-  const PoolShape s = make_shape(input_size, kernel, stride, padding);
   const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
+  const MaxPoolShape s = max_shape(N * C, input_size, kernel, stride, padding, dilation, ceil_mode);
   require_shape(grad_y, {N, C, s.OH, s.OW}, "grad_y must have the shape of the output");
   require_shape(window, {N, C, s.OH, s.OW}, "window must have the shape of grad_y");
   Array<Real> grad_x = make_array<Real>({N, C, s.H, s.W});
@@ -79,16 +88,144 @@ Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uin
   const uint8_t* places = window.data();
   Real* to = grad_x.mutable_data();
   const py::gil_scoped_release release;
-  require_places(places, window.size(), s);
-  max_pool2d_backward(N * C, s, g, places, to);
+  max_pool2d_backward(s, g, places, to);
+  return grad_x;
+}
+
+AverageOptions average_options(Pair input, Pair kernel, Pair stride, Pair padding, bool ceil_mode,
+                               bool count_include_pad, int64_t divisor_override) {
+  const auto axis = [ceil_mode](int64_t size, int64_t k, int64_t step, int64_t pad) {
+    return AverageWindows{size, output_size(size, k, step, pad, 1, ceil_mode), k, step, pad, false};
+  };
+  return {axis(input.first, kernel.first, stride.first, padding.first),
+          axis(input.second, kernel.second, stride.second, padding.second), count_include_pad,
+          divisor_override};
+}
+
+AverageOptions adaptive_options(Pair input, Pair output) {
+  require(input.first >= 1 && input.second >= 1, "images must have at least one pixel");
+  require(output.first >= 1 && output.second >= 1, "output_size must be at least 1");
+  require(std::max({input.first, input.second, output.first, output.second}) <= kLargest,
+          "sizes must be below 2^31");
+  return {{input.first, output.first, 0, 0, 0, true}, {input.second, output.second, 0, 0, 0, true}, false, 0};
+}
+
+template <class Real>
+Array<Real> average(const Array<Real>& x, const AverageOptions& options) {
+  Array<Real> y = make_array<Real>({x.shape(0), x.shape(1), options.rows.outputs, options.columns.outputs});
+  const int64_t planes = x.shape(0) * x.shape(1);
+  const Real* from = x.data();
+  Real* to = y.mutable_data();
+  const py::gil_scoped_release release;
+  average_pool2d(planes, options, from, to);
+  return y;
+}
+
+template <class Real>
+Array<Real> average_backward(const Array<Real>& grad_y, const AverageOptions& options) {
+  const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
+  require_shape(grad_y, {N, C, options.rows.outputs, options.columns.outputs},
+                "grad_y must have the shape of the output");
+  Array<Real> grad_x = make_array<Real>({N, C, options.rows.size, options.columns.size});
+  const Real* g = grad_y.data();
+  Real* to = grad_x.mutable_data();
+  const py::gil_scoped_release release;
+  average_pool2d_backward(N * C, options, g, to);
+  return grad_x;
+}
+
+template <class Real>
+Array<Real> avg_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair padding, bool ceil_mode,
+                             bool count_include_pad, int64_t divisor_override) {
+  const Pair size = image_size(x);
+  return average(
+      x, average_options(size, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override));
+}
+
+template <class Real>
+Array<Real> avg_pool2d_backward_array(const Array<Real>& grad_y, Pair input_size, Pair kernel, Pair stride,
+                                      Pair padding, bool ceil_mode, bool count_include_pad,
+                                      int64_t divisor_override) {
+  require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
+  return average_backward(grad_y, average_options(input_size, kernel, stride, padding, ceil_mode,
+                                                  count_include_pad, divisor_override));
+}
+
+template <class Real>
+Array<Real> adaptive_avg_pool2d_array(const Array<Real>& x, Pair output_size) {
+  return average(x, adaptive_options(image_size(x), output_size));
+}
+
+template <class Real>
+Array<Real> adaptive_avg_pool2d_backward_array(const Array<Real>& grad_y, Pair input_size) {
+  require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
+  return average_backward(grad_y, adaptive_options(input_size, {grad_y.shape(2), grad_y.shape(3)}));
+}
+
+AdaptiveShape adaptive_shape(int64_t planes, Pair input, Pair output) {
+  adaptive_options(input, output);
+  return {planes, input.first, input.second, output.first, output.second};
+}
+
+template <class Place, class Real>
+py::tuple adaptive_max(const Array<Real>& x, const AdaptiveShape& s) {
+  const std::vector<int64_t> shape = {x.shape(0), x.shape(1), s.OH, s.OW};
+  Array<Real> y = make_array<Real>(shape);
+  Array<Place> window = make_array<Place>(shape);
+  const Real* from = x.data();
+  Real* to = y.mutable_data();
+  Place* places = window.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    adaptive_max_pool2d(s, from, to, places);
+  }
+  return py::make_tuple(y, window);
+}
+
+template <class Real>
+py::tuple adaptive_max_pool2d_array(const Array<Real>& x, Pair output_size) {
+  const AdaptiveShape s = adaptive_shape(x.shape(0) * x.shape(1), image_size(x), output_size);
+  const int64_t largest = largest_window(s);
+  require(largest <= kLargest, "output_size makes windows of more than 2^31 elements");
+  return largest <= 256 ? adaptive_max<uint8_t>(x, s) : adaptive_max<int32_t>(x, s);
+}
+
+template <class Real, class Place>
+Array<Real> adaptive_max_pool2d_backward_array(const Array<Real>& grad_y, const Array<Place>& window,
+                                               Pair input_size) {
+  require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
+  const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
+  const AdaptiveShape s = adaptive_shape(N * C, input_size, {grad_y.shape(2), grad_y.shape(3)});
+  require_shape(window, {N, C, s.OH, s.OW}, "window must have the shape of grad_y");
+  require(sizeof(Place) > 1 || largest_window(s) <= 256, "window must be int32 for windows of this size");
+  Array<Real> grad_x = make_array<Real>({N, C, s.H, s.W});
+  const Real* g = grad_y.data();
+  const Place* places = window.data();
+  Real* to = grad_x.mutable_data();
+  const py::gil_scoped_release release;
+  adaptive_max_pool2d_backward(s, g, places, to);
   return grad_x;
 }
 
 template <class Real>
 void register_of(py::module_& m) {
-  m.def("max_pool2d", &max_pool2d_array<Real>, "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a);
+  m.def("max_pool2d", &max_pool2d_array<Real>, "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a,
+        "dilation"_a, "ceil_mode"_a);
   m.def("max_pool2d_backward", &max_pool2d_backward_array<Real>, "grad_y"_a.noconvert(),
-        "window"_a.noconvert(), "input_size"_a, "kernel_size"_a, "stride"_a, "padding"_a);
+        "window"_a.noconvert(), "input_size"_a, "kernel_size"_a, "stride"_a, "padding"_a, "dilation"_a,
+        "ceil_mode"_a);
+  m.def("avg_pool2d", &avg_pool2d_array<Real>, "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a,
+        "ceil_mode"_a, "count_include_pad"_a, "divisor_override"_a);
+  m.def("avg_pool2d_backward", &avg_pool2d_backward_array<Real>, "grad_y"_a.noconvert(), "input_size"_a,
+        "kernel_size"_a, "stride"_a, "padding"_a, "ceil_mode"_a, "count_include_pad"_a, "divisor_override"_a);
+  m.def("adaptive_avg_pool2d", &adaptive_avg_pool2d_array<Real>, "x"_a.noconvert(), "output_size"_a);
+  m.def("adaptive_avg_pool2d_backward", &adaptive_avg_pool2d_backward_array<Real>, "grad_y"_a.noconvert(),
+        "input_size"_a);
+  m.def("adaptive_max_pool2d", &adaptive_max_pool2d_array<Real>, "x"_a.noconvert(), "output_size"_a);
+  m.def("adaptive_max_pool2d_backward", &adaptive_max_pool2d_backward_array<Real, uint8_t>,
+        "grad_y"_a.noconvert(), "window"_a.noconvert(), "input_size"_a);
+  m.def("adaptive_max_pool2d_backward", &adaptive_max_pool2d_backward_array<Real, int32_t>,
+        "grad_y"_a.noconvert(), "window"_a.noconvert(), "input_size"_a);
 }
 
 }  // namespace

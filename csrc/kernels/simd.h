@@ -1,69 +1,23 @@
-// Vectors of the width this ISA level has, on the vector extensions of GCC and Clang.
+// Operations on vectors of the width this ISA level has.
 #pragma once
 
-#include <cstdint>
-#include <cstring>
-
-#ifndef UNROLLED_LEVEL
-#error "kernels are compiled once per ISA level: UNROLLED_LEVEL must name it"
-#endif
-
-#define UNROLLED_INLINE inline __attribute__((always_inline))
+#include "kernels/simd_partial.h"
+#include "kernels/simd_types.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 
-template <class Real>
-struct Lanes;
-
-template <>
-struct Lanes<float> {
-  typedef float type __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-  typedef int32_t integer __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-};
-
-template <>
-struct Lanes<double> {
-  typedef double type __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-  typedef int64_t integer __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-};
-
-template <class Real>
-using Vec = typename Lanes<Real>::type;
-// Comparisons give an integer vector: all ones where true.
-template <class Real>
-using IntVec = typename Lanes<Real>::integer;
-
-template <class Real>
-inline constexpr int64_t kWidth = UNROLLED_VECTOR_BYTES / static_cast<int64_t>(sizeof(Real));
-
-template <class Real>
-UNROLLED_INLINE Vec<Real> load(const Real* p) {
-  Vec<Real> v;
-  std::memcpy(&v, p, sizeof v);
+// `v` in a register: the compiler may otherwise read it from memory again for every use.
+template <class V>
+UNROLLED_INLINE V keep(V v) {
+#ifdef __SSE4_2__
+  asm("" : "+v"(v));
+#endif
   return v;
 }
 
-template <class Real>
-UNROLLED_INLINE void store(Real* p, Vec<Real> v) {
-  std::memcpy(p, &v, sizeof v);
-}
-
-template <class Real>
-UNROLLED_INLINE Vec<Real> broadcast(Real x) {
-  return x - Vec<Real>{};  // x - 0 is x for every x, -0 too
-}
-
-// The first `count` lanes from memory, `fill` in the others.
-template <class Real>
-UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) {
-  Vec<Real> v = broadcast<Real>(fill);
-  for (int64_t i = 0; i < count; ++i) v[i] = p[i];
-  return v;
-}
-
-template <class Real>
-UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
-  for (int64_t i = 0; i < count; ++i) p[i] = v[i];
+// Starts to bring the cache line of an address that will be read soon; any address may be given.
+UNROLLED_INLINE void prefetch(uintptr_t address) {
+  __builtin_prefetch(reinterpret_cast<const void*>(address));
 }
 
 template <class V>
@@ -102,13 +56,17 @@ struct MakeIndices<0, I...> {
 template <class Real>
 using LaneIndices = typename MakeIndices<static_cast<int>(kWidth<Real>)>::type;
 
-template <class V, int... I>
-UNROLLED_INLINE V even_lanes(V a, V b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I)...);
-}
-template <class V, int... I>
-UNROLLED_INLINE V odd_lanes(V a, V b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I + 1)...);
+// Every other lane of a, b, from kFirst on. AVX2 crosses its halves only within one vector: there the lanes
+// are picked within the halves, and `sorted` puts the quarters in order.
+template <int kFirst, class V, int... I>
+UNROLLED_INLINE V alternate_lanes(V a, V b, Indices<I...>) {
+  constexpr int W = sizeof...(I);
+  if constexpr (W == 8 && UNROLLED_VECTOR_BYTES == 32) {
+    return __builtin_shufflevector(a, b, kFirst, kFirst + 2, kFirst + 8, kFirst + 10, kFirst + 4, kFirst + 6,
+                                   kFirst + 12, kFirst + 14);
+  } else {
+    return __builtin_shufflevector(a, b, (2 * I + kFirst)...);
+  }
 }
 template <int kFirst, class V, int... I>
 UNROLLED_INLINE V zip_lanes(V a, V b, Indices<I...>) {
@@ -118,14 +76,34 @@ UNROLLED_INLINE V zip_lanes(V a, V b, Indices<I...>) {
 
 }  // namespace detail
 
+// Of the 2 W values a, b in memory order: those at even places, those at odd places, both in one order that
+// is quick to make and that `sorted` turns into that of memory.
+template <class Real>
+UNROLLED_INLINE Vec<Real> even_unsorted(Vec<Real> a, Vec<Real> b) {
+  return detail::alternate_lanes<0>(a, b, detail::LaneIndices<Real>{});
+}
+template <class Real>
+UNROLLED_INLINE Vec<Real> odd_unsorted(Vec<Real> a, Vec<Real> b) {
+  return detail::alternate_lanes<1>(a, b, detail::LaneIndices<Real>{});
+}
+template <class V>
+UNROLLED_INLINE V sorted(V v) {
+  constexpr int W = sizeof v / sizeof v[0];
+  if constexpr (W == 8 && UNROLLED_VECTOR_BYTES == 32) {
+    return __builtin_shufflevector(v, v, 0, 1, 4, 5, 2, 3, 6, 7);
+  } else {
+    return v;
+  }
+}
+
 // Of the 2 W values a, b in memory order: those at even places, those at odd places.
 template <class Real>
 UNROLLED_INLINE Vec<Real> even(Vec<Real> a, Vec<Real> b) {
-  return detail::even_lanes(a, b, detail::LaneIndices<Real>{});
+  return sorted(even_unsorted<Real>(a, b));
 }
 template <class Real>
 UNROLLED_INLINE Vec<Real> odd(Vec<Real> a, Vec<Real> b) {
-  return detail::odd_lanes(a, b, detail::LaneIndices<Real>{});
+  return sorted(odd_unsorted<Real>(a, b));
 }
 
 // The transpose of W rows: column i of what row(0) .. row(W - 1) give goes to to[i * stride]. Each round of
@@ -150,12 +128,21 @@ UNROLLED_INLINE void transpose_block(Row row, Real* to, int64_t stride) {
   for (int i = 0; i < W; ++i) store(to + i * stride, rows[i]);
 }
 
+// a[0], b[0], a[1], b[1], ...: the first W of them and the last.
+template <class Real>
+UNROLLED_INLINE Vec<Real> zip_low(Vec<Real> a, Vec<Real> b) {
+  return detail::zip_lanes<0>(a, b, detail::LaneIndices<Real>{});
+}
+template <class Real>
+UNROLLED_INLINE Vec<Real> zip_high(Vec<Real> a, Vec<Real> b) {
+  return detail::zip_lanes<static_cast<int>(kWidth<Real>)>(a, b, detail::LaneIndices<Real>{});
+}
+
 // 2 W values a[0], b[0], a[1], b[1], ... to memory.
 template <class Real>
 UNROLLED_INLINE void store_zipped(Real* p, Vec<Real> a, Vec<Real> b) {
-  store(p, detail::zip_lanes<0>(a, b, detail::LaneIndices<Real>{}));
-  store(p + kWidth<Real>,
-        detail::zip_lanes<static_cast<int>(kWidth<Real>)>(a, b, detail::LaneIndices<Real>{}));
+  store(p, zip_low<Real>(a, b));
+  store(p + kWidth<Real>, zip_high<Real>(a, b));
 }
 
 // y[i] = f(x[i]) for i < n, whole vectors first; `f` maps one vector to one vector.

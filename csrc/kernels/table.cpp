@@ -18,7 +18,11 @@ NormKernels<Real> norm_kernels();
 template <class Real>
 OptimKernels<Real> optim_kernels();
 template <class Real>
-PoolKernels<Real> pool_kernels();
+AveragePoolKernels<Real> average_pool_kernels();
+template <class Real>
+MaxPoolForward<Real>* max_pool_forward();
+template <class Real>
+MaxPoolBackward<Real>* max_pool_backward();
 template <class Real>
 SoftmaxKernels<Real> softmax_kernels();
 template <class Real>
@@ -41,7 +45,8 @@ Kernels<Real> kernels() {
       .matmul = matmul_kernels<Real>(),
       .norm = norm_kernels<Real>(),
       .optim = optim_kernels<Real>(),
-      .pool = pool_kernels<Real>(),
+      .average_pool = average_pool_kernels<Real>(),
+      .max_pool = {max_pool_forward<Real>(), max_pool_backward<Real>()},
       .softmax = softmax_kernels<Real>(),
       .upsample = upsample_kernels<Real>(),
       .winograd_f2 = winograd_f2_kernels<Real>(),

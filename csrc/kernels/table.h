@@ -9,7 +9,8 @@
 #include "kernels/matmul.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
-#include "kernels/pool.h"
+#include "kernels/pool_average.h"
+#include "kernels/pool_max.h"
 #include "kernels/softmax.h"
 #include "kernels/upsample.h"
 #include "kernels/winograd.h"
@@ -26,7 +27,8 @@ struct Kernels {
   MatmulKernels<Real> matmul;
   NormKernels<Real> norm;
   OptimKernels<Real> optim;
-  PoolKernels<Real> pool;
+  AveragePoolKernels<Real> average_pool;
+  MaxPoolKernels<Real> max_pool;
   SoftmaxKernels<Real> softmax;
   UpsampleKernels<Real> upsample;
   WinogradKernels<Real> winograd_f2;

@@ -8,7 +8,6 @@ from unrolled import _core
 from unrolled._arrays import RealArray, as_real, as_sizes
 from unrolled.ops.conv_geometry import Pair
 from unrolled.ops.pool_geometry import (
-    CoreWindows,
     Options,
     Windows,
     as_flag,
@@ -202,10 +201,11 @@ def _dividing(
 def _core_sizes(
     windows: Windows,
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
-    sizes: CoreWindows = on_two_axes(windows)
+    size, kernel, stride, padding, _ = on_two_axes(windows)
+    padded = size[0] + 2 * padding[0], size[1] + 2 * padding[1]
     # What lies beyond the border does not count: no window need be larger than the padded x.
-    kernel = [
-        min(k, size + 2 * padding)
-        for k, size, padding in zip(sizes.kernel, sizes.size, sizes.padding, strict=True)
-    ]
-    return sizes.size, (kernel[0], kernel[1]), sizes.stride, sizes.padding
+    return size, _smaller(kernel, padded), _smaller(stride, padded), padding
+
+
+def _smaller(sizes: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
+    return min(sizes[0], bounds[0]), min(sizes[1], bounds[1])

@@ -1,0 +1,100 @@
+#include "ops/pool_max.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "dispatch.h"
+#include "ops/pool_rows.h"
+#include "parallel.h"
+
+namespace unrolled {
+namespace {
+
+struct Inside {
+  int64_t first, last;
+};
+
+// The taps of window `o` that lie inside 0 .. size - 1.
+Inside taps_inside(int64_t o, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                   int64_t size) {
+  const int64_t start = o * stride - padding;
+  const int64_t first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+  const int64_t last = start < size ? std::min((size - start + dilation - 1) / dilation, kernel) : 0;
+  return {first, std::max(first, last)};
+}
+
+bool fits(const MaxPoolShape& s, int64_t oh, int64_t ow, int64_t place) {
+  const Inside rows = taps_inside(oh, s.kernel_h, s.stride_h, s.pad_h, s.dilation_h, s.H);
+  const Inside columns = taps_inside(ow, s.kernel_w, s.stride_w, s.pad_w, s.dilation_w, s.W);
+  const int64_t r = place / s.kernel_w, q = place % s.kernel_w;
+  if (rows.first == rows.last || columns.first == columns.last) return place == 0;
+  return r >= rows.first && r < rows.last && q >= columns.first && q < columns.last;
+}
+
+// Whether the places of rows begin .. end - 1, counted through all planes, are inside their windows and the
+// image.
+bool places_fit(const MaxPoolShape& s, const uint8_t* window, int64_t begin, int64_t end) {
+  uint8_t largest = 0;
+  for (int64_t i = begin * s.OW; i < end * s.OW; ++i) largest = std::max(largest, window[i]);
+  if (largest >= s.kernel_h * s.kernel_w) return false;
+  const auto whole = [](int64_t o, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                        int64_t size) {
+    return o * stride >= padding && o * stride - padding + (kernel - 1) * dilation < size;
+  };
+  // Columns left .. right - 1 of windows are whole; so are those in between two whole ones.
+  int64_t left = 0, right = s.OW;
+  while (left < right && !whole(left, s.kernel_w, s.stride_w, s.pad_w, s.dilation_w, s.W)) ++left;
+  while (left < right && !whole(right - 1, s.kernel_w, s.stride_w, s.pad_w, s.dilation_w, s.W)) --right;
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t oh = i % s.OH;
+    const uint8_t* row = window + i * s.OW;
+    const bool cut = !whole(oh, s.kernel_h, s.stride_h, s.pad_h, s.dilation_h, s.H);
+    for (int64_t ow = 0; ow < (cut ? s.OW : left); ++ow) {
+      if (!fits(s, oh, ow, row[ow])) return false;
+    }
+    for (int64_t ow = right; ow < s.OW; ++ow) {
+      if (!fits(s, oh, ow, row[ow])) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+template <class Real>
+void max_pool2d(const MaxPoolShape& s, const Real* x, Real* y, uint8_t* window) {
+  const MaxPoolKernels<Real>& kernel = kernels<Real>().max_pool;
+  const int64_t rows = s.planes * s.OH;
+  parallel_runs(rows, rows_per_task(s.stride_h * s.W), s.planes * s.H * s.W, [&](int64_t begin, int64_t end) {
+    kernel.forward(s, x, begin, end, y + begin * s.OW, window + begin * s.OW);
+  });
+}
+
+template <class Real>
+void max_pool2d_backward(const MaxPoolShape& s, const Real* grad_y, const uint8_t* window, Real* grad_x) {
+  const MaxPoolKernels<Real>& kernel = kernels<Real>().max_pool;
+  const int64_t rows = s.planes * s.H, windows = s.planes * s.OH;
+  const int64_t bytes = rows * s.W * static_cast<int64_t>(sizeof(Real));
+  // The detour through the cache pays where the kernel is quick: with windows side by side.
+  const bool stream =
+      bytes >= kStreamBytes && s.kernel_h == s.stride_h && s.kernel_w == s.stride_w && s.kernel_w <= 2;
+  const int64_t grain = rows_per_task(s.W), tasks = (rows + grain - 1) / grain;
+  parallel_for(tasks, rows * s.W, [&](int64_t task) {
+    const int64_t begin = task * grain, end = std::min(begin + grain, rows);
+    // A task checks its share of the places, about those it will use.
+    if (!places_fit(s, window, task * windows / tasks, (task + 1) * windows / tasks)) {
+      throw std::invalid_argument("window does not belong to this input_size and kernel_size");
+    }
+    if (!stream) return kernel.backward(s, grad_y, window, begin, end, grad_x + begin * s.W);
+    stream_rows(begin, end, s.W, s.kernel_h, grad_x, [&](int64_t first, int64_t last, Real* to) {
+      kernel.backward(s, grad_y, window, first, last, to);
+    });
+  });
+}
+
+template void max_pool2d(const MaxPoolShape&, const float*, float*, uint8_t*);
+template void max_pool2d(const MaxPoolShape&, const double*, double*, uint8_t*);
+template void max_pool2d_backward(const MaxPoolShape&, const float*, const uint8_t*, float*);
+template void max_pool2d_backward(const MaxPoolShape&, const double*, const uint8_t*, double*);
+
+}  // namespace unrolled
