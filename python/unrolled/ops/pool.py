@@ -204,7 +204,7 @@ def _forward(x: Any, axes: int, options: Options) -> Winners:
     check_input(x, axes)
     windows = fit(x.shape[2:], options)
     check_places(windows.kernel)
-    _, *sizes = on_two_axes(windows)
+    sizes = on_two_axes(windows)[1:]
     y, window = _core.max_pool2d(with_rows(x), *sizes, windows.ceil_mode)
     return without_rows(y, axes), without_rows(window, axes)
 

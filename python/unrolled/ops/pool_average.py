@@ -167,8 +167,8 @@ def _forward(
     check_input(x, axes)
     windows = fit(x.shape[2:], options)
     how = _dividing(windows, count_include_pad, divisor_override)
-    _, *sizes = _core_sizes(windows)
-    return without_rows(_core.avg_pool2d(with_rows(x), *sizes, *how), axes)  # type: ignore[no-any-return]
+    y = _core.avg_pool2d(with_rows(x), *_core_sizes(windows)[1:], *how)
+    return without_rows(y, axes)  # type: ignore[no-any-return]
 
 
 def _backward(
