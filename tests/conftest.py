@@ -18,6 +18,8 @@ TOLERANCES = {
     "winograd": {"float32": 4e-6, "float64": 1e-13},
     # Values are picked, not computed; overlapping windows add a handful of gradients.
     "pool": {"float32": 3e-7, "float64": 1e-15},
+    # Sums of up to a few hundred elements, relative to the elements.
+    "average pool": {"float32": 1e-6, "float64": 2e-15},
     # Mean and variance over the batch, then a difference of nearly equal terms backwards.
     "norm": {"float32": 4e-6, "float64": 1e-14},
     # One multiplication; a bias's gradient is a sum over the batch.

@@ -175,6 +175,8 @@ def test_mixed_precisions_do_not_reach_a_kernel():
             (2, 2),
             (2, 2),
             (0, 0),
+            (1, 1),
+            False,
         ),
         lambda: _core.batch_norm(np.ones((2, 3)), np.ones(2), np.ones(3), None, None, 0.0),
         lambda: _core.ctc_loss(

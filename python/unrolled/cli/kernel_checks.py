@@ -84,12 +84,23 @@ def _conv(name: str, x: Shape, weight: Shape, **options: Any) -> Problem:
     return problem
 
 
-def _max_pool2d(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
-    x = _normal(rng, dtype, 2, 3, 9, 11)
-    y, window = m.max_pool2d_with_indices(x, 3, stride=2, padding=1)
-    grad_y = _normal(rng, dtype, *y.shape)
-    grad_x = m.max_pool2d_backward(grad_y, window, (9, 11), 3, stride=2, padding=1)
-    return y, window, grad_x
+def _pool(name: str, *arguments: Any, shape: Shape = (2, 3, 9, 11), **options: Any) -> Problem:
+    """Pool by a function of this name; with places where it has a `_with_indices`."""
+
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        x = _normal(rng, dtype, *shape)
+        size = shape[2] if len(shape) == 3 else shape[2:]
+        backward, both = getattr(m, f"{name}_backward"), getattr(m, f"{name}_with_indices", None)
+        y, *window = (
+            both(x, *arguments, **options)
+            if both
+            else (getattr(m, name)(x, *arguments, **options),)
+        )
+        behind = () if "adaptive" in name else arguments  # the gradient tells the output's size
+        grad_x = backward(_normal(rng, dtype, *y.shape), *window, size, *behind, **options)
+        return (y, *window, grad_x)
+
+    return problem
 
 
 def _batch_norm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
@@ -221,7 +232,18 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
         "conv_transpose",
         _conv("conv_transpose1d", (2, 6, 17), (6, 4, 4), stride=3, output_padding=2),
     ),
-    "max_pool2d": ("pool", _max_pool2d),
+    "max_pool2d": ("pool", _pool("max_pool2d", 3, stride=2, padding=1)),
+    "max_pool2d dilated": ("pool", _pool("max_pool2d", 2, stride=3, dilation=3, ceil_mode=True)),
+    "max_pool1d": ("pool", _pool("max_pool1d", 3, stride=1, padding=1, shape=(2, 3, 37))),
+    "avg_pool2d": ("pool_average", _pool("avg_pool2d", 3, stride=2, padding=1)),
+    "avg_pool1d": (
+        "pool_average",
+        _pool("avg_pool1d", 4, stride=3, padding=2, count_include_pad=False, shape=(2, 3, 37)),
+    ),
+    "adaptive_avg_pool2d": ("pool_adaptive", _pool("adaptive_avg_pool2d", (4, 3))),
+    "adaptive_avg_pool1d": ("pool_adaptive", _pool("adaptive_avg_pool1d", 4, shape=(2, 3, 36))),
+    "adaptive_max_pool2d": ("pool_adaptive", _pool("adaptive_max_pool2d", (4, 3))),
+    "adaptive_max_pool1d": ("pool_adaptive", _pool("adaptive_max_pool1d", 4, shape=(2, 3, 36))),
     "batch_norm": ("norm", _batch_norm),
     "layer_norm": ("norm", _layer_norm),
     "bias_relu": ("activation", _bias_relu),

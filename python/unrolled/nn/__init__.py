@@ -27,7 +27,14 @@ from unrolled.nn.loss import CrossEntropyLoss, NLLLoss
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.norm import BatchNorm1d, BatchNorm2d
-from unrolled.nn.pool import MaxPool2d
+from unrolled.nn.pool import MaxPool1d, MaxPool2d
+from unrolled.nn.pool_adaptive import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+)
+from unrolled.nn.pool_average import AvgPool1d, AvgPool2d
 from unrolled.nn.receptive_field import ReceptiveField, receptive_field
 from unrolled.nn.upsample import Upsample
 
@@ -35,6 +42,12 @@ __all__ = [
     "ELU",
     "GELU",
     "LSTM",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
     "CTCLoss",
@@ -54,6 +67,7 @@ __all__ = [
     "Linear",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool1d",
     "MaxPool2d",
     "Module",
     "NLLLoss",

@@ -23,10 +23,23 @@ from unrolled.nn.linear import linear
 from unrolled.nn.loss import cross_entropy, nll_loss
 from unrolled.nn.lstm import lstm
 from unrolled.nn.norm import batch_norm
-from unrolled.nn.pool import max_pool2d
+from unrolled.nn.pool import max_pool1d, max_pool2d
+from unrolled.nn.pool_adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
+from unrolled.nn.pool_average import avg_pool1d, avg_pool2d
 from unrolled.nn.upsample import interpolate
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
     "batch_norm",
     "conv1d",
     "conv2d",
@@ -47,6 +60,7 @@ __all__ = [
     "linear",
     "log_softmax",
     "lstm",
+    "max_pool1d",
     "max_pool2d",
     "mse_loss",
     "nll_loss",

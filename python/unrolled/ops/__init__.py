@@ -16,6 +16,8 @@ from unrolled.ops import (
     optim,
     padding,
     pool,
+    pool_adaptive,
+    pool_average,
     softmax,
     upsample,
 )
@@ -31,6 +33,8 @@ __all__ = [
     "optim",
     "padding",
     "pool",
+    "pool_adaptive",
+    "pool_average",
     "softmax",
     "upsample",
 ]

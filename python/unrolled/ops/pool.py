@@ -8,12 +8,99 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import _core
-from unrolled._arrays import RealArray, as_pair, as_real, require_axes, require_shape
-from unrolled.ops.conv import Pair, output_size
+from unrolled._arrays import RealArray, as_real, as_sizes
+from unrolled.ops.conv_geometry import Pair
+from unrolled.ops.pool_geometry import (
+    Options,
+    as_places,
+    check_gradient,
+    check_input,
+    check_output,
+    check_places,
+    fit,
+    on_two_axes,
+    with_rows,
+    without_rows,
+)
+
+Winners = tuple[RealArray, NDArray[np.uint8]]
+
+
+def max_pool1d(
+    x: Any,
+    kernel_size: int,
+    *,
+    stride: int | None = None,
+    padding: int = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+) -> RealArray:
+    """Maximum over windows of sequences x (N, C, L): `max_pool2d` with one axis.
+
+    Returns
+    -------
+    array, shape (N, C, OL)
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `max_pool2d`.
+
+    Examples
+    --------
+    >>> max_pool1d([[[1.0, 3.0, 2.0, 5.0]]], 2)
+    array([[[3., 5.]]], dtype=float32)
+    """
+    return _forward(x, 1, Options(kernel_size, stride, padding, dilation, ceil_mode))[0]
+
+
+def max_pool1d_with_indices(
+    x: Any,
+    kernel_size: int,
+    *,
+    stride: int | None = None,
+    padding: int = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+) -> Winners:
+    """`max_pool1d`, and where in its window each maximum stands: `max_pool2d_with_indices`."""
+    return _forward(x, 1, Options(kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def max_pool1d_backward(
+    grad_y: Any,
+    window: Any,
+    input_size: int,
+    kernel_size: int,
+    *,
+    stride: int | None = None,
+    padding: int = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+) -> RealArray:
+    """Gradient of `max_pool1d`: `max_pool2d_backward` with one axis.
+
+    Returns
+    -------
+    array, shape (N, C, input_size)
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `max_pool2d_backward`.
+    """
+    options = Options(kernel_size, stride, padding, dilation, ceil_mode)
+    return _backward(grad_y, window, input_size, 1, options)
 
 
 def max_pool2d(
-    x: Any, kernel_size: Pair, *, stride: Pair | None = None, padding: Pair = 0
+    x: Any,
+    kernel_size: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
 ) -> RealArray:
     """Maximum over windows.
 
@@ -26,6 +113,11 @@ def max_pool2d(
         Step of the window; `kernel_size` where not given.
     padding : int or (int, int)
         Border around the image, at most half the window, which never wins.
+    dilation : int or (int, int)
+        Distance between the window's elements. A window whose elements all lie in the border,
+        which a dilation beyond the image allows, has the maximum -inf.
+    ceil_mode : bool
+        Whether windows may hang over the far border, as long as they begin before it.
 
     Returns
     -------
@@ -34,7 +126,9 @@ def max_pool2d(
     Raises
     ------
     ValueError
-        The shapes do not fit.
+        The shapes do not fit, or an option is out of its range.
+    TypeError
+        An option is no whole number, or `ceil_mode` no truth value.
 
     Examples
     --------
@@ -42,15 +136,21 @@ def max_pool2d(
     >>> max_pool2d(np.arange(8.0).reshape(1, 1, 2, 4), 2)
     array([[[[5., 7.]]]])
     """
-    return max_pool2d_with_indices(x, kernel_size, stride=stride, padding=padding)[0]
+    return _forward(x, 2, Options(kernel_size, stride, padding, dilation, ceil_mode))[0]
 
 
 def max_pool2d_with_indices(
-    x: Any, kernel_size: Pair, *, stride: Pair | None = None, padding: Pair = 0
-) -> tuple[RealArray, NDArray[np.uint8]]:
+    x: Any,
+    kernel_size: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> Winners:
     """`max_pool2d`, and where in its window each maximum stands.
 
-    The first of equal values wins; a NaN wins over everything.
+    The first of equal values wins; a NaN wins over everything, the last one over earlier ones.
 
     Returns
     -------
@@ -58,11 +158,7 @@ def max_pool2d_with_indices(
     window : array of uint8, same shape
         Place in the window, row by row: what `max_pool2d_backward` needs.
     """
-    x = as_real(x, "x")
-    require_axes(x, "x", "N, C, H, W")
-    window = _window(kernel_size, stride, padding)
-    output_size(x.shape[2:], window[0], window[1], window[2])
-    return _core.max_pool2d(x, *window)
+    return _forward(x, 2, Options(kernel_size, stride, padding, dilation, ceil_mode))
 
 
 def max_pool2d_backward(
@@ -73,6 +169,8 @@ def max_pool2d_backward(
     *,
     stride: Pair | None = None,
     padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
 ) -> RealArray:
     """Gradient of `max_pool2d`: each value goes to the place that won.
 
@@ -83,7 +181,7 @@ def max_pool2d_backward(
         From `max_pool2d_with_indices`.
     input_size : (int, int)
         H and W of the input.
-    kernel_size, stride, padding
+    kernel_size, stride, padding, dilation, ceil_mode
         As in the forward pass.
 
     Returns
@@ -94,28 +192,30 @@ def max_pool2d_backward(
     ------
     ValueError
         The shapes do not fit, or `window` is not of this pooling.
+    TypeError
+        `window` is not uint8, or an option has a wrong type.
     """
+    options = Options(kernel_size, stride, padding, dilation, ceil_mode)
+    return _backward(grad_y, window, input_size, 2, options)
+
+
+def _forward(x: Any, axes: int, options: Options) -> Winners:
+    x = as_real(x, "x")
+    check_input(x, axes)
+    windows = fit(x.shape[2:], options)
+    check_places(windows.kernel)
+    sizes = on_two_axes(windows)[1:]
+    y, window = _core.max_pool2d(with_rows(x), *sizes, windows.ceil_mode)
+    return without_rows(y, axes), without_rows(window, axes)
+
+
+def _backward(grad_y: Any, window: Any, input_size: Any, axes: int, options: Options) -> RealArray:
     grad_y = as_real(grad_y, "grad_y")
-    window = np.ascontiguousarray(window)
-    if window.dtype != np.uint8:
-        raise TypeError(f"window must be uint8, got {window.dtype}")
-    require_axes(grad_y, "grad_y", "N, C, OH, OW")
-    size = as_pair(input_size, "input_size", 0)
-    shape = _window(kernel_size, stride, padding)
-    expected = (*grad_y.shape[:2], *output_size(size, *shape))
-    require_shape(grad_y, "grad_y", expected, "the shape of the output")
-    require_shape(window, "window", expected, "the shape of the output")
-    return _core.max_pool2d_backward(grad_y, window, size, *shape)
-
-
-def _window(
-    kernel_size: Pair, stride: Pair | None, padding: Pair
-) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    kernel = as_pair(kernel_size, "kernel_size", 1)
-    if kernel[0] * kernel[1] > 256:
-        raise ValueError(f"kernel_size must have at most 256 elements, got {kernel}")
-    step = kernel if stride is None else as_pair(stride, "stride", 1)
-    border = as_pair(padding, "padding", 0)
-    if 2 * border[0] > kernel[0] or 2 * border[1] > kernel[1]:
-        raise ValueError(f"padding must be at most half of kernel_size {kernel}, got {border}")
-    return kernel, step, border
+    places = as_places(window, (np.uint8,))
+    check_gradient(grad_y, axes)
+    windows = fit(as_sizes(input_size, "input_size", axes, 0), options)
+    check_places(windows.kernel)
+    check_output(grad_y, windows.output, window=places)
+    arrays = with_rows(grad_y), with_rows(places)
+    grad_x = _core.max_pool2d_backward(*arrays, *on_two_axes(windows), windows.ceil_mode)
+    return without_rows(grad_x, axes)  # type: ignore[no-any-return]

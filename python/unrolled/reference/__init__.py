@@ -18,6 +18,8 @@ from . import (
     optim,
     padding,
     pool,
+    pool_adaptive,
+    pool_average,
     scan,
     softmax,
 )
@@ -34,6 +36,8 @@ __all__ = [
     "optim",
     "padding",
     "pool",
+    "pool_adaptive",
+    "pool_average",
     "scan",
     "softmax",
     "upsample",
