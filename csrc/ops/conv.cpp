@@ -76,9 +76,9 @@ void conv2d(const Conv2dShape& s, const Real* x, const Real* weight, const Epilo
             Real* y) {
   if (is_empty(s)) return fill_with_bias(s, epilogue, y);
   if (takes_depthwise(s)) return conv2d_depthwise(s, x, weight, epilogue, y);
-  if (takes_thin(s)) return conv2d_thin(s, x, weight, epilogue, y);
   for_each_group(s, [&](const Group& g) {
     const Epilogue<Real> own = {epilogue.bias ? epilogue.bias + g.channel : nullptr, epilogue.relu};
+    if (takes_thin(g.shape)) return conv2d_thin(g.shape, x + g.x, weight + g.weight, own, y + g.y);
     conv2d_direct(g.shape, x + g.x, weight + g.weight, own, y + g.y);
   });
 }
@@ -90,8 +90,10 @@ void conv2d_backward_input(const Conv2dShape& s, const Real* grad_y, const Real*
     return;
   }
   if (takes_depthwise(s)) return conv2d_depthwise_backward_input(s, grad_y, weight, grad_x);
-  if (takes_thin(s)) return conv2d_thin_backward_input(s, grad_y, weight, grad_x);
   for_each_group(s, [&](const Group& g) {
+    if (takes_thin(g.shape)) {
+      return conv2d_thin_backward_input(g.shape, grad_y + g.y, weight + g.weight, grad_x + g.x);
+    }
     conv2d_direct_backward_input(g.shape, grad_y + g.y, weight + g.weight, grad_x + g.x);
   });
 }
@@ -102,15 +104,16 @@ void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real
   if (!is_empty(s) && takes_depthwise(s)) {
     return conv2d_depthwise_backward_weight(s, grad_y, x, grad_weight, grad_bias);
   }
-  if (!is_empty(s) && takes_thin(s)) {
-    return conv2d_thin_backward_weight(s, grad_y, x, grad_weight, grad_bias);
-  }
-  if (grad_bias) sum_bias(s, grad_y, grad_bias);
+  if (grad_bias && (is_empty(s) || !takes_thin(Group(s, 0).shape))) sum_bias(s, grad_y, grad_bias);
   if (is_empty(s)) {
     std::fill_n(grad_weight, s.K * (s.C / s.groups) * s.kernel(), Real(0));
     return;
   }
   for_each_group(s, [&](const Group& g) {
+    if (takes_thin(g.shape)) {
+      return conv2d_thin_backward_weight(g.shape, grad_y + g.y, x + g.x, grad_weight + g.weight,
+                                         grad_bias ? grad_bias + g.channel : nullptr);
+    }
     conv2d_direct_backward_weight(g.shape, grad_y + g.y, x + g.x, grad_weight + g.weight);
   });
 }

@@ -11,7 +11,8 @@
 namespace unrolled {
 namespace {
 
-constexpr int64_t kMaxChannels = 3, kMaxTaps = 81;
+constexpr int64_t kMaxChannels = 4, kMaxOtherChannels = 12;  // Winograd's algorithm is faster from five on
+constexpr int64_t kMaxTaps = 108;
 constexpr int64_t kPlaneBytes = 24 << 10;   // of shifted planes, which stay in the L1 cache
 constexpr int64_t kPartBytes = 96 << 10;    // of the parts of grad_x, in the L2 cache
 constexpr int64_t kTaskRows = 32;           // of grad_x: a task makes the parts of R - 1 rows that others make too
@@ -72,7 +73,7 @@ int64_t work_of(const Conv2dShape& s) {
 
 bool conv2d_thin_fits(const Conv2dShape& s) {
   const bool plain = s.groups == 1 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
-  return plain && s.C <= kMaxChannels && s.C * s.kernel() <= kMaxTaps;
+  return plain && s.C <= (winograd_fits(s) ? kMaxChannels : kMaxOtherChannels) && s.C * s.kernel() <= kMaxTaps;
 }
 
 template <class Real>
