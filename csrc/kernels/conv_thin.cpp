@@ -5,12 +5,8 @@
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
 
-
-
-
-
-// Blocks of sums that stay in registers. Forward: channels x vectors of pixels. By the input: taps x vectors. By
-// the weight: channels x taps.
+// Blocks of sums that stay in registers. Forward: channels x vectors of pixels. By the input: taps x vectors.
+// By the weight: channels x taps.
 #if UNROLLED_VECTOR_BYTES == 64 || defined(__aarch64__)  // 32 vector registers
 constexpr int kForwardRows = 8, kForwardVectors = 2;
 constexpr int kProjectTaps = 9, kProjectVectors = 2;
@@ -125,7 +121,8 @@ template <class Real, int rows>
 void correlate_rows(int64_t n, const Forward<Real>& f, const Real* planes, Real* y, int64_t y_step) {
   constexpr int64_t W = kWidth<Real>, step = kForwardVectors * W;
   int64_t p = 0;
-  for (; p + step <= n; p += step) correlate_block<Real, rows, kForwardVectors>(f, planes + p, W, y + p, y_step);
+  for (; p + step <= n; p += step)
+    correlate_block<Real, rows, kForwardVectors>(f, planes + p, W, y + p, y_step);
   for (; p < n; p += W) {
     correlate_block<Real, rows, 1>(f, planes + p, n - p < W ? n - p : W, y + p, y_step);
   }
@@ -140,8 +137,8 @@ void correlate(int64_t n, int64_t channels, int64_t taps, const int64_t* offsets
 }
 
 template <class Real, int taps, int vectors>
-UNROLLED_INLINE void project_block(int64_t K, const Real* weight, const Real* grad_y, int64_t y_step, Real* parts,
-                                   int64_t part_step, int64_t count) {
+UNROLLED_INLINE void project_block(int64_t K, const Real* weight, const Real* grad_y, int64_t y_step,
+                                   Real* parts, int64_t part_step, int64_t count) {
   constexpr int64_t W = kWidth<Real>;
   Vec<Real> sum[taps][vectors] = {};
   for (int64_t k = 0; k < K; ++k, weight += taps, grad_y += y_step) {
@@ -149,7 +146,7 @@ UNROLLED_INLINE void project_block(int64_t K, const Real* weight, const Real* gr
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
       g[v] = keep(v + 1 < vectors || count == W ? load(grad_y + v * W)
-                                                       : load_partial(grad_y + v * W, count, Real(0)));
+                                                : load_partial(grad_y + v * W, count, Real(0)));
       // The block beside this one: rows lie too far apart for the processor to foresee it.
       __builtin_prefetch(grad_y + (v + 2 * vectors) * W);
     }
@@ -189,7 +186,8 @@ void project(int64_t n, int64_t K, int64_t taps, const Real* weight, const Real*
 }
 
 template <class Real>
-void gather_row(const ThinShape& s, int64_t r0, int64_t r1, const Real* parts, int64_t part_step, Real* grad_x) {
+void gather_row(const ThinShape& s, int64_t r0, int64_t r1, const Real* parts, int64_t part_step,
+                Real* grad_x) {
   constexpr int64_t W = kWidth<Real>;
   for (int64_t w = 0; w < s.W; w += W) {
     Vec<Real> sum = {};
@@ -240,12 +238,13 @@ UNROLLED_INLINE void correlate_taps_block(int64_t n, const int64_t* offsets, con
 }
 
 template <class Real, int rows>
-void correlate_taps_rows(int64_t n, int64_t taps, const int64_t* offsets, const Real* planes, const Real* grad_y,
-                         int64_t y_step, Real* sums) {
+void correlate_taps_rows(int64_t n, int64_t taps, const int64_t* offsets, const Real* planes,
+                         const Real* grad_y, int64_t y_step, Real* sums) {
   constexpr int64_t W = kWidth<Real>;
   const int64_t whole = n - n % W, row_step = (taps + 1) * W;
   for (int64_t j = 0; j < taps; j += kWeightTaps) {
-    correlate_taps_block<Real, rows, false>(whole, offsets + j, planes, grad_y, y_step, row_step, sums + j * W);
+    correlate_taps_block<Real, rows, false>(whole, offsets + j, planes, grad_y, y_step, row_step,
+                                            sums + j * W);
     if (whole < n) {
       correlate_taps_block<Real, rows, true>(n - whole, offsets + j, planes + whole, grad_y + whole, y_step,
                                              row_step, sums + j * W);

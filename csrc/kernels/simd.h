@@ -1,192 +1,10 @@
-// Vectors of the width this ISA level has, on the vector extensions of GCC and Clang.
+// Operations on vectors of the width this ISA level has.
 #pragma once
 
-#include <cstdint>
-#include <cstring>
-#ifdef __SSE4_2__
-#include <immintrin.h>
-#endif
-
-#ifndef UNROLLED_LEVEL
-#error "kernels are compiled once per ISA level: UNROLLED_LEVEL must name it"
-#endif
-
-#define UNROLLED_INLINE inline __attribute__((always_inline))
+#include "kernels/simd_partial.h"
+#include "kernels/simd_types.h"
 
 namespace unrolled::UNROLLED_LEVEL {
-
-template <class Real>
-struct Lanes;
-
-template <>
-struct Lanes<float> {
-  typedef float type __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-  typedef int32_t integer __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-};
-
-template <>
-struct Lanes<double> {
-  typedef double type __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-  typedef int64_t integer __attribute__((vector_size(UNROLLED_VECTOR_BYTES)));
-};
-
-template <class Real>
-using Vec = typename Lanes<Real>::type;
-// Comparisons give an integer vector: all ones where true.
-template <class Real>
-using IntVec = typename Lanes<Real>::integer;
-
-template <class Real>
-inline constexpr int64_t kWidth = UNROLLED_VECTOR_BYTES / static_cast<int64_t>(sizeof(Real));
-
-template <class Real>
-UNROLLED_INLINE Vec<Real> load(const Real* p) {
-  Vec<Real> v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-template <class Real>
-UNROLLED_INLINE void store(Real* p, Vec<Real> v) {
-  std::memcpy(p, &v, sizeof v);
-}
-
-template <class Real>
-UNROLLED_INLINE Vec<Real> broadcast(Real x) {
-  return x - Vec<Real>{};  // x - 0 is x for every x, -0 too
-}
-
-// The lanes first <= i < last from p[i], `fill` in the others, whose memory is not touched. Bounds outside
-// 0 .. kWidth mean the nearest that is inside.
-template <class Real>
-UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill);
-// p[i] = v[i] for i < count.
-template <class Real>
-UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v);
-template <class Real>
-UNROLLED_INLINE bool has_nan(Vec<Real> v);
-
-namespace detail {
-
-template <class Real>
-UNROLLED_INLINE int64_t clamp_lane(int64_t i) {
-  return i < 0 ? 0 : i > kWidth<Real> ? kWidth<Real> : i;
-}
-
-}  // namespace detail
-
-// All ones in the lanes first <= i < last.
-template <class Real>
-UNROLLED_INLINE IntVec<Real> lanes_between(int64_t first, int64_t last) {
-  IntVec<Real> lane;
-  for (int i = 0; i < kWidth<Real>; ++i) lane[i] = i;
-  return (lane >= static_cast<int>(detail::clamp_lane<Real>(first))) &
-         (lane < static_cast<int>(detail::clamp_lane<Real>(last)));
-}
-
-#if defined(__AVX512F__) && UNROLLED_VECTOR_BYTES == 64
-
-namespace detail {
-
-template <class Real>
-UNROLLED_INLINE unsigned lanes_below(int64_t i) {
-  return (1U << clamp_lane<Real>(i)) - 1;
-}
-
-}  // namespace detail
-
-template <class Real>
-UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
-  const unsigned lanes = detail::lanes_below<Real>(last) & ~detail::lanes_below<Real>(first);
-  if constexpr (sizeof(Real) == 4) {
-    return _mm512_mask_loadu_ps(broadcast<Real>(fill), static_cast<__mmask16>(lanes), p);
-  } else {
-    return _mm512_mask_loadu_pd(broadcast<Real>(fill), static_cast<__mmask8>(lanes), p);
-  }
-}
-
-template <class Real>
-UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
-  const unsigned lanes = detail::lanes_below<Real>(count);
-  if constexpr (sizeof(Real) == 4) {
-    _mm512_mask_storeu_ps(p, static_cast<__mmask16>(lanes), v);
-  } else {
-    _mm512_mask_storeu_pd(p, static_cast<__mmask8>(lanes), v);
-  }
-}
-
-template <class Real>
-UNROLLED_INLINE bool has_nan(Vec<Real> v) {
-  if constexpr (sizeof(Real) == 4) {
-    return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0;
-  } else {
-    return _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q) != 0;
-  }
-}
-
-#elif defined(__AVX2__) && UNROLLED_VECTOR_BYTES == 32
-
-template <class Real>
-UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
-  const IntVec<Real> lanes = lanes_between<Real>(first, last);
-  const auto mask = reinterpret_cast<__m256i>(lanes);
-  if constexpr (sizeof(Real) == 4) {
-    return lanes ? Vec<Real>(_mm256_maskload_ps(p, mask)) : broadcast(fill);
-  } else {
-    return lanes ? Vec<Real>(_mm256_maskload_pd(p, mask)) : broadcast(fill);
-  }
-}
-
-template <class Real>
-UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
-  const auto lanes = reinterpret_cast<__m256i>(lanes_between<Real>(0, count));
-  if constexpr (sizeof(Real) == 4) {
-    _mm256_maskstore_ps(p, lanes, v);
-  } else {
-    _mm256_maskstore_pd(p, lanes, v);
-  }
-}
-
-template <class Real>
-UNROLLED_INLINE bool has_nan(Vec<Real> v) {
-  if constexpr (sizeof(Real) == 4) {
-    return _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0;
-  } else {
-    return _mm256_movemask_pd(_mm256_cmp_pd(v, v, _CMP_UNORD_Q)) != 0;
-  }
-}
-
-#else
-
-template <class Real>
-UNROLLED_INLINE Vec<Real> load_between(const Real* p, int64_t first, int64_t last, Real fill) {
-  Vec<Real> v = broadcast<Real>(fill);
-  const int64_t end = detail::clamp_lane<Real>(last);
-  for (int64_t i = detail::clamp_lane<Real>(first); i < end; ++i) v[i] = p[i];
-  return v;
-}
-
-template <class Real>
-UNROLLED_INLINE void store_partial(Real* p, int64_t count, Vec<Real> v) {
-  for (int64_t i = 0; i < count; ++i) p[i] = v[i];
-}
-
-template <class Real>
-UNROLLED_INLINE bool has_nan(Vec<Real> v) {
-  const IntVec<Real> nan = v != v;
-  int64_t halves[sizeof nan / sizeof(int64_t)], any = 0;
-  std::memcpy(halves, &nan, sizeof nan);
-  for (const int64_t half : halves) any |= half;
-  return any != 0;
-}
-
-#endif
-
-// The first `count` lanes from memory, `fill` in the others.
-template <class Real>
-UNROLLED_INLINE Vec<Real> load_partial(const Real* p, int64_t count, Real fill) {
-  return load_between(p, 0, count, fill);
-}
 
 // `v` in a register: the compiler may otherwise read it from memory again for every use.
 template <class V>
@@ -198,7 +16,9 @@ UNROLLED_INLINE V keep(V v) {
 }
 
 // Starts to bring the cache line of an address that will be read soon; any address may be given.
-UNROLLED_INLINE void prefetch(uintptr_t address) { __builtin_prefetch(reinterpret_cast<const void*>(address)); }
+UNROLLED_INLINE void prefetch(uintptr_t address) {
+  __builtin_prefetch(reinterpret_cast<const void*>(address));
+}
 
 template <class V>
 UNROLLED_INLINE V max(V a, V b) {
@@ -308,12 +128,21 @@ UNROLLED_INLINE void transpose_block(Row row, Real* to, int64_t stride) {
   for (int i = 0; i < W; ++i) store(to + i * stride, rows[i]);
 }
 
+// a[0], b[0], a[1], b[1], ...: the first W of them and the last.
+template <class Real>
+UNROLLED_INLINE Vec<Real> zip_low(Vec<Real> a, Vec<Real> b) {
+  return detail::zip_lanes<0>(a, b, detail::LaneIndices<Real>{});
+}
+template <class Real>
+UNROLLED_INLINE Vec<Real> zip_high(Vec<Real> a, Vec<Real> b) {
+  return detail::zip_lanes<static_cast<int>(kWidth<Real>)>(a, b, detail::LaneIndices<Real>{});
+}
+
 // 2 W values a[0], b[0], a[1], b[1], ... to memory.
 template <class Real>
 UNROLLED_INLINE void store_zipped(Real* p, Vec<Real> a, Vec<Real> b) {
-  store(p, detail::zip_lanes<0>(a, b, detail::LaneIndices<Real>{}));
-  store(p + kWidth<Real>,
-        detail::zip_lanes<static_cast<int>(kWidth<Real>)>(a, b, detail::LaneIndices<Real>{}));
+  store(p, zip_low<Real>(a, b));
+  store(p + kWidth<Real>, zip_high<Real>(a, b));
 }
 
 // y[i] = f(x[i]) for i < n, whole vectors first; `f` maps one vector to one vector.

@@ -5,6 +5,7 @@
 
 #include "dispatch.h"
 #include "memory.h"
+#include "ops/lane_sums.h"
 #include "ops/matmul.h"
 #include "parallel.h"
 
@@ -13,10 +14,11 @@ namespace {
 
 constexpr int64_t kMaxChannels = 4, kMaxOtherChannels = 12;  // Winograd's algorithm is faster from five on
 constexpr int64_t kMaxTaps = 108;
-constexpr int64_t kPlaneBytes = 24 << 10;   // of shifted planes, which stay in the L1 cache
-constexpr int64_t kPartBytes = 96 << 10;    // of the parts of grad_x, in the L2 cache
-constexpr int64_t kTaskRows = 32;           // of grad_x: a task makes the parts of R - 1 rows that others make too
-constexpr int64_t kMaxSlices = 16;          // partial sums of the weight gradient, added in order
+constexpr int64_t kPlaneBytes = 24 << 10;  // of shifted planes, which stay in the L1 cache
+constexpr int64_t kPartBytes = 96 << 10;   // of the parts of grad_x, in the L2 cache
+constexpr int64_t kTaskRows = 32;    // of grad_x: a task makes the parts of R - 1 rows that others make too
+constexpr int64_t kChainUnits = 64;  // bands between two stages of the weight gradient's sums
+constexpr int64_t kMaxSlices = 16;   // partial sums of the weight gradient, added in order
 
 ThinShape thin_shape(const Conv2dShape& s) {
   return {s.C, s.H, s.W, s.R, s.S, s.OH, s.OW, s.pad_top, s.pad_left};
@@ -49,11 +51,11 @@ struct Planes {
   }
 };
 
-// (rows, columns), element (i, j) at from[i * row_step + j * column_step], in blocks of `tile` columns, the last
-// one with those that are left: (blocks, rows, columns of the block).
+// (rows, columns), element (i, j) at from[i * row_step + j * column_step], in blocks of `tile` columns, the
+// last one with those that are left: (blocks, rows, columns of the block).
 template <class Real>
-Buffer<Real> pack_blocks(int64_t rows, int64_t columns, const Real* from, int64_t row_step, int64_t column_step,
-                         int64_t tile) {
+Buffer<Real> pack_blocks(int64_t rows, int64_t columns, const Real* from, int64_t row_step,
+                         int64_t column_step, int64_t tile) {
   Buffer<Real> packed(rows * columns);
   Real* to = packed.data();
   for (int64_t j = 0; j < columns; j += tile) {
@@ -72,8 +74,10 @@ int64_t work_of(const Conv2dShape& s) {
 }  // namespace
 
 bool conv2d_thin_fits(const Conv2dShape& s) {
-  const bool plain = s.groups == 1 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
-  return plain && s.C <= (winograd_fits(s) ? kMaxChannels : kMaxOtherChannels) && s.C * s.kernel() <= kMaxTaps;
+  const bool plain =
+      s.groups == 1 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
+  return plain && s.C <= (winograd_fits(s) ? kMaxChannels : kMaxOtherChannels) &&
+         s.C * s.kernel() <= kMaxTaps;
 }
 
 template <class Real>
@@ -108,11 +112,16 @@ struct Parts {
   Buffer<Real> parts;
   int64_t begin = 0, end = 0;  // the rows of y that are there
 
-  Parts(const Conv2dShape& shape, const Real* weight_packed) : s(shape), packed(weight_packed), rows_at_once(rows(shape)),
-        step(round_up((rows_at_once + s.R - 1) * s.OW, kThinLanes) + 2 * kThinLanes), parts(s.C * s.kernel() * step) {}
+  Parts(const Conv2dShape& shape, const Real* weight_packed)
+      : s(shape),
+        packed(weight_packed),
+        rows_at_once(rows(shape)),
+        step(round_up((rows_at_once + s.R - 1) * s.OW, kThinLanes) + 2 * kThinLanes),
+        parts(s.C * s.kernel() * step) {}
 
   static int64_t rows(const Conv2dShape& s) {
-    const int64_t fit = kPartBytes / static_cast<int64_t>(sizeof(Real)) / (s.C * s.kernel() * s.OW) - (s.R - 1);
+    const int64_t fit =
+        kPartBytes / static_cast<int64_t>(sizeof(Real)) / (s.C * s.kernel() * s.OW) - (s.R - 1);
     return std::clamp<int64_t>(fit, 1, s.OH);
   }
 
@@ -135,10 +144,12 @@ struct Parts {
   // Row h of grad_x (C, H, W); the rows of y that it meets are there.
   void gather(int64_t h, Real* grad_x) const {
     const int64_t row = h + s.pad_top;  // of y, that tap 0 meets
-    const int64_t r0 = std::clamp<int64_t>(row - s.OH + 1, 0, s.R), r1 = std::clamp<int64_t>(row + 1, r0, s.R);
+    const int64_t r0 = std::clamp<int64_t>(row - s.OH + 1, 0, s.R),
+                  r1 = std::clamp<int64_t>(row + 1, r0, s.R);
     for (int64_t c = 0; c < s.C; ++c) {
-      kernels<Real>().thin.gather_row(thin_shape(s), r0, r1, parts.data() + c * s.kernel() * step + (row - begin) * s.OW,
-                                      step, grad_x + (c * s.H + h) * s.W);
+      kernels<Real>().thin.gather_row(thin_shape(s), r0, r1,
+                                      parts.data() + c * s.kernel() * step + (row - begin) * s.OW, step,
+                                      grad_x + (c * s.H + h) * s.W);
     }
   }
 };
@@ -158,7 +169,8 @@ void conv2d_thin_backward_input(const Conv2dShape& s, const Real* grad_y, const 
     Parts<Real> parts(s, packed.data());
     parts.begin = parts.end = std::clamp<int64_t>(h + s.pad_top - s.R + 1, 0, last);
     while (h < h_end) {
-      if (parts.end < last) parts.advance(std::min(parts.end + parts.rows_at_once, last), grad_y + n * s.y_step);
+      if (parts.end < last)
+        parts.advance(std::min(parts.end + parts.rows_at_once, last), grad_y + n * s.y_step);
       for (; h < h_end && (h + s.pad_top < parts.end || parts.end == last); ++h) {
         parts.gather(h, grad_x + n * s.x_step);
       }
@@ -197,15 +209,18 @@ void conv2d_thin_backward_weight(const Conv2dShape& s, const Real* grad_y, const
   const int64_t units = s.N * planes.bands(), slices = std::min(units, kMaxSlices);
   Buffer<Real> partial(slices * s.K * row);
   parallel_for(slices, work_of(s), [&](int64_t slice) {
-    Buffer<Real> shifted(planes.size()), sums(s.K * row * kernel.lanes);
-    std::fill_n(sums.data(), s.K * row * kernel.lanes, Real(0));
-    for (int64_t unit = slice * units / slices; unit < (slice + 1) * units / slices; ++unit) {
+    Buffer<Real> shifted(planes.size());
+    LaneSums<Real> sums(s.K * row);
+    const int64_t first = slice * units / slices, last = (slice + 1) * units / slices;
+    for (int64_t unit = first; unit < last; ++unit) {
       const int64_t n = unit / planes.bands(), band = unit % planes.bands();
       planes.fill(band, x + n * s.x_step, shifted);
       kernel.correlate_taps(planes.rows_of(band) * s.OW, s.K, taps, offsets.data(), shifted.data(),
-                            grad_y + n * s.y_step + band * planes.rows_at_once * s.OW, s.pixels(), sums.data());
+                            grad_y + n * s.y_step + band * planes.rows_at_once * s.OW, s.pixels(),
+                            sums.recent());
+      if ((unit - first) % kChainUnits == kChainUnits - 1) sums.flush();
     }
-    kernels<Real>().depthwise.add_lanes(s.K * row, sums.data(), partial.data() + slice * s.K * row);
+    sums.finish(partial.data() + slice * s.K * row);
   });
   add_slices(s, slices, row, partial.data(), grad_weight, grad_bias);
 }
