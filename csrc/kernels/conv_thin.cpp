@@ -14,7 +14,7 @@ constexpr int kWeightRows = 3, kWeightTaps = 9;
 #elif UNROLLED_VECTOR_BYTES == 32  // 16 registers and a fused multiply-add
 constexpr int kForwardRows = 6, kForwardVectors = 2;
 constexpr int kProjectTaps = 9, kProjectVectors = 1;
-constexpr int kWeightRows = 4, kWeightTaps = 3;
+constexpr int kWeightRows = 3, kWeightTaps = 3;
 #else                              // 16 registers, one of them for the product
 constexpr int kForwardRows = 4, kForwardVectors = 2;
 constexpr int kProjectTaps = 9, kProjectVectors = 1;
@@ -213,17 +213,16 @@ UNROLLED_INLINE void correlate_taps_block(int64_t n, const int64_t* offsets, con
                                           const Real* grad_y, int64_t y_step, int64_t row_step, Real* sums) {
   constexpr int64_t W = kWidth<Real>;
   Vec<Real> sum[rows][kWeightTaps] = {};
+  const auto load_pixels = [n](const Real* from) {
+    return keep(partial ? load_partial(from, n, Real(0)) : load(from));
+  };
   for (int64_t p = 0; p < n; p += W) {
     Vec<Real> g[rows];
 #pragma GCC unroll 8
-    for (int k = 0; k < rows; ++k) {
-      const Real* from = grad_y + k * y_step + p;
-      g[k] = keep(partial ? load_partial(from, n, Real(0)) : load(from));
-    }
+    for (int k = 0; k < rows; ++k) g[k] = load_pixels(grad_y + k * y_step + p);
 #pragma GCC unroll 16
     for (int j = 0; j < kWeightTaps; ++j) {
-      const Real* from = planes + offsets[j] + p;
-      const Vec<Real> x = keep(partial ? load_partial(from, n, Real(0)) : load(from));
+      const Vec<Real> x = load_pixels(planes + offsets[j] + p);
 #pragma GCC unroll 8
       for (int k = 0; k < rows; ++k) sum[k][j] += g[k] * x;
     }

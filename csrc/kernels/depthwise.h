@@ -42,8 +42,6 @@ struct DepthwiseEnds {
 
 template <class Real>
 struct DepthwiseKernels {
-  int64_t lanes;  // of a vector
-
   // Padded rows [first, first + rows) into band (rows, row_pitch): zeros at first, its margins stay so.
   void (*pad_rows)(const PaddedPlane& plane, int64_t first, int64_t rows, const Real* x, Real* band);
 
@@ -51,14 +49,6 @@ struct DepthwiseKernels {
   // the windows meet is read, and dropped.
   void (*correlate)(const DepthwiseWindow& window, const Real* taps, const DepthwiseEnds<Real>& ends,
                     int64_t rows, int64_t columns, const Real* band, Real* y, int64_t y_pitch);
-
-  // The gradient by the taps: sums (S * R + 1, lanes) += grad_y (rows, columns) times the elements that each
-  // tap met, the last vector: grad_y itself. No element is read that no window meets.
-  void (*correlate_taps)(const DepthwiseWindow& window, int64_t rows, int64_t columns, const Real* grad_y,
-                         int64_t y_pitch, const Real* band, Real* sums);
-
-  // total[i] = the sum of the lanes of sums (n, lanes) at i.
-  void (*add_lanes)(int64_t n, const Real* sums, Real* total);
 
   // Rows of n elements: even[0], odd[0], even[1], ...
   void (*interleave)(int64_t rows, int64_t n, const Real* even, const Real* odd, int64_t from_pitch, Real* to,

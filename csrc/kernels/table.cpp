@@ -12,6 +12,8 @@ CtcKernels ctc_kernels();
 template <class Real>
 DepthwiseKernels<Real> depthwise_kernels();
 template <class Real>
+DepthwiseWeightKernels<Real> depthwise_weight_kernels();
+template <class Real>
 LossKernels<Real> loss_kernels();
 template <class Real>
 LstmKernels<Real> lstm_kernels();
@@ -46,6 +48,7 @@ Kernels<Real> kernels() {
       .thin = thin_kernels<Real>(),
       .ctc = ctc_kernels(),
       .depthwise = depthwise_kernels<Real>(),
+      .depthwise_weight = depthwise_weight_kernels<Real>(),
       .loss = loss_kernels<Real>(),
       .lstm = lstm_kernels<Real>(),
       .matmul = matmul_kernels<Real>(),

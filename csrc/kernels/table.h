@@ -6,6 +6,7 @@
 #include "kernels/conv_thin.h"
 #include "kernels/ctc.h"
 #include "kernels/depthwise.h"
+#include "kernels/depthwise_weight.h"
 #include "kernels/loss.h"
 #include "kernels/lstm.h"
 #include "kernels/matmul.h"
@@ -26,6 +27,7 @@ struct Kernels {
   ThinKernels<Real> thin;
   CtcKernels ctc;
   DepthwiseKernels<Real> depthwise;
+  DepthwiseWeightKernels<Real> depthwise_weight;
   LossKernels<Real> loss;
   LstmKernels<Real> lstm;
   MatmulKernels<Real> matmul;

@@ -5,17 +5,20 @@
 
 #include "dispatch.h"
 #include "memory.h"
+#include "ops/lane_sums.h"
 #include "ops/matmul.h"
 #include "parallel.h"
 
 namespace unrolled {
 namespace {
 
-constexpr int64_t kMaxChannels = 3, kMaxTaps = 81;
+constexpr int64_t kMaxChannels = 4, kMaxOtherChannels = 12;  // Winograd's algorithm is faster from five on
+constexpr int64_t kMaxTaps = 108;
 constexpr int64_t kPlaneBytes = 24 << 10;  // of shifted planes, which stay in the L1 cache
 constexpr int64_t kPartBytes = 96 << 10;   // of the parts of grad_x, in the L2 cache
-constexpr int64_t kTaskRows = 32;   // of grad_x: a task makes the parts of R - 1 rows that others make too
-constexpr int64_t kMaxSlices = 16;  // partial sums of the weight gradient, added in order
+constexpr int64_t kTaskRows = 32;    // of grad_x: a task makes the parts of R - 1 rows that others make too
+constexpr int64_t kChainUnits = 64;  // bands between two stages of the weight gradient's sums
+constexpr int64_t kMaxSlices = 16;   // partial sums of the weight gradient, added in order
 
 ThinShape thin_shape(const Conv2dShape& s) {
   return {s.C, s.H, s.W, s.R, s.S, s.OH, s.OW, s.pad_top, s.pad_left};
@@ -73,7 +76,8 @@ int64_t work_of(const Conv2dShape& s) {
 bool conv2d_thin_fits(const Conv2dShape& s) {
   const bool plain =
       s.groups == 1 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
-  return plain && s.C <= kMaxChannels && s.C * s.kernel() <= kMaxTaps;
+  return plain && s.C <= (winograd_fits(s) ? kMaxChannels : kMaxOtherChannels) &&
+         s.C * s.kernel() <= kMaxTaps;
 }
 
 template <class Real>
@@ -205,16 +209,18 @@ void conv2d_thin_backward_weight(const Conv2dShape& s, const Real* grad_y, const
   const int64_t units = s.N * planes.bands(), slices = std::min(units, kMaxSlices);
   Buffer<Real> partial(slices * s.K * row);
   parallel_for(slices, work_of(s), [&](int64_t slice) {
-    Buffer<Real> shifted(planes.size()), sums(s.K * row * kernel.lanes);
-    std::fill_n(sums.data(), s.K * row * kernel.lanes, Real(0));
-    for (int64_t unit = slice * units / slices; unit < (slice + 1) * units / slices; ++unit) {
+    Buffer<Real> shifted(planes.size());
+    LaneSums<Real> sums(s.K * row);
+    const int64_t first = slice * units / slices, last = (slice + 1) * units / slices;
+    for (int64_t unit = first; unit < last; ++unit) {
       const int64_t n = unit / planes.bands(), band = unit % planes.bands();
       planes.fill(band, x + n * s.x_step, shifted);
       kernel.correlate_taps(planes.rows_of(band) * s.OW, s.K, taps, offsets.data(), shifted.data(),
                             grad_y + n * s.y_step + band * planes.rows_at_once * s.OW, s.pixels(),
-                            sums.data());
+                            sums.recent());
+      if ((unit - first) % kChainUnits == kChainUnits - 1) sums.flush();
     }
-    kernels<Real>().depthwise.add_lanes(s.K * row, sums.data(), partial.data() + slice * s.K * row);
+    sums.finish(partial.data() + slice * s.K * row);
   });
   add_slices(s, slices, row, partial.data(), grad_weight, grad_bias);
 }

@@ -14,11 +14,12 @@ void conv2d_thin(const Conv2dShape& shape, const Real* x, const Real* weight, co
 
 // First what each tap would add to grad_x, for all taps: a product without shifts. Then every pixel gathers.
 template <class Real>
-void conv2d_thin_backward_input(const Conv2dShape& shape, const Real* grad_y, const Real* weight, Real* grad_x);
+void conv2d_thin_backward_input(const Conv2dShape& shape, const Real* grad_y, const Real* weight,
+                                Real* grad_x);
 
 // grad_bias may be null.
 template <class Real>
-void conv2d_thin_backward_weight(const Conv2dShape& shape, const Real* grad_y, const Real* x, Real* grad_weight,
-                                 Real* grad_bias);
+void conv2d_thin_backward_weight(const Conv2dShape& shape, const Real* grad_y, const Real* x,
+                                 Real* grad_weight, Real* grad_bias);
 
 }  // namespace unrolled
