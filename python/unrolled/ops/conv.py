@@ -6,7 +6,7 @@ from typing import Any
 
 from unrolled._arrays import RealArray
 from unrolled.ops import conv_passes as passes
-from unrolled.ops.conv_geometry import Options, Padding, Pair, output_size
+from unrolled.ops.conv_geometry import Options, Padding, Pair
 
 __all__ = [
     "Pair",
@@ -18,7 +18,6 @@ __all__ = [
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
-    "output_size",
 ]
 
 

@@ -158,13 +158,6 @@ def check_algorithm(algorithm: Any, kernel: Sizes, stride: Sizes, dilation: Size
         )
 
 
-def output_size(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes) -> tuple[int, int]:
-    """Rows and columns that a window of size `kernel` finds in an image of size `size`."""
-    options = Options(stride, padding, 1, 1, "zeros", "auto")
-    rows, columns = fit(size, kernel, options).output
-    return rows, columns
-
-
 def _borders(
     padding: Any, kernel: Sizes, stride: Sizes, dilation: Sizes
 ) -> tuple[tuple[int, int], ...]:

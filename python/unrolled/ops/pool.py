@@ -49,7 +49,7 @@ def max_pool1d(
     Examples
     --------
     >>> max_pool1d([[[1.0, 3.0, 2.0, 5.0]]], 2)
-    array([[[3., 5.]]], dtype=float32)
+    array([[[3., 5.]]])
     """
     return _forward(x, 1, Options(kernel_size, stride, padding, dilation, ceil_mode))[0]
 

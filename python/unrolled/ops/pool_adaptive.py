@@ -43,7 +43,7 @@ def adaptive_avg_pool1d(x: Any, output_size: int | None) -> RealArray:
     Examples
     --------
     >>> adaptive_avg_pool1d([[[1.0, 3.0, 2.0]]], 2)
-    array([[[2. , 2.5]]], dtype=float32)
+    array([[[2. , 2.5]]])
     """
     return _average(x, output_size, 1)
 

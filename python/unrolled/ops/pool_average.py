@@ -44,7 +44,7 @@ def avg_pool1d(
     Examples
     --------
     >>> avg_pool1d([[[1.0, 3.0, 2.0, 5.0]]], 2)
-    array([[[2. , 3.5]]], dtype=float32)
+    array([[[2. , 3.5]]])
     """
     options = Options(kernel_size, stride, padding, 1, ceil_mode)
     return _forward(x, 1, options, count_include_pad, None)
