@@ -167,3 +167,13 @@ def test_other_convolutions_are_refused(algorithm, kernel, options):
     for call in calls:
         with pytest.raises(ValueError, match=r"algorithm .* is for 3x3 kernels.* got kernel"):
             call(algorithm)
+
+
+@pytest.mark.parametrize("algorithm", ["winograd", "winograd-f2", "direct"])
+def test_zeros_behind_an_image_change_no_bit(isa, algorithm, rng):
+    """Lines of different lengths share a batch: the shorter ones have zeros behind them."""
+    x = np.zeros((1, 5, 9, 26), np.float32)
+    x[..., :14] = rng.standard_normal((1, 5, 9, 14))
+    weight = rng.standard_normal((6, 5, 3, 3)).astype(np.float32)
+    alone = ur.conv2d(x[..., :14], weight, padding=1, algorithm=algorithm)
+    assert_same_bits(ur.conv2d(x, weight, padding=1, algorithm=algorithm)[..., :14], alone)

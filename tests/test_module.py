@@ -142,7 +142,13 @@ def test_config_builds_the_same_module_after_json():
 
 
 def test_arguments_are_recorded_with_their_defaults():
-    assert nn.MaxPool2d(2).arguments == {"kernel_size": 2, "stride": None, "padding": 0}
+    assert nn.MaxPool2d(2).arguments == {
+        "kernel_size": 2,
+        "stride": None,
+        "padding": 0,
+        "dilation": 1,
+        "ceil_mode": False,
+    }
     assert Block(np.int64(3)).config() == {
         "class": "Block",
         "arguments": {"features": 3, "activation": "relu", "sizes": [1, 2]},

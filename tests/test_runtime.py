@@ -158,15 +158,23 @@ def test_mixed_precisions_do_not_reach_a_kernel():
     assert matmul(np.ones((2, 2), np.float32), np.ones((2, 2))).dtype == np.float64
 
 
+# Padding, dilation, groups, algorithm.
+PLAIN = ((0, 0, 0, 0), (1, 1), 1, "auto")
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda: _core.matmul(np.ones((2, 3)), np.ones((2, 3))),
         lambda: _core.linear(np.ones((2, 3)), np.ones((4, 3)), np.ones(3)),
-        lambda: _core.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 2, 3, 3)), None, (1, 1), (0, 0)),
-        lambda: _core.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), None, (0, 1), (0, 0)),
+        lambda: _core.conv2d(
+            np.ones((1, 1, 3, 3)), np.ones((1, 2, 3, 3)), None, (1, 1), *PLAIN, False
+        ),
+        lambda: _core.conv2d(
+            np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), None, (0, 1), *PLAIN, False
+        ),
         lambda: _core.conv2d_backward_input(
-            np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), (9, 9), (1, 1), (0, 0)
+            np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), (9, 9), (1, 1), *PLAIN
         ),
         lambda: _core.max_pool2d_backward(
             np.ones((1, 1, 1, 1)),

@@ -34,7 +34,7 @@ WinogradShape image_shape(const WinogradKernels<Real>& kernel, const Conv2dShape
   if (kernel.one_axis) {
     w.tile_rows = ceil_divide(w.tile_columns, kTilesAtOnce);
     w.tile_columns = ceil_divide(w.tile_columns, w.tile_rows);
-  } else if (m > 2) {
+  } else if (s.algorithm == ConvAlgorithm::automatic && m > 2) {  // else tiles are alike everywhere
     w.narrow_row = s.OH % m > 0 && s.OH % m <= 2;
     w.narrow_column = s.OW % m > 0 && s.OW % m <= 2;
   }

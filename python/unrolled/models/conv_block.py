@@ -28,6 +28,9 @@ class _ReLUInside(Function):
         return relu_backward(grad, self.y)
 
 
+_WINOGRAD_CHANNELS = 4  # with fewer, shifted planes are faster
+
+
 class ConvBlock(nn.Module):
     """3x3 convolution, batch normalisation, ReLU and max pooling.
 
@@ -42,7 +45,9 @@ class ConvBlock(nn.Module):
     """
 
     def __init__(self, channels: int, filters: int, pool: tuple[int, int]) -> None:
-        self.conv = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
+        # Of these two algorithms neither sees how far a line is padded in its batch.
+        algorithm = "winograd" if channels >= _WINOGRAD_CHANNELS else "auto"
+        self.conv = nn.Conv2d(channels, filters, 3, padding=1, bias=False, algorithm=algorithm)
         self.norm = nn.BatchNorm2d(filters)
         self.pool = nn.MaxPool2d(pool)
         self.is_pooled = pool != (1, 1)

@@ -56,7 +56,8 @@ def conv2d(
         The last two are for 3x3 kernels with stride and dilation 1, ``"winograd"`` also for 3, 5
         or 7 taps of a sequence. Against exact sums (l2-norm of the error over that of the result,
         float32) ``"direct"`` and ``"winograd-f2"`` stay within 5e-7, ``"winograd"``, F(4x4, 3x3)
-        or eight points of a sequence, within 1.5e-6. ``"auto"`` takes the fastest.
+        or eight points of a sequence, within 1.5e-6. ``"auto"`` takes the fastest
+        for the size of the image; with the others, zeros added behind it change no bit.
     activation : None or "relu"
         Applied to y at no extra cost. The backward passes want the gradient before it:
         ``unrolled.ops.activation.relu_backward(grad_y, y)``.
