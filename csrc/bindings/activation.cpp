@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "ops/relu.h"
 
 namespace unrolled {
 namespace {
@@ -33,7 +34,7 @@ Array<Real> relu_array(const Array<Real>& x) {
   const Real* from = x.data();
   Real* to = y.mutable_data();
   const py::gil_scoped_release release;
-  bias_relu<Real>(1, 1, n, from, nullptr, to);
+  relu(n, from, to);
   return y;
 }
 
@@ -45,7 +46,7 @@ Array<Real> relu_backward_array(const Array<Real>& grad_y, const Array<Real>& y)
   const Real *g = grad_y.data(), *from = y.data();
   Real* to = grad_x.mutable_data();
   const py::gil_scoped_release release;
-  bias_relu_backward<Real>(1, 1, n, g, from, to, nullptr);
+  relu_backward(n, g, from, to);
   return grad_x;
 }
 

@@ -111,7 +111,7 @@ void tile(const MaxPoolShape& s, const Real* grad_y, const uint8_t* window, int6
       continue;
     }
     // Rows of windows whose last vector may be read and written whole.
-    int64_t rows = at_most((end - i) / s.kernel_h, s.OH - oh);
+    int64_t rows = at_most(at_most(end - i, s.H - h) / s.kernel_h, s.OH - oh);
     if (first > 0 || s.OW * kKernelW != s.W) rows = 0;
     while (rows > 0 && ((rows - 1) * s.OW + widest > row.readable ||
                         (rows * s.kernel_h - 1) * s.W + widest * kKernelW > writable)) {

@@ -30,6 +30,8 @@ MaxPoolForward<Real>* max_pool_forward();
 template <class Real>
 MaxPoolBackward<Real>* max_pool_backward();
 template <class Real>
+ReluKernels<Real> relu_kernels();
+template <class Real>
 SoftmaxKernels<Real> softmax_kernels();
 template <class Real>
 UpsampleKernels<Real> upsample_kernels();
@@ -56,6 +58,7 @@ Kernels<Real> kernels() {
       .optim = optim_kernels<Real>(),
       .average_pool = average_pool_kernels<Real>(),
       .max_pool = {max_pool_forward<Real>(), max_pool_backward<Real>()},
+      .relu = relu_kernels<Real>(),
       .softmax = softmax_kernels<Real>(),
       .upsample = upsample_kernels<Real>(),
       .winograd_f2 = winograd_f2_kernels<Real>(),

@@ -14,6 +14,7 @@
 #include "kernels/optim.h"
 #include "kernels/pool_average.h"
 #include "kernels/pool_max.h"
+#include "kernels/relu.h"
 #include "kernels/softmax.h"
 #include "kernels/upsample.h"
 #include "kernels/winograd.h"
@@ -35,6 +36,7 @@ struct Kernels {
   OptimKernels<Real> optim;
   AveragePoolKernels<Real> average_pool;
   MaxPoolKernels<Real> max_pool;
+  ReluKernels<Real> relu;
   SoftmaxKernels<Real> softmax;
   UpsampleKernels<Real> upsample;
   WinogradKernels<Real> winograd_f2;

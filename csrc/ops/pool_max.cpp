@@ -31,30 +31,35 @@ bool fits(const MaxPoolShape& s, int64_t oh, int64_t ow, int64_t place) {
   return r >= rows.first && r < rows.last && q >= columns.first && q < columns.last;
 }
 
+// The windows whose taps are all inside 0 .. size - 1; they are side by side.
+Inside whole_windows(int64_t outputs, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int64_t size) {
+  const auto whole = [&](int64_t o) {
+    return o * stride >= padding && o * stride - padding + (kernel - 1) * dilation < size;
+  };
+  Inside range = {0, outputs};
+  while (range.first < range.last && !whole(range.first)) ++range.first;
+  while (range.first < range.last && !whole(range.last - 1)) --range.last;
+  return range;
+}
+
 // Whether the places of rows begin .. end - 1, counted through all planes, are inside their windows and the
 // image.
 bool places_fit(const MaxPoolShape& s, const uint8_t* window, int64_t begin, int64_t end) {
   uint8_t largest = 0;
   for (int64_t i = begin * s.OW; i < end * s.OW; ++i) largest = std::max(largest, window[i]);
   if (largest >= s.kernel_h * s.kernel_w) return false;
-  const auto whole = [](int64_t o, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
-                        int64_t size) {
-    return o * stride >= padding && o * stride - padding + (kernel - 1) * dilation < size;
-  };
-  // Columns left .. right - 1 of windows are whole; so are those in between two whole ones.
-  int64_t left = 0, right = s.OW;
-  while (left < right && !whole(left, s.kernel_w, s.stride_w, s.pad_w, s.dilation_w, s.W)) ++left;
-  while (left < right && !whole(right - 1, s.kernel_w, s.stride_w, s.pad_w, s.dilation_w, s.W)) --right;
-  for (int64_t i = begin; i < end; ++i) {
-    const int64_t oh = i % s.OH;
-    const uint8_t* row = window + i * s.OW;
-    const bool cut = !whole(oh, s.kernel_h, s.stride_h, s.pad_h, s.dilation_h, s.H);
-    for (int64_t ow = 0; ow < (cut ? s.OW : left); ++ow) {
-      if (!fits(s, oh, ow, row[ow])) return false;
-    }
-    for (int64_t ow = right; ow < s.OW; ++ow) {
-      if (!fits(s, oh, ow, row[ow])) return false;
-    }
+  const Inside rows = whole_windows(s.OH, s.kernel_h, s.stride_h, s.pad_h, s.dilation_h, s.H);
+  const Inside columns = whole_windows(s.OW, s.kernel_w, s.stride_w, s.pad_w, s.dilation_w, s.W);
+  if (rows.last - rows.first == s.OH && columns.last - columns.first == s.OW) return true;
+  for (int64_t i = begin, oh = begin % s.OH; i < end; ++i, oh = oh + 1 == s.OH ? 0 : oh + 1) {
+    const auto fit = [&](int64_t first, int64_t last) {
+      for (int64_t ow = first; ow < last; ++ow) {
+        if (!fits(s, oh, ow, window[i * s.OW + ow])) return false;
+      }
+      return true;
+    };
+    const bool cut = oh < rows.first || oh >= rows.last;
+    if (!fit(0, cut ? s.OW : columns.first) || !fit(cut ? s.OW : columns.last, s.OW)) return false;
   }
   return true;
 }

@@ -20,7 +20,7 @@ inline int64_t rows_per_task(int64_t elements) {
 template <class Real, class Make>
 void stream_rows(int64_t begin, int64_t end, int64_t width, int64_t unit, Real* result, Make&& make) {
   constexpr int64_t kStaged = 8192 / static_cast<int64_t>(sizeof(Real));
-  const int64_t together = std::min((kStaged / (width * unit) + 1) * unit, end - begin);
+  const int64_t together = std::min(std::max(kStaged / (width * unit), int64_t{1}) * unit, end - begin);
   Buffer<Real> staged(together * width);
   for (int64_t row = begin; row < end; row += together) {
     const int64_t last = std::min(row + together, end);

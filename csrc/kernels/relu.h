@@ -1,0 +1,16 @@
+// max(x, 0) and its gradient.
+#pragma once
+
+#include <cstdint>
+
+namespace unrolled {
+
+template <class Real>
+struct ReluKernels {
+  // x (n) -> y (n); NaN stays NaN.
+  void (*forward)(int64_t n, const Real* x, Real* y);
+  // grad_x = grad_y where y > 0, else 0.
+  void (*backward)(int64_t n, const Real* grad_y, const Real* y, Real* grad_x);
+};
+
+}  // namespace unrolled
