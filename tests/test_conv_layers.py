@@ -120,7 +120,8 @@ def test_gradients_that_nobody_needs_are_not_computed(module, name, axes, rng, m
         return run
 
     passes = module._PASSES[axes]
-    counted = {key: counting(key, function) for key, function in passes._asdict().items()}
+    functions = ("forward", "by_input", "by_weight")
+    counted = {key: counting(key, getattr(passes, key)) for key in functions}
     monkeypatch.setitem(module._PASSES, axes, passes._replace(**counted))
     layer, array = layer_and_input(name, (4, 3, 3), {}, rng)
     for needed, expected in {
@@ -258,3 +259,16 @@ def test_float64_arrays_take_the_dtype_of_the_weights():
     assert nn.ConvTranspose2d(2, 1, 3)(x).dtype == np.float32
     assert nn.Conv1d(2, 1, 3)(x[:, :, 0]).dtype == np.float32
     assert nn.Conv1d(2, 1, 3).double()(x[:, :, 0]).dtype == np.float64
+
+
+@pytest.mark.parametrize("function", ["conv1d_backward_weight", "conv2d_backward_weight"])
+def test_the_bias_is_summed_only_where_its_gradient_is_wanted(function, rng):
+    import unrolled as ur
+
+    axes = 1 if "1d" in function else 2
+    x = rng.standard_normal((2, 3, *[6] * axes))
+    grad_y = rng.standard_normal((2, 4, *[4] * axes))
+    both = getattr(ur, function)(grad_y, x, 3)
+    alone, none = getattr(ur, function)(grad_y, x, 3, bias=False)
+    assert none is None
+    assert np.array_equal(alone, both[0])

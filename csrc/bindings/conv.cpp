@@ -107,15 +107,16 @@ Array<Real> conv2d_backward_input_array(const Array<Real>& grad_y, const Array<R
 template <class Real>
 py::tuple conv2d_backward_weight_array(const Array<Real>& grad_y, const Array<Real>& x, Pair kernel_size,
                                        Pair stride, const Borders& padding, Pair dilation, int64_t groups,
-                                       const std::string& algorithm) {
+                                       const std::string& algorithm, bool bias) {
   require_4d(grad_y, x);
   const Conv2dShape s = make_shape(x.shape(0), x.shape(1), last_two(x), grad_y.shape(1), kernel_size,
                                    {stride, padding, dilation, groups, algorithm});
   require_shape(grad_y, {s.N, s.K, s.OH, s.OW}, "grad_y must have the shape of the output");
   Array<Real> grad_weight = make_array<Real>({s.K, s.C / s.groups, s.R, s.S});
-  Array<Real> grad_bias = make_array<Real>({s.K});
+  MaybeArray<Real> grad_bias;
+  if (bias) grad_bias = make_array<Real>({s.K});
   const Real *g = grad_y.data(), *from = x.data();
-  Real *to = grad_weight.mutable_data(), *to_bias = grad_bias.mutable_data();
+  Real *to = grad_weight.mutable_data(), *to_bias = grad_bias ? grad_bias->mutable_data() : nullptr;
   {
     const py::gil_scoped_release release;
     conv2d_backward_weight(s, g, from, to, to_bias);
@@ -132,7 +133,8 @@ void register_of(py::module_& m) {
         "weight"_a.noconvert(), "input_size"_a, "stride"_a, "padding"_a, "dilation"_a, "groups"_a,
         "algorithm"_a);
   m.def("conv2d_backward_weight", &conv2d_backward_weight_array<Real>, "grad_y"_a.noconvert(),
-        "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a);
+        "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a,
+        "bias"_a);
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ void convolve_tile(int64_t K, int64_t columns, int64_t taps, const Real* padded,
 }
 
 template <class Real>
-void convolve_rows(const ConvShape& s, int64_t K, const Real* padded, const int64_t* offsets,
+void convolve_rows(const ConvShape& s, int64_t K, const Real* padded, const int64_t* offsets, int64_t taps,
                    const Real* weight_packed, int64_t row0, int64_t row1, const ProductEnd<Real>& end,
                    Real* y) {
   constexpr int64_t W = kWidth<Real>, kColumns = kProductVectors * W;
@@ -138,7 +138,7 @@ void convolve_rows(const ConvShape& s, int64_t K, const Real* padded, const int6
       const int64_t columns = s.OW - j < kColumns ? s.OW - j : kColumns;
       const Real* pixel = padded + row * s.stride_h * s.row_pitch() + j;
       with_vectors((columns + W - 1) / W, [&](auto vectors) {
-        convolve_tile<Real, vectors.value>(K, columns, s.taps(), pixel, offsets, weight_packed, end,
+        convolve_tile<Real, vectors.value>(K, columns, taps, pixel, offsets, weight_packed, end,
                                            y + row * s.OW + j, s.OH * s.OW);
       });
     }

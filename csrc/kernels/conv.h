@@ -42,12 +42,12 @@ struct ConvKernels {
   void (*pack_pixels)(const ConvShape& shape, const Real* padded, const int64_t* offsets, int64_t k0,
                       int64_t k1, int64_t j0, int64_t j1, int64_t tile_columns, Real* packed);
 
-  // Rows [row0, row1) of y (K, OH, OW) without packing, for few taps or few outputs and long rows.
-  // weight_packed (ceil(K / tile_rows), C*R*S, tile_rows) by the matrix product's pack_rows. Up to kConvSlack
-  // elements behind `padded` are read.
+  // Rows [row0, row1) of y (K, OH, OW) over some of the taps without packing, for few taps or few outputs and
+  // long rows. offsets: of these taps; weight_packed (ceil(K / tile_rows), taps, tile_rows) by the matrix
+  // product's pack_rows. Up to kConvSlack elements behind `padded` are read.
   void (*convolve_rows)(const ConvShape& shape, int64_t K, const Real* padded, const int64_t* offsets,
-                        const Real* weight_packed, int64_t row0, int64_t row1, const ProductEnd<Real>& end,
-                        Real* y);
+                        int64_t taps, const Real* weight_packed, int64_t row0, int64_t row1,
+                        const ProductEnd<Real>& end, Real* y);
 
   // The columns matrix transposed (OH*OW, C*R*S), pixels [p0, p1), all C*R*S columns, into panels of
   // tile_columns of them: packed (panels, p1 - p0, tile_columns), zero beyond C*R*S. Up to kConvSlack

@@ -19,12 +19,11 @@ bool needs_no_padding(const ConvShape& s) {
 
 // The weight (K, taps) in panels of rows, one chunk of depth after the other.
 template <class Real>
-Buffer<Real> pack_weight(const MatmulKernels<Real>& kernel, int64_t K, int64_t taps, int64_t depth,
-                         const Real* weight) {
+Buffer<Real> pack_weight(const MatmulKernels<Real>& kernel, int64_t K, int64_t taps, const Real* weight) {
   const int64_t padded = round_up(K, kernel.tile_rows);
   Buffer<Real> packed(padded * taps);
-  for (int64_t p = 0; p < taps; p += depth) {
-    kernel.pack_rows(K, std::min(depth, taps - p), weight + p, taps, 1, packed.data() + p * padded);
+  for (int64_t p = 0; p < taps; p += kMatmulDepth) {
+    kernel.pack_rows(K, std::min(kMatmulDepth, taps - p), weight + p, taps, 1, packed.data() + p * padded);
   }
   return packed;
 }
@@ -57,7 +56,7 @@ void convolve_pixels(const Kernels<Real>& kernels, const ConvShape& s, int64_t K
 constexpr int64_t kFewTaps = 160, kFewOutputs = 24, kLongRow = 24;
 
 bool repays_no_packing(const ConvShape& s, int64_t K) {
-  return s.OW >= kLongRow && (s.taps() <= kFewTaps || K <= kFewOutputs) && s.taps() <= 4 * kMatmulDepth;
+  return s.OW >= kLongRow && (s.taps() <= kFewTaps || K <= kFewOutputs);
 }
 
 // Pixels, or rows, of one task; where the cuts lie changes no bit.
@@ -76,8 +75,12 @@ void convolve_image(const Kernels<Real>& kernel, const ConvShape& s, int64_t K, 
                     const int64_t* offsets, const Real* weight_packed, const Epilogue<Real>& epilogue,
                     bool by_rows, int64_t begin, int64_t end, Real* y) {
   if (!by_rows) return convolve_pixels(kernel, s, K, padded, offsets, weight_packed, epilogue, begin, end, y);
-  kernel.conv.convolve_rows(s, K, padded, offsets, weight_packed, begin, end,
-                            {false, epilogue.bias, epilogue.relu}, y);
+  const int64_t K_padded = round_up(K, kernel.matmul.tile_rows);
+  for (int64_t p = 0; p < s.taps(); p += kMatmulDepth) {
+    const int64_t taps = std::min(kMatmulDepth, s.taps() - p);
+    kernel.conv.convolve_rows(s, K, padded, offsets + p, taps, weight_packed + p * K_padded, begin, end,
+                              end_of_chunk(epilogue, p, p + taps == s.taps()), y);
+  }
 }
 
 }  // namespace
@@ -93,8 +96,7 @@ void convolve_columns(const ConvShape& s, int64_t N, int64_t K, const Real* x, i
                       const Real* weight, const Epilogue<Real>& epilogue, Real* y, int64_t y_step) {
   const Kernels<Real>& kernel = kernels<Real>();
   const bool by_rows = repays_no_packing(s, K), in_place = !by_rows && needs_no_padding(s);
-  const int64_t depth = by_rows ? s.taps() : kMatmulDepth;
-  const Buffer<Real> weight_packed = pack_weight(kernel.matmul, K, s.taps(), depth, weight);
+  const Buffer<Real> weight_packed = pack_weight(kernel.matmul, K, s.taps(), weight);
   const Buffer<int64_t> offsets = tap_offsets(s);
   const int64_t length = by_rows ? s.OH : s.OH * s.OW;
   const int64_t step = block_length(kernel.matmul, s, N, by_rows);

@@ -32,7 +32,8 @@ bool fits(const MaxPoolShape& s, int64_t oh, int64_t ow, int64_t place) {
 }
 
 // The windows whose taps are all inside 0 .. size - 1; they are side by side.
-Inside whole_windows(int64_t outputs, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int64_t size) {
+Inside whole_windows(int64_t outputs, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                     int64_t size) {
   const auto whole = [&](int64_t o) {
     return o * stride >= padding && o * stride - padding + (kernel - 1) * dilation < size;
   };

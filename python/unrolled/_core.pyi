@@ -75,7 +75,8 @@ def conv2d_backward_weight(
     dilation: _Pair,
     groups: int,
     algorithm: str,
-) -> tuple[_Array, _Array]: ...
+    bias: bool,
+) -> tuple[_Array, _Array | None]: ...
 def ctc_loss(
     scores: _Array,
     targets: NDArray[np.int64],

@@ -26,11 +26,12 @@ class Passes(NamedTuple):
     forward: Any
     by_input: Any
     by_weight: Any
+    weight_alone: dict[str, Any]  # options of by_weight where the bias needs no gradient
 
 
 _PASSES = {  # by the number of spatial axes
-    1: Passes(ops.conv1d, ops.conv1d_backward_input, ops.conv1d_backward_weight),
-    2: Passes(ops.conv2d, ops.conv2d_backward_input, ops.conv2d_backward_weight),
+    1: Passes(ops.conv1d, ops.conv1d_backward_input, ops.conv1d_backward_weight, {"bias": False}),
+    2: Passes(ops.conv2d, ops.conv2d_backward_input, ops.conv2d_backward_weight, {"bias": False}),
 }
 
 
@@ -56,6 +57,7 @@ class ConvFunction(Function):
         self.x = x if by_weight else None
         self.weight = weight if by_x else None
         self.y = y if activation else None
+        self.wanted = {} if self.needs_input_grad[2] else passes.weight_alone
         return y
 
     def backward(self, grad_y: Array) -> tuple[Array | None, ...]:
@@ -67,7 +69,7 @@ class ConvFunction(Function):
             grad_x = self.passes.by_input(grad_y, self.weight, self.input_size, **self.options)
         if self.x is not None:
             grad_weight, grad_bias = self.passes.by_weight(
-                grad_y, self.x, self.kernel_size, **self.options
+                grad_y, self.x, self.kernel_size, **self.options, **self.wanted
             )
         elif self.needs_input_grad[2]:
             grad_bias = bias_gradient(grad_y)

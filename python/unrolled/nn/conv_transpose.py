@@ -19,11 +19,13 @@ _PASSES = {  # by the number of spatial axes
         ops.conv_transpose1d,
         ops.conv_transpose1d_backward_input,
         ops.conv_transpose1d_backward_weight,
+        {},
     ),
     2: Passes(
         ops.conv_transpose2d,
         ops.conv_transpose2d_backward_input,
         ops.conv_transpose2d_backward_weight,
+        {},
     ),
 }
 

@@ -169,7 +169,8 @@ def conv2d_backward_weight(
     groups: int = 1,
     padding_mode: str = "zeros",
     algorithm: str = "auto",
-) -> tuple[RealArray, RealArray]:
+    bias: bool = True,
+) -> tuple[RealArray, Any]:
     """Gradients of `conv2d` by its weight and bias alone.
 
     Parameters
@@ -180,11 +181,13 @@ def conv2d_backward_weight(
         R and S.
     stride, padding, dilation, groups, padding_mode, algorithm
         As in the forward pass.
+    bias : bool
+        Whether its gradient is wanted too.
 
     Returns
     -------
     grad_weight : array, shape (K, C / groups, R, S)
-    grad_bias : array, shape (K,)
+    grad_bias : array, shape (K,), or None
 
     Raises
     ------
@@ -192,7 +195,7 @@ def conv2d_backward_weight(
         The shapes do not fit.
     """
     options = Options(stride, padding, dilation, groups, padding_mode, algorithm)
-    return passes.backward_weight(2, grad_y, x, kernel_size, options)
+    return passes.backward_weight(2, grad_y, x, kernel_size, options, bias)
 
 
 def conv1d(
@@ -288,10 +291,11 @@ def conv1d_backward_weight(
     groups: int = 1,
     padding_mode: str = "zeros",
     algorithm: str = "auto",
-) -> tuple[RealArray, RealArray]:
+    bias: bool = True,
+) -> tuple[RealArray, Any]:
     """Gradients of `conv1d` by its weight (K, C / groups, S) and bias (K); `kernel_size` is S.
 
     Parameters and errors are those of `conv2d_backward_weight` with one axis.
     """
     options = Options(stride, padding, dilation, groups, padding_mode, algorithm)
-    return passes.backward_weight(1, grad_y, x, kernel_size, options)
+    return passes.backward_weight(1, grad_y, x, kernel_size, options, bias)

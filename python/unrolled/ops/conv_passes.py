@@ -65,8 +65,8 @@ def backward_input(
 
 
 def backward_weight(
-    axes: int, grad_y: Any, x: Any, kernel_size: Any, options: Options
-) -> tuple[RealArray, RealArray]:
+    axes: int, grad_y: Any, x: Any, kernel_size: Any, options: Options, bias: bool = True
+) -> tuple[RealArray, Any]:
     """Map grad_y (N, K, ...), x (N, C, ...) to grad_weight (K, C / groups, ...), grad_bias (K)."""
     grad_y, x = as_reals(grad_y=grad_y, x=x)
     require_axes(x, "x", X_AXES[axes])
@@ -85,6 +85,7 @@ def backward_weight(
         geometry.two_spatial_axes(x),
         kernel,
         *shape.core_options,
+        bias,
     )
     return spatial_axes(grad_weight, axes), grad_bias
 

@@ -90,6 +90,7 @@ def backward_weight(
         geometry.two_spatial_axes(grad_y),
         geometry.two_axes(shape.kernel),
         *shape.core_options,
+        False,
     )
     return spatial_axes(grad_weight, axes), bias_gradient(grad_y)
 
