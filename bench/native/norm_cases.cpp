@@ -25,16 +25,19 @@ struct Data {
         var(zeros(shape.C)),
         weight(random_array(shape.C)),
         bias(random_array(shape.C)) {
-    statistics();
+    training();
   }
-  void statistics() const { unrolled::batch_statistics(shape, x.data(), mean.data(), var.data()); }
+  void training() const {
+    unrolled::batch_norm_training(shape, x.data(), weight.data(), bias.data(), y.data(), mean.data(),
+                                  var.data());
+  }
   void forward() const {
     unrolled::batch_norm<float>(shape, x.data(), mean.data(), var.data(), weight.data(), bias.data(),
                                 y.data());
   }
   void backward() const {
-    unrolled::batch_norm_backward<float>(shape, y.data(), x.data(), mean.data(), var.data(), weight.data(),
-                                         grad_x.data(), grad_weight.data(), grad_bias.data());
+    unrolled::batch_norm_backward<float>(shape, true, y.data(), x.data(), mean.data(), var.data(),
+                                         weight.data(), grad_x.data(), grad_weight.data(), grad_bias.data());
   }
 
   BatchNormShape shape;
@@ -52,7 +55,7 @@ void add(Cases& cases, const Images& i, const char* pass, double arrays, void (D
 
 void add_norm_cases(Cases& cases) {
   for (const Images& i : kImages) {
-    add(cases, i, "statistics", 1, &Data::statistics);
+    add(cases, i, "training", 2, &Data::training);
     add(cases, i, "forward", 2, &Data::forward);
     add(cases, i, "backward", 3, &Data::backward);
   }

@@ -1,5 +1,5 @@
 #include "case.h"
-#include "ops/pool.h"
+#include "ops/pool_max.h"
 
 namespace unrolled_bench {
 namespace {
@@ -14,20 +14,20 @@ const Images kImages[] = {{"32,32,28,28", 32 * 32, 28, 28}, {"32,64,32,256", 32 
 // Windows of 2x2, the largest in each.
 struct Pooling {
   explicit Pooling(const Images& images)
-      : planes(images.planes),
-        x(random_array(planes * images.H * images.W)),
-        y(zeros(planes * images.H * images.W / 4)),
-        window(std::make_shared<unrolled::Buffer<uint8_t>>(planes * images.H * images.W / 4)) {
+      : x(random_array(images.planes * images.H * images.W)),
+        y(zeros(images.planes * images.H * images.W / 4)),
+        window(std::make_shared<unrolled::Buffer<uint8_t>>(images.planes * images.H * images.W / 4)) {
+    shape.planes = images.planes;
+    shape.dilation_h = shape.dilation_w = 1;
     shape.H = images.H, shape.W = images.W;
     shape.kernel_h = shape.kernel_w = shape.stride_h = shape.stride_w = 2;
     shape.OH = images.H / 2, shape.OW = images.W / 2;
     forward();
   }
-  void forward() const { unrolled::max_pool2d(planes, shape, x.data(), y.data(), window->data()); }
-  void backward() const { unrolled::max_pool2d_backward(planes, shape, y.data(), window->data(), x.data()); }
+  void forward() const { unrolled::max_pool2d(shape, x.data(), y.data(), window->data()); }
+  void backward() const { unrolled::max_pool2d_backward(shape, y.data(), window->data(), x.data()); }
 
-  int64_t planes;
-  unrolled::PoolShape shape{};
+  unrolled::MaxPoolShape shape{};
   Array x, y;
   std::shared_ptr<unrolled::Buffer<uint8_t>> window;
 };
