@@ -6,8 +6,8 @@
 
 namespace unrolled {
 
-// What the caller asks for; `automatic` chooses by the shape of one image alone. With all others an output has
-// the same bits in an image padded to a larger size.
+// What the caller asks for; `automatic` chooses by the shape of one image alone. With all others an output
+// has the same bits in an image padded to a larger size.
 enum class ConvAlgorithm { automatic, direct, winograd, winograd_f2 };
 
 struct Conv2dShape {
