@@ -52,7 +52,8 @@ def as_reals(**arrays: Any) -> list[Any]:
 
 def as_real(value: Any, name: str) -> RealArray:
     """One array in C order, float32 or float64."""
-    return as_reals(**{name: value})[0]  # type: ignore[no-any-return]
+    array: RealArray = as_reals(**{name: value})[0]
+    return array
 
 
 def as_indices(value: Any, name: str, ndim: int | None = None) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from unrolled._arrays import RealArray, as_sizes
 from unrolled.ops.padding import check_borders
+from unrolled.ops.rows import two_axes
 
 Pair: TypeAlias = "int | tuple[int, int]"
 Sizes: TypeAlias = "tuple[int, ...]"
@@ -75,16 +76,6 @@ class Geometry:
         rows, columns = self.borders if len(self.size) == 2 else ((0, 0), *self.borders)
         stride, dilation = two_axes(self.stride), two_axes(self.dilation)
         return stride, (*rows, *columns), dilation, self.groups, self.algorithm
-
-
-def two_axes(sizes: Sizes) -> tuple[int, int]:
-    """Make a sequence's sizes those of an image of one row."""
-    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
-
-
-def two_spatial_axes(array: RealArray) -> RealArray:
-    """View (N, C, L) as (N, C, 1, L); images stay as they are."""
-    return array if array.ndim == 4 else array[:, :, None]
 
 
 def fit(size: Sizes, kernel: Sizes, options: Options) -> Geometry:

@@ -10,6 +10,7 @@ import numpy as np
 
 from unrolled._arrays import RealArray, as_sizes, require_axes, require_shape
 from unrolled.ops.conv_geometry import Sizes
+from unrolled.ops.rows import two_axes
 
 _AXES = {1: "L", 2: "H, W"}
 _OUTPUT_AXES = {1: "OL", 2: "OH, OW"}
@@ -108,11 +109,11 @@ def on_two_axes(windows: Windows) -> CoreWindows:
         [min(s, max(n, r)) for s, n, r in zip(windows.stride, padded, reach, strict=True)]
     )
     return CoreWindows(
-        _pair(windows.size, 1),
-        _pair(windows.kernel, 1),
-        _pair(stride, 1),
-        _pair(windows.padding, 0),
-        _pair(windows.dilation, 1),
+        two_axes(windows.size),
+        two_axes(windows.kernel),
+        two_axes(stride),
+        two_axes(windows.padding, of_one_row=0),
+        two_axes(windows.dilation),
     )
 
 
@@ -163,17 +164,3 @@ def as_places(window: Any, dtypes: tuple[Any, ...]) -> Any:
         names = " or ".join(np.dtype(dtype).name for dtype in dtypes)
         raise TypeError(f"window must be {names}, got {places.dtype}")
     return places.astype(native, copy=False)
-
-
-def with_rows(array: Any) -> Any:
-    """View (N, C, L) as (N, C, 1, L); images stay as they are."""
-    return array if array.ndim == 4 else array[:, :, None]
-
-
-def without_rows(array: Any, axes: int) -> Any:
-    """View (N, C, 1, L) as (N, C, L) where there is one axis."""
-    return array if axes == 2 else array[:, :, 0]
-
-
-def _pair(sizes: Sizes, of_one_row: int) -> tuple[int, int]:
-    return (of_one_row, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
