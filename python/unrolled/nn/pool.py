@@ -77,16 +77,8 @@ def max_pool2d(
     Parameters
     ----------
     x : Tensor or array-like (N, C, H, W)
-    kernel_size : int or pair of int
-        Height and width of the window.
-    stride : int or pair of int, optional
-        Step of the window; its own size when not given.
-    padding : int or pair of int
-        Rows and columns around the image that never win; at most half the window.
-    dilation : int or pair of int
-        Distance between the window's elements.
-    ceil_mode : bool
-        Whether windows may hang over the far border, as long as they begin before it.
+    kernel_size, stride, padding, dilation, ceil_mode
+        As `unrolled.nn.MaxPool2d` takes them.
 
     Returns
     -------

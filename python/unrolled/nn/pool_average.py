@@ -71,18 +71,8 @@ def avg_pool2d(
     Parameters
     ----------
     x : Tensor or array-like (N, C, H, W)
-    kernel_size : int or pair of int
-        Height and width of the window.
-    stride : int or pair of int, optional
-        Step of the window; its own size when not given.
-    padding : int or pair of int
-        Rows and columns of zeros around the image; at most half the window.
-    ceil_mode : bool
-        Whether windows may hang over the far border, as long as they begin before it.
-    count_include_pad : bool
-        Whether the zeros count among a window's elements.
-    divisor_override : int, optional
-        What sums are divided by, instead of the number of elements.
+    kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        As `unrolled.nn.AvgPool2d` takes them.
 
     Returns
     -------
