@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from unrolled._arrays import RealArray, as_sizes, require_axes, require_shape
 from unrolled.ops.conv_geometry import Sizes
+from unrolled.ops.remembered import remembered
 from unrolled.ops.rows import two_axes
 
 _AXES = {1: "L", 2: "H, W"}
@@ -59,22 +59,19 @@ def fit(size: Sizes, options: Options) -> Windows:
     ValueError, TypeError
         An option is out of its range, or the window is larger than the padded x.
     """
-    try:
-        hash(options)
-    except TypeError:  # a list or an array among them
-        return _fit.__wrapped__(size, options)
-    return _fit(size, options)
+    return _fit(size, *options)
 
 
-@lru_cache(maxsize=1024, typed=True)  # plain numbers, the same ones at every step of a training run
-def _fit(size: Sizes, options: Options) -> Windows:
+@remembered
+def _fit(
+    size: Sizes, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
+) -> Windows:
     axes = len(size)
-    kernel = as_sizes(options.kernel_size, "kernel_size", axes, 1)
-    step = options.kernel_size if options.stride is None else options.stride
-    stride = as_sizes(step, "stride", axes, 1)
-    padding = as_sizes(options.padding, "padding", axes, 0)
-    dilation = as_sizes(options.dilation, "dilation", axes, 1)
-    ceil_mode = as_flag(options.ceil_mode, "ceil_mode")
+    kernel = as_sizes(kernel_size, "kernel_size", axes, 1)
+    stride = as_sizes(kernel_size if stride is None else stride, "stride", axes, 1)
+    padding = as_sizes(padding, "padding", axes, 0)
+    dilation = as_sizes(dilation, "dilation", axes, 1)
+    ceil_mode = as_flag(ceil_mode, "ceil_mode")
     check_size(size)
     if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
         raise ValueError(f"padding must be at most half of kernel_size {kernel}, got {padding}")
