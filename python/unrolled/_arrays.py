@@ -93,12 +93,6 @@ def as_lengths(value: Any, name: str, count: int, longest: int) -> NDArray[np.in
     return lengths
 
 
-def as_pair(value: Any, name: str, minimum: int) -> tuple[int, int]:
-    """Make a pair of a number or a pair of numbers, each at least `minimum`."""
-    first, second = as_sizes(value, name, 2, minimum)
-    return first, second
-
-
 def as_sizes(value: Any, name: str, axes: int, minimum: int) -> tuple[int, ...]:
     """Make whole numbers of at least `minimum`, one an axis (one or two), of one or several."""
     sizes = (value,) * axes if isinstance(value, (int, np.integer)) else value
