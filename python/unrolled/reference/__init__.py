@@ -8,6 +8,8 @@ are never a run-time fallback.
 
 from . import (
     activation,
+    bidirectional,
+    bptt,
     conv,
     conv_transpose,
     ctc,
@@ -22,6 +24,7 @@ from . import (
     pool_adaptive,
     pool_average,
     recurrent,
+    recurrent_network,
     rnn,
     scan,
     softmax,
@@ -29,6 +32,8 @@ from . import (
 
 __all__ = [
     "activation",
+    "bidirectional",
+    "bptt",
     "conv",
     "conv_transpose",
     "ctc",
@@ -43,6 +48,7 @@ __all__ = [
     "pool_adaptive",
     "pool_average",
     "recurrent",
+    "recurrent_network",
     "rnn",
     "scan",
     "softmax",

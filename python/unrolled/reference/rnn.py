@@ -1,4 +1,8 @@
-"""The simple recurrent network (Elman 1990): h(t) = f(W_ih x(t) + b_ih + W_hh h(t-1) + b_hh)."""
+"""The simple recurrent network (Elman 1990): h(t) = f(W_ih x(t) + b_ih + W_hh h(t-1) + b_hh).
+
+One layer over a padded batch; `bptt.py` has whole networks on one sequence, as a textbook writes
+them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from .recurrent import Entry, Parameters, Saved, State, Step, affine
 
 Array = NDArray[Any]
 
-# f(z), and the gradient by z from the gradient by y = f(z) and y.
+# y = f(z), and the gradient by z from the gradient by y and from y.
 NONLINEARITIES: dict[str, tuple[Callable[[Any], Array], Callable[[Any, Any], Array]]] = {
     "tanh": (tanh, tanh_backward),
     "relu": (relu, relu_backward),
