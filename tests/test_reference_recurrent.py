@@ -26,16 +26,16 @@ KINDS = [
     Layer("gru"),
     Layer("gru", BEFORE),
     Layer("lstm"),
-    Layer("lstm", P=2),
+    Layer("lstm", P=1),
     Layer("lstm", peephole=True),
-    Layer("lstm", P=2, peephole=True),
+    Layer("lstm", P=1, peephole=True),
 ]
 VARIANTS = [
     *KINDS,
     *(kind._replace(mask=True, directions=1, lengths=(2, 3), T=3) for kind in KINDS),
-    *(kind._replace(biases=(True, False), lengths=None, T=2, H=2) for kind in KINDS[3:]),
-    *(kind._replace(biases=(False, True), lengths=(2,), T=2, D=1) for kind in KINDS[3:]),
-    *(kind._replace(biases=(False, False), lengths=(1, 2), T=2, H=1) for kind in KINDS[3:]),
+    *(kind._replace(biases=(True, False), lengths=None, T=2) for kind in KINDS[5:8]),
+    *(kind._replace(biases=(False, True), lengths=(2,), T=2, D=1) for kind in KINDS[3:7]),
+    *(kind._replace(biases=(False, False), lengths=(1, 2), T=2, H=1) for kind in KINDS[3:7]),
     *(kind._replace(lengths=(0, 0), T=2) for kind in (KINDS[0], KINDS[4], KINDS[6])),
 ]
 every_kind = pytest.mark.parametrize("layer", KINDS, ids=str)
@@ -218,8 +218,8 @@ def test_the_biases_of_the_candidate_have_gradients_of_their_own(rng):
         results, saved = layer.run(*layer.inputs(rng))
         gradients = layer.backward(draws_like(rng, results), saved)[1]
         for _, _, bias_ih, bias_hh in gradients:
-            assert_same_bits(bias_ih[:6], bias_hh[:6])
-            assert np.allclose(bias_ih[6:], bias_hh[6:]) == same
+            assert_same_bits(bias_ih[:4], bias_hh[:4])
+            assert np.allclose(bias_ih[4:], bias_hh[4:]) == same
 
 
 def peer_of(layer, weights, torch):
