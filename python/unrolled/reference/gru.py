@@ -1,7 +1,7 @@
 """Gated recurrent unit (Cho et al. 2014), gates in PyTorch's order r, z, n.
 
 Every matrix has 3H rows. The reset gate acts on the recurrent product (`reset_after`, as in
-cuDNN and PyTorch), or on the state before it (as first published):
+cuDNN and PyTorch), or on the state before it (as in the paper):
 
     r = sigmoid(W_ir x + b_ir + W_hr h(t-1) + b_hr)
     z = sigmoid(W_iz x + b_iz + W_hz h(t-1) + b_hz)
