@@ -11,6 +11,7 @@ from oracles import assert_close, assert_same_bits
 from recurrent_reference import (
     DIFFERENCES,
     EXACT,
+    PASSES,
     ROWS,
     Layer,
     assert_all_close,
@@ -185,6 +186,16 @@ def test_missing_states_and_gradients_are_zeros(layer, rng):
         layer.backward([grad, *[None] * len(states)], saved_bare),
         layer.backward([grad, *zeros], saved),
     )
+
+
+@every_kind
+def test_the_gradient_by_the_input_may_be_left_out(layer, rng):
+    results, saved = layer.run(*layer.inputs(rng))
+    upstream = draws_like(rng, results)
+    _, *others = PASSES[layer.kind][1](*upstream, saved)
+    none, *same = PASSES[layer.kind][1](*upstream, saved, input_gradient=False)
+    assert none is None
+    assert_same_bits(same, others)
 
 
 @every_kind

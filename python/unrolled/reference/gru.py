@@ -131,8 +131,12 @@ def gru(
 
 
 def gru_backward(
-    grad_output: ArrayLike, grad_h_n: ArrayLike | None, saved: Saved
-) -> tuple[Array, list[tuple[Array | None, ...]], Array]:
+    grad_output: ArrayLike,
+    grad_h_n: ArrayLike | None,
+    saved: Saved,
+    *,
+    input_gradient: bool = True,
+) -> tuple[Any, list[tuple[Any, ...]], Array]:
     """Backpropagate through time: the steps of `gru` in the opposite order.
 
     Parameters
@@ -141,6 +145,8 @@ def gru_backward(
         Not read after each sequence's end.
     grad_h_n : array (directions, N, H) or None
     saved : what `gru` returned last
+    input_gradient : bool
+        False returns None for grad_x.
 
     Returns
     -------
@@ -148,5 +154,7 @@ def gru_backward(
     of which those of the two biases differ when the reset comes after; grad_h0
     (directions, N, H). float64.
     """
-    grad_x, grad_weights, (grad_h0,) = recurrent.run_backward(grad_output, [grad_h_n], saved)
+    grad_x, grad_weights, (grad_h0,) = recurrent.run_backward(
+        grad_output, [grad_h_n], saved, input_gradient
+    )
     return grad_x, grad_weights, grad_h0

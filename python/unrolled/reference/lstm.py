@@ -119,7 +119,9 @@ def lstm_backward(
     grad_h_n: ArrayLike | None,
     grad_c_n: ArrayLike | None,
     saved: Saved,
-) -> tuple[Array, list[tuple[Array | None, ...]], Array, Array]:
+    *,
+    input_gradient: bool = True,
+) -> tuple[Any, list[tuple[Any, ...]], Array, Array]:
     """Backpropagate through time: the steps of `lstm` in the opposite order.
 
     Parameters
@@ -128,6 +130,8 @@ def lstm_backward(
         Not read after each sequence's end.
     grad_h_n, grad_c_n : array (directions, N, H) or None
     saved : what `lstm` returned last
+    input_gradient : bool
+        False returns None for grad_x.
 
     Returns
     -------
@@ -135,7 +139,7 @@ def lstm_backward(
     as many as were given; grad_h0, grad_c0 (directions, N, H); float64.
     """
     grad_x, grad_weights, (grad_h0, grad_c0) = recurrent.run_backward(
-        grad_output, [grad_h_n, grad_c_n], saved
+        grad_output, [grad_h_n, grad_c_n], saved, input_gradient
     )
     return grad_x, grad_weights, grad_h0, grad_c0
 
