@@ -45,6 +45,11 @@ class Layer(NamedTuple):
     def N(self):
         return 3 if self.lengths is None else len(self.lengths)
 
+    @property
+    def step(self):
+        """Return a step for `differences`: short for relu, whose kink must not be near."""
+        return 1e-6 if ("nonlinearity", "relu") in self.options else 3e-4
+
     def weights(self, rng, features=None):
         """Draw one entry a direction, of six weights for an LSTM that asks for them."""
         rows, seen = ROWS[self.kind] * self.H, self.P or self.H

@@ -48,7 +48,9 @@ def test_gradients_agree_with_central_differences(layer, rng):
     *inputs, mask = layer.inputs(rng)
     results, saved = layer.run(*inputs, mask)
     upstream = draws_like(rng, results)
-    expected = differences(lambda: contract(upstream, layer.run(*inputs, mask)[0]), inputs)
+    expected = differences(
+        lambda: contract(upstream, layer.run(*inputs, mask)[0]), inputs, layer.step
+    )
     assert_all_close(layer.backward(upstream, saved), expected, DIFFERENCES, str(layer))
 
 
@@ -311,11 +313,11 @@ def test_a_wrong_step_is_seen(kind, monkeypatch, rng):
     layer = {"rnn": KINDS[0], "gru": KINDS[4], "lstm": KINDS[8]}[kind]
     walk = recurrent.run_backward
 
-    def forgetful(grad_output, grad_last, saved):
+    def forgetful(grad_output, grad_last, saved, input_gradient):
         cell = saved.cell
         whole = cell.backward
         cell.backward = lambda *given: (whole(*given)[0], 0 * whole(*given)[1], *whole(*given)[2:])
-        return walk(grad_output, grad_last, saved)
+        return walk(grad_output, grad_last, saved, input_gradient)
 
     monkeypatch.setattr(recurrent, "run_backward", forgetful)
     with pytest.raises(AssertionError):

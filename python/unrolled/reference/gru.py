@@ -40,8 +40,8 @@ class GruCell:
     def forward(self, x: Array, seen: Array, before: State, weights: Parameters) -> Step:
         """Return the gates r, z, n and h(t), each (H,)."""
         W_ih, W_hh, b_ih, b_hh = weights
-        x_r, x_z, x_n = np.split(affine(W_ih, x, b_ih), 3)
-        h_r, h_z, h_n = np.split(affine(W_hh, seen, b_hh), 3)
+        x_r, x_z, x_n = affine(W_ih, x, b_ih).reshape(3, -1)
+        h_r, h_z, h_n = affine(W_hh, seen, b_hh).reshape(3, -1)
         r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
         if self.reset_after:
             n = np.tanh(x_n + r * h_n)

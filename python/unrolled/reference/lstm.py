@@ -41,7 +41,8 @@ class LstmCell:
         """Return the gates i, f, g, o and the memory c(t), each (H,), and h(t)."""
         W_ih, W_hh, b_ih, b_hh, W_hr, (p_i, p_f, p_o) = _six(weights)
         _, c = before
-        z_i, z_f, z_g, z_o = np.split(affine(W_ih, x, b_ih) + affine(W_hh, seen, b_hh), 4)
+        z = affine(W_ih, x, b_ih) + affine(W_hh, seen, b_hh)
+        z_i, z_f, z_g, z_o = z.reshape(4, -1)
         i, f, g = sigmoid(z_i + p_i * c), sigmoid(z_f + p_f * c), np.tanh(z_g)
         c_t = f * c + i * g
         o = sigmoid(z_o + p_o * c_t)
