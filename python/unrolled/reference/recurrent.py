@@ -113,8 +113,8 @@ def run_backward(
 ) -> tuple[Any, list[tuple[Any, ...]], State]:
     """Backpropagate through time: the steps of `run` in the opposite order.
 
-    Returns the gradients by x (N, T, D), 0 after each end (None where unwanted), by the weights of each direction, and
-    by the initial states (directions, N, H).
+    Returns the gradients by x (N, T, D), 0 after each end, or None where it is not wanted; by the
+    weights of each direction; and by the initial states (directions, N, H).
     """
     grad_output, x, cell = np.asarray(grad_output, np.float64), saved.x, saved.cell
     H = saved.sizes["h"]
