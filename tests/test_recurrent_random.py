@@ -25,15 +25,12 @@ def random_layer(kind, rng):
 
     H, T, N = (int(n) for n in rng.integers([1, 1, 1], [20, 7, 6]))
     f = str(rng.choice(["tanh", "relu", "sigmoid", "identity"]))
-    options = {
-        "rnn": (("nonlinearity", f),),
-        "gru": (("reset_after", bool(rng.choice(RESET_AFTER))),),
-        "lstm": (),
-    }[kind]
+    reset_after = bool(rng.choice(RESET_AFTER))
+    options = {"rnn": (("nonlinearity", f),), "gru": (("reset_after", reset_after),), "lstm": ()}
     lengths = tuple(int(n) for n in rng.integers(0, T + 1, N)) if rng.integers(3) else None
     return Layer(
         kind,
-        options,
+        options[kind],
         lengths,
         T,
         D=int(rng.integers(1, 9)),
