@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from bench.peers import conv, pool, step
@@ -61,7 +62,7 @@ def _positive(text: str) -> int:
 
 def _measure_here(options: argparse.Namespace) -> int:
     # PyTorch first: a process has one libgomp, and this is the one that PyTorch brings.
-    import torch  # noqa: F401
+    import_module("torch")
 
     from bench.peers.machine import describe
 
