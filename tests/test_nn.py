@@ -295,7 +295,7 @@ def test_initial_values_are_even_within_pytorchs_bound(make, fan):
         (lambda: nn.BatchNorm2d(3)(np.ones((2, 2, 2, 2))), r"\(3,\)|channels"),
         (lambda: nn.Dropout(1.5), "p must"),
         (lambda: nn.LSTM(3, 4, batch_first=False), "batch_first"),
-        (lambda: nn.LSTM(3, 4, proj_size=2), "proj_size"),
+        (lambda: nn.LSTM(3, 4, proj_size=4), "proj_size"),
         (lambda: nn.LSTM(3, 4, dropout=-1, num_layers=2), "dropout"),
         (lambda: nn.LSTM(3, 4, bidirectional=True).step(np.ones((1, 3))), "bidirectional"),
         (lambda: nn.LSTM(3, 4)(np.ones((2, 5, 2))), r"\(16, 2\)|features|D"),
