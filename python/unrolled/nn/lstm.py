@@ -171,7 +171,7 @@ class LSTM(RNNBase):
     ) -> None:
         if isinstance(proj_size, bool) or int(proj_size) != proj_size or proj_size < 0:
             raise ValueError(f"proj_size must be an integer of at least 0, not {proj_size!r}")
-        if 0 < proj_size and proj_size >= hidden_size:
+        if proj_size > 0 and proj_size >= hidden_size:
             raise ValueError(
                 f"proj_size is {proj_size}, it must be below hidden_size={hidden_size}"
             )
