@@ -66,6 +66,7 @@ class Window:
         self.state_after: Any = None
 
     def __call__(self, model: Module, batch: Any) -> Tensor:
+        """Return the loss of the window; `batch` is what `take_step` hands through."""
         start, end = self.span
         state = self._state_before(model)
         self.state_before = detached(state)
