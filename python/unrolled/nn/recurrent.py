@@ -239,12 +239,11 @@ class RNNBase(Module):
     def _parts_of(self, state: Any) -> Initial:
         if state is None:
             return (None,) * len(self.parts)
-        found = (
-            f"{type(state).__name__} of {len(state)}" if isinstance(state, (tuple, list)) else "one"
-        )
+        several = isinstance(state, (tuple, list))
         if len(self.parts) == 1 and isinstance(state, tuple):
-            raise TypeError(f"state must be h, one array, not a {found}")
-        if len(self.parts) == 2 and not (isinstance(state, (tuple, list)) and len(state) == 2):
+            raise TypeError(f"state must be one array, h, not a tuple of {len(state)}")
+        if len(self.parts) == 2 and not (several and len(state) == 2):
+            found = f"{type(state).__name__} of {len(state)}" if several else "one array"
             raise TypeError(f"state must be a pair of arrays (h, c), not {found}")
         parts = (state,) if len(self.parts) == 1 else tuple(state)
         return tuple(as_tensor(part, self.weight_ih_l0.dtype) for part in parts)
