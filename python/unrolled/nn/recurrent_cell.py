@@ -55,7 +55,6 @@ class RNNCellBase(Module):
             [weights],
             [None if part is None else part.reshape(rows) for part in state],
             lengths=None,
-            hidden_mask=None,
             **options,
         )
         return tuple(part.reshape(expected) for part in after)

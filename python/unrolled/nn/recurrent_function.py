@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from unrolled.autograd import Function, Tensor, as_tensor
 from unrolled.autograd.tape import Array
@@ -55,7 +56,7 @@ class RecurrentFunction(Function):
         if grad_output is None:
             grad_output = np.zeros(self.output_shape, self.dtype)
         grad_x, grad_weights, *grad_initial = type(self).run_backward(
-            grad_output, *grad_states, self.saved
+            grad_output, *grad_states, self.saved, input_gradient=self.needs_input_grad[0]
         )
         return (grad_x, *grad_initial, *(grad for entry in grad_weights for grad in entry))
 
@@ -66,6 +67,7 @@ def run_layer(
     weights: Sequence[Sequence[Tensor | None]],
     initial: Sequence[Tensor | None],
     *,
+    hidden_mask: ArrayLike | None = None,
     record: list[States] | None = None,
     **options: Any,
 ) -> tuple[Tensor, ...]:
@@ -79,18 +81,22 @@ def run_layer(
         One tuple a direction.
     initial : sequence of Tensor (directions, N, H) or None
         One entry for each of the function's initial states.
+    hidden_mask : array-like (directions, N, H), optional
+        Taken in the weights' dtype.
     record : list, optional
         Gets a dict of the states and gates of every step appended.
     **options
         What the array function takes besides.
     """
     first = weights[0][0] if weights else None
+    dtype = None if first is None else first.dtype
     flat = [weight for entry in weights for weight in entry]
     results: tuple[Tensor, ...] = function.apply(
-        as_tensor(x, None if first is None else first.dtype),
+        as_tensor(x, dtype),
         *initial,
         *flat,
         directions=len(weights),
+        hidden_mask=None if hidden_mask is None else np.asarray(hidden_mask, dtype),
         record=record,
         **options,
     )
