@@ -24,7 +24,7 @@ class Frames:
     Attributes
     ----------
     items, count : int
-        N and T.
+        N, and T or the frames of the longest item.
     lengths : ndarray of int64 (N), or None
     reset : ndarray of bool (N)
         All, where the batch does not say.
@@ -46,6 +46,7 @@ class Frames:
         self.lengths = None
         if lengths is not None:
             self.lengths = as_lengths(lengths, "lengths", self.items, self.count)
+            self.count = int(self.lengths.max(initial=0))
         self.reset = np.ones(self.items, bool) if reset is None else np.asarray(reset)
         if self.reset.shape != (self.items,) or self.reset.dtype != bool:
             raise ValueError(

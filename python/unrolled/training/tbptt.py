@@ -115,7 +115,7 @@ class TBPTT:
         Returns
         -------
         loss : float
-            Mean over the frames of what the windows gave.
+            Of the windows, each weighted by its frames: the mean over frames where theirs is one.
         carried : Carried
             For the next batch.
 
@@ -128,11 +128,11 @@ class TBPTT:
         """
         frames = Frames(batch)
         carried = _begin(carried, frames)
-        total, counted = 0.0, 0
+        if frames.count == 0 or frames.items == 0:
+            raise ValueError(f"{where} has no frames to learn from")
+        losses: list[tuple[int, float]] = []
         for start in range(0, frames.count, self.k1):
             end = min(start + self.k1, frames.count)
-            if frames.without_padding(start, end) == 0:
-                break  # every item has ended
             reset = frames.reset if start == 0 else None
             window = Window(loss, frames, (start, end), carried, reset, back=self.k2)
             number = take_step(
@@ -145,11 +145,9 @@ class TBPTT:
                 where=f"{where}, frames {window.first} to {end - 1}",
             )
             carried = self._after(window, reset)
-            weight = frames.without_padding(window.first, end)
-            total, counted = total + weight * number, counted + weight
-        if counted == 0:
-            raise ValueError(f"{where} has no frames to learn from")
-        return total / counted, carried
+            losses.append((frames.without_padding(window.first, end), number))
+        counted = sum([weight for weight, _ in losses])
+        return sum([weight / counted * number for weight, number in losses]), carried
 
     def measure_batch(
         self, model: Module, loss: Loss, batch: Any, carried: Carried | None = None
