@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from oracles import assert_close, assert_same_bits
 from streams import N, Recorder, T, Tagger, gradients, loss, make_batch, part_of, truncated
 from unrolled import nn, optim
-from unrolled.autograd import no_grad
+from unrolled.autograd import Tensor, no_grad
 from unrolled.checkpoint import NonFiniteError
 from unrolled.random import manual_seed
 from unrolled.training import TBPTT
+from unrolled.training.carried import Carried, Segment
 from unrolled.training.step import take_step
 
 KINDS = ("RNN", "GRU", "LSTM")
@@ -342,3 +345,20 @@ def test_a_model_without_an_initial_state_starts_from_zeros(rng):
     assert_same_bits(
         after.state.data[:, 1:], model(second["x"][1:], carried.state.data[:, 1:])[1].data
     )
+
+
+def test_nested_states_come_back_from_a_checkpoint_in_their_form(rng):
+    """Through JSON, as a checkpoint sends them."""
+    drawn = [Tensor(rng.standard_normal((1, 2, 3))) for _ in range(4)]
+    state = {"a": (drawn[0], [drawn[1], None]), "b": drawn[2]}
+    past = [Segment((rng.standard_normal((2, 4)),), 4, (drawn[3],), np.array([True, False]))]
+    packed, arrays = Carried(2, state, past).to_checkpoint()
+    again = Carried.from_checkpoint(json.loads(json.dumps(packed)), arrays)
+    assert (again.items, again.past[0].count) == (2, 4)
+    assert isinstance(again.state["a"], tuple) and isinstance(again.state["a"][1], list)
+    assert again.state["a"][1][1] is None
+    assert isinstance(again.past[0].frames[0], np.ndarray)
+    assert_same_bits(again.state["a"][1][0].data, drawn[1].data)
+    assert_same_bits(again.state["b"].data, drawn[2].data)
+    assert_same_bits(again.past[0].state[0].data, drawn[3].data)
+    assert again.past[0].reset.tolist() == [True, False]

@@ -129,13 +129,11 @@ def test_states_begin_anew_with_every_epoch(tmp_path):
 
 def test_validation_carries_its_own_states_and_leaves_training_alone(undisturbed):
     (k1, k2), _, _ = undisturbed
-    with_valid, without = (
-        make_trainer(None, k1, k2, monitor="train_loss"),
-        make_trainer(None, k1, k2),
-    )
     train, valid = make_loaders()
-    history = with_valid.fit(train, valid, epochs=1)
+    without = make_trainer(None, k1, k2)
     without.fit(train, epochs=1)
+    with_valid = make_trainer(None, k1, k2, monitor="train_loss")
+    history = with_valid.fit(train, valid, epochs=1)
     for ours, theirs in zip(with_valid.model.parameters(), without.model.parameters(), strict=True):
         assert_same_bits(ours.data, theirs.data)
     state, total = None, 0.0
