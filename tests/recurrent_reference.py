@@ -45,6 +45,11 @@ class Layer(NamedTuple):
     def N(self):
         return 3 if self.lengths is None else len(self.lengths)
 
+    @property
+    def step(self):
+        """Return a step for `differences`: short for relu, whose kink must not be near."""
+        return 1e-6 if ("nonlinearity", "relu") in self.options else 3e-4
+
     def weights(self, rng, features=None):
         """Draw one entry a direction, of six weights for an LSTM that asks for them."""
         rows, seen = ROWS[self.kind] * self.H, self.P or self.H
@@ -53,11 +58,12 @@ class Layer(NamedTuple):
         if self.P or self.peephole:
             shapes += [(self.P, self.H), (3, self.H)]
             wanted += [bool(self.P), self.peephole]
+
+        def draw(shape):
+            return rng.standard_normal(shape) * (shape[1] ** -0.5 if len(shape) == 2 else 0.7)
+
         return [
-            tuple(
-                0.7 * rng.standard_normal(s) if w else None
-                for s, w in zip(shapes, wanted, strict=True)
-            )
+            tuple(draw(s) if w else None for s, w in zip(shapes, wanted, strict=True))
             for _ in range(self.directions)
         ]
 
@@ -70,18 +76,18 @@ class Layer(NamedTuple):
         mask = rng.integers(0, 2, state) / 0.5 if self.mask else None
         return x, self.weights(rng), states, mask
 
-    def run(self, x, weights, states, mask=None):
+    def run(self, x, weights, states, mask=None, passes=PASSES):
         """Return [output, h_n, ...] and what the backward pass needs."""
         names = ("h0", "c0")[: len(states)]
         given = dict(zip(names, states, strict=True))
-        *results, saved = PASSES[self.kind][0](
+        *results, saved = passes[self.kind][0](
             x, weights, lengths=self.lengths, hidden_mask=mask, **given, **dict(self.options)
         )
         return results, saved
 
-    def backward(self, upstream, saved):
+    def backward(self, upstream, saved, passes=PASSES):
         """Return the gradients in the order and nesting of x, weights, states."""
-        grad_x, grad_weights, *grad_states = PASSES[self.kind][1](*upstream, saved)
+        grad_x, grad_weights, *grad_states = passes[self.kind][1](*upstream, saved)
         return grad_x, grad_weights, grad_states
 
 

@@ -17,7 +17,7 @@ from recurrent_reference import (
     differences,
     draws_like,
 )
-from unrolled.reference import bidirectional, recurrent_network
+from unrolled.reference import bidirectional, ctc, recurrent_network
 from unrolled.reference.bidirectional import (
     bidirectional_bptt,
     bidirectional_forward,
@@ -27,6 +27,8 @@ from unrolled.reference.bptt import Network, rnn_bptt, rnn_forward
 from unrolled.reference.recurrent_network import (
     joined_backward,
     joined_forward,
+    output_backward,
+    output_forward,
     stack_backward,
     stack_forward,
     turned,
@@ -197,7 +199,7 @@ def stack_of(layer, rng):
 @kinds
 @pytest.mark.parametrize("directions", [1, 2])
 def test_a_stack_agrees_with_central_differences(layer, directions, rng):
-    layer = layer._replace(directions=directions, lengths=(0, 3), T=3)
+    layer = layer._replace(directions=directions, lengths=(0, 2), T=2, D=1)
     x, layers, states = stack_of(layer, rng)
     run = partial(stack_forward, lengths=layer.lengths, **dict(layer.options))
 
@@ -207,9 +209,34 @@ def test_a_stack_agrees_with_central_differences(layer, directions, rng):
 
     first, saved = results()
     upstream = draws_like(rng, first)
-    expected = differences(lambda: contract(upstream, results()[0]), [x, layers, states])
+    expected = differences(
+        lambda: contract(upstream, results()[0]), [x, layers, states], layer.step
+    )
     gradients = stack_backward(upstream[0], upstream[1:], saved)
     assert_all_close(gradients, expected, DIFFERENCES)
+
+
+@pytest.mark.parametrize("layer", [KINDS[1], KINDS[4]], ids=str)
+def test_any_network_from_a_divergence_that_is_no_sum_over_time(layer, rng):
+    """Two bidirectional layers, an output layer, a softmax, CTC over a ragged batch."""
+    layer = layer._replace(lengths=(3, 1), T=3, D=1)
+    x, layers, _ = stack_of(layer, rng)
+    top = [rng.standard_normal((3, 2 * (layer.P or layer.H))), rng.standard_normal(3)]
+
+    def divergence():
+        h, _, saved = stack_forward(
+            x, layer.kind, layers, lengths=layer.lengths, **dict(layer.options)
+        )
+        Y, saved_output = output_forward(h, *top, lengths=layer.lengths)
+        log_Y = np.log(np.where(Y > 0, Y, 1))  # padding is 0
+        loss, grad = ctc.loss_and_grad(log_Y, [[1, 2], [1]], layer.lengths, reduction="sum")
+        return loss, grad / np.where(Y > 0, Y, 1), saved, saved_output
+
+    _, dY, saved, saved_output = divergence()
+    dh, *by_top = output_backward(dY, saved_output)
+    dx, by_weights, _ = stack_backward(dh, None, saved)
+    expected = differences(lambda: divergence()[0], [x, layers, top])
+    assert_all_close([dx, by_weights, by_top], expected, DIFFERENCES)
 
 
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
@@ -272,12 +299,12 @@ def backward_of(grad, saved):
 
 @kinds
 def test_two_networks_of_any_kind_agree_with_central_differences(layer, rng):
-    layer = layer._replace(directions=1, lengths=(2, 0, 3), T=4)
+    layer = layer._replace(directions=1, lengths=(2, 0, 1), T=3, D=1)
     x, of_f, of_b = two_networks(layer, rng)
     output, saved = joined(layer, x, of_f, of_b)
     upstream = rng.standard_normal(output.shape)
     expected = differences(
-        lambda: np.sum(upstream * joined(layer, x, of_f, of_b)[0]), [x, of_f, of_b]
+        lambda: np.sum(upstream * joined(layer, x, of_f, of_b)[0]), [x, of_f, of_b], layer.step
     )
     actual = joined_backward(upstream, backward_of, backward_of, saved)
     assert_all_close(actual, expected, DIFFERENCES)

@@ -11,6 +11,7 @@ from oracles import assert_close, assert_same_bits
 from recurrent_reference import (
     DIFFERENCES,
     EXACT,
+    PASSES,
     ROWS,
     Layer,
     assert_all_close,
@@ -47,7 +48,9 @@ def test_gradients_agree_with_central_differences(layer, rng):
     *inputs, mask = layer.inputs(rng)
     results, saved = layer.run(*inputs, mask)
     upstream = draws_like(rng, results)
-    expected = differences(lambda: contract(upstream, layer.run(*inputs, mask)[0]), inputs)
+    expected = differences(
+        lambda: contract(upstream, layer.run(*inputs, mask)[0]), inputs, layer.step
+    )
     assert_all_close(layer.backward(upstream, saved), expected, DIFFERENCES, str(layer))
 
 
@@ -188,6 +191,16 @@ def test_missing_states_and_gradients_are_zeros(layer, rng):
 
 
 @every_kind
+def test_the_gradient_by_the_input_may_be_left_out(layer, rng):
+    results, saved = layer.run(*layer.inputs(rng))
+    upstream = draws_like(rng, results)
+    _, *others = PASSES[layer.kind][1](*upstream, saved)
+    none, *same = PASSES[layer.kind][1](*upstream, saved, input_gradient=False)
+    assert none is None
+    assert_same_bits(same, others)
+
+
+@every_kind
 def test_a_mask_acts_on_the_recurrent_product_alone(layer, rng):
     """One sequence: the mask is as good as a column of each recurrent matrix scaled."""
     layer = layer._replace(lengths=(4,), mask=True, directions=1)
@@ -300,11 +313,11 @@ def test_a_wrong_step_is_seen(kind, monkeypatch, rng):
     layer = {"rnn": KINDS[0], "gru": KINDS[4], "lstm": KINDS[8]}[kind]
     walk = recurrent.run_backward
 
-    def forgetful(grad_output, grad_last, saved):
+    def forgetful(grad_output, grad_last, saved, input_gradient):
         cell = saved.cell
         whole = cell.backward
         cell.backward = lambda *given: (whole(*given)[0], 0 * whole(*given)[1], *whole(*given)[2:])
-        return walk(grad_output, grad_last, saved)
+        return walk(grad_output, grad_last, saved, input_gradient)
 
     monkeypatch.setattr(recurrent, "run_backward", forgetful)
     with pytest.raises(AssertionError):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .bptt import Forward, Gradients, Network, OfSteps, rnn_bptt, rnn_forward
+from .bptt import Forward, Gradients, Network, OfSteps, by_layer, rnn_bptt, rnn_forward
 from .rnn import NONLINEARITIES
 
 Array = NDArray[Any]
@@ -43,22 +43,32 @@ def bidirectional_inference(
     Returns
     -------
     h : array (T, H_f + H_b)
+
+    Examples
+    --------
+    Two linear units that add up what they have seen, one from each end:
+
+    >>> net = Network([np.ones((1, 1))], [np.ones((1, 1))], [[0.0]], f="identity")
+    >>> bidirectional_inference([[1.0], [2.0], [4.0]], net, net)
+    array([[1., 7.],
+           [3., 6.],
+           [7., 4.]])
     """
     x = np.asarray(x, np.float64)
     T, L_f, L_b = len(x), len(net_f.W_c), len(net_b.W_c)
-    of_f = rnn_forward(x, net_f, h_f).h
-    W_bc, W_br, b_b = ([np.asarray(w, np.float64) for w in part] for part in net_b[:3])
+    forward = rnn_forward(x, net_f, h_f)
+    W_bc, W_br, b_b = (by_layer(part) for part in net_b[:3])
     f, _ = NONLINEARITIES[net_b.f]
-    of_b: OfSteps = {}
-    for l in range(1, L_b + 1):
-        of_b[T, l] = np.zeros(len(b_b[l - 1])) if h_b is None else np.asarray(h_b[l - 1])
+    after = [np.zeros(len(bias)) for bias in b_b.values()] if h_b is None else h_b
+    of_b: OfSteps = {(T, l): value for l, value in by_layer(after).items()}
+    h = np.zeros((T, len(b_b[L_b]) + forward.Y.shape[1]))
     for t in range(T - 1, -1, -1):
         of_b[t, 0] = x[t]
         for l in range(1, L_b + 1):
-            z = W_bc[l - 1] @ of_b[t, l - 1] + W_br[l - 1] @ of_b[t + 1, l] + b_b[l - 1]
-            of_b[t, l] = f(z)
-    h = [np.concatenate([of_f[t, L_f], of_b[t, L_b]]) for t in range(T)]
-    return np.array(h)
+            z_b = W_bc[l] @ of_b[t, l - 1] + W_br[l] @ of_b[t + 1, l] + b_b[l]
+            of_b[t, l] = f(z_b)
+        h[t] = np.concatenate([forward.h[t, L_f], of_b[t, L_b]])
+    return h
 
 
 def bidirectional_forward(
@@ -104,6 +114,17 @@ def bidirectional_bptt(
     gradients_f, gradients_b : Gradients
         Those of the backward network are in the order in which it ran; ``dh_init`` of it is
         dh_b(inf, l).
+
+    Examples
+    --------
+    Of the same two units, the output at the middle: each input reached it from one side, and the
+    middle itself from both.
+
+    >>> net = Network([np.ones((1, 1))], [np.ones((1, 1))], [[0.0]], f="identity")
+    >>> _, *runs = bidirectional_forward([[1.0], [2.0], [4.0]], net, net)
+    >>> dx, _, _ = bidirectional_bptt([[0, 0], [1, 1], [0, 0]], net, net, *runs)
+    >>> dx.ravel()
+    array([1., 2., 1.])
     """
     dh = np.asarray(dh, np.float64)
     H_f = forward.Y.shape[1]

@@ -92,11 +92,11 @@ def rnn_forward(x: ArrayLike, net: Network, hinit: Sequence[ArrayLike] | None = 
     array([22., 26., 32.])
     """
     x = np.asarray(x, np.float64)
-    W_c, W_r, b = (_by_layer(part) for part in net[:3])
+    W_c, W_r, b = (by_layer(part) for part in net[:3])
     f, g = NONLINEARITIES[net.f][0], OUTPUTS[net.g][0]
     T, L = len(x), len(W_c)
     initial = [np.zeros(len(bias)) for bias in b.values()] if hinit is None else hinit
-    h: OfSteps = {(-1, l): value for l, value in _by_layer(initial).items()}
+    h: OfSteps = {(-1, l): value for l, value in by_layer(initial).items()}
     z: OfSteps = {}
     Y = np.zeros((T, _outputs(net, x.shape[1])))
     for t in range(T):
@@ -145,7 +145,7 @@ def rnn_bptt(dY: ArrayLike, net: Network, forward: Forward) -> Gradients:
     (array([2., 2., 2.]), array([2.]))
     """
     dY, (x, Y, _, h) = np.asarray(dY, np.float64), forward
-    W_c, W_r, b = (_by_layer(part) for part in net[:3])
+    W_c, W_r, b = (by_layer(part) for part in net[:3])
     T, L = len(Y), len(W_c)
     dW_c, dW_r, db = (
         {l: np.zeros_like(part[l]) for l in range(1, L + 1)} for part in (W_c, W_r, b)
@@ -194,7 +194,8 @@ def jacobian(activation: str, y: Array) -> Array:
     return np.array([backward(unit, y) for unit in np.eye(len(y))])
 
 
-def _by_layer(parts: Sequence[ArrayLike]) -> OfLayers:
+def by_layer(parts: Sequence[ArrayLike]) -> OfLayers:
+    """Return arrays by their number, which starts at 1, as the notes number layers."""
     return {l: np.asarray(part, np.float64) for l, part in enumerate(parts, start=1)}
 
 

@@ -1,7 +1,7 @@
 """Gated recurrent unit (Cho et al. 2014), gates in PyTorch's order r, z, n.
 
 Every matrix has 3H rows. The reset gate acts on the recurrent product (`reset_after`, as in
-cuDNN and PyTorch), or on the state before it (as first published):
+cuDNN and PyTorch), or on the state before it (as in the paper):
 
     r = sigmoid(W_ir x + b_ir + W_hr h(t-1) + b_hr)
     z = sigmoid(W_iz x + b_iz + W_hz h(t-1) + b_hz)
@@ -40,8 +40,8 @@ class GruCell:
     def forward(self, x: Array, seen: Array, before: State, weights: Parameters) -> Step:
         """Return the gates r, z, n and h(t), each (H,)."""
         W_ih, W_hh, b_ih, b_hh = weights
-        x_r, x_z, x_n = np.split(affine(W_ih, x, b_ih), 3)
-        h_r, h_z, h_n = np.split(affine(W_hh, seen, b_hh), 3)
+        x_r, x_z, x_n = affine(W_ih, x, b_ih).reshape(3, -1)
+        h_r, h_z, h_n = affine(W_hh, seen, b_hh).reshape(3, -1)
         r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
         if self.reset_after:
             n = np.tanh(x_n + r * h_n)
@@ -131,8 +131,12 @@ def gru(
 
 
 def gru_backward(
-    grad_output: ArrayLike, grad_h_n: ArrayLike | None, saved: Saved
-) -> tuple[Array, list[tuple[Array | None, ...]], Array]:
+    grad_output: ArrayLike,
+    grad_h_n: ArrayLike | None,
+    saved: Saved,
+    *,
+    input_gradient: bool = True,
+) -> tuple[Any, list[tuple[Any, ...]], Array]:
     """Backpropagate through time: the steps of `gru` in the opposite order.
 
     Parameters
@@ -141,6 +145,8 @@ def gru_backward(
         Not read after each sequence's end.
     grad_h_n : array (directions, N, H) or None
     saved : what `gru` returned last
+    input_gradient : bool
+        False returns None for grad_x.
 
     Returns
     -------
@@ -148,5 +154,7 @@ def gru_backward(
     of which those of the two biases differ when the reset comes after; grad_h0
     (directions, N, H). float64.
     """
-    grad_x, grad_weights, (grad_h0,) = recurrent.run_backward(grad_output, [grad_h_n], saved)
+    grad_x, grad_weights, (grad_h0,) = recurrent.run_backward(
+        grad_output, [grad_h_n], saved, input_gradient
+    )
     return grad_x, grad_weights, grad_h0

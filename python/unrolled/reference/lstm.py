@@ -41,7 +41,8 @@ class LstmCell:
         """Return the gates i, f, g, o and the memory c(t), each (H,), and h(t)."""
         W_ih, W_hh, b_ih, b_hh, W_hr, (p_i, p_f, p_o) = _six(weights)
         _, c = before
-        z_i, z_f, z_g, z_o = np.split(affine(W_ih, x, b_ih) + affine(W_hh, seen, b_hh), 4)
+        z = affine(W_ih, x, b_ih) + affine(W_hh, seen, b_hh)
+        z_i, z_f, z_g, z_o = z.reshape(4, -1)
         i, f, g = sigmoid(z_i + p_i * c), sigmoid(z_f + p_f * c), np.tanh(z_g)
         c_t = f * c + i * g
         o = sigmoid(z_o + p_o * c_t)
@@ -119,7 +120,9 @@ def lstm_backward(
     grad_h_n: ArrayLike | None,
     grad_c_n: ArrayLike | None,
     saved: Saved,
-) -> tuple[Array, list[tuple[Array | None, ...]], Array, Array]:
+    *,
+    input_gradient: bool = True,
+) -> tuple[Any, list[tuple[Any, ...]], Array, Array]:
     """Backpropagate through time: the steps of `lstm` in the opposite order.
 
     Parameters
@@ -128,6 +131,8 @@ def lstm_backward(
         Not read after each sequence's end.
     grad_h_n, grad_c_n : array (directions, N, H) or None
     saved : what `lstm` returned last
+    input_gradient : bool
+        False returns None for grad_x.
 
     Returns
     -------
@@ -135,7 +140,7 @@ def lstm_backward(
     as many as were given; grad_h0, grad_c0 (directions, N, H); float64.
     """
     grad_x, grad_weights, (grad_h0, grad_c0) = recurrent.run_backward(
-        grad_output, [grad_h_n, grad_c_n], saved
+        grad_output, [grad_h_n, grad_c_n], saved, input_gradient
     )
     return grad_x, grad_weights, grad_h0, grad_c0
 

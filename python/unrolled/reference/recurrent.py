@@ -106,12 +106,15 @@ def run(
 
 
 def run_backward(
-    grad_output: ArrayLike, grad_last: Sequence[ArrayLike | None], saved: Saved
-) -> tuple[Array, list[tuple[Array | None, ...]], State]:
+    grad_output: ArrayLike,
+    grad_last: Sequence[ArrayLike | None],
+    saved: Saved,
+    input_gradient: bool = True,
+) -> tuple[Any, list[tuple[Any, ...]], State]:
     """Backpropagate through time: the steps of `run` in the opposite order.
 
-    Returns the gradients by x (N, T, D), 0 after each end, by the weights of each direction, and
-    by the initial states (directions, N, H).
+    Returns the gradients by x (N, T, D), 0 after each end, or None where it is not wanted; by the
+    weights of each direction; and by the initial states (directions, N, H).
     """
     grad_output, x, cell = np.asarray(grad_output, np.float64), saved.x, saved.cell
     H = saved.sizes["h"]
@@ -135,7 +138,7 @@ def run_backward(
             for array, value in zip(grad_initial, grad, strict=True):
                 array[d, n] = value
         grad_weights.append(totals)
-    return grad_x, grad_weights, grad_initial
+    return grad_x if input_gradient else None, grad_weights, grad_initial
 
 
 def times(direction: int, end: int) -> range:

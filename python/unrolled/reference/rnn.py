@@ -102,8 +102,12 @@ def rnn(
 
 
 def rnn_backward(
-    grad_output: ArrayLike, grad_h_n: ArrayLike | None, saved: Saved
-) -> tuple[Array, list[tuple[Array | None, ...]], Array]:
+    grad_output: ArrayLike,
+    grad_h_n: ArrayLike | None,
+    saved: Saved,
+    *,
+    input_gradient: bool = True,
+) -> tuple[Any, list[tuple[Any, ...]], Array]:
     """Backpropagate through time: the steps of `rnn` in the opposite order.
 
     Parameters
@@ -112,11 +116,15 @@ def rnn_backward(
         Not read after each sequence's end.
     grad_h_n : array (directions, N, H) or None
     saved : what `rnn` returned last
+    input_gradient : bool
+        False returns None for grad_x.
 
     Returns
     -------
     grad_x (N, T, D), 0 after each end; one tuple a direction with the gradients of its weights;
     grad_h0 (directions, N, H); float64.
     """
-    grad_x, grad_weights, (grad_h0,) = recurrent.run_backward(grad_output, [grad_h_n], saved)
+    grad_x, grad_weights, (grad_h0,) = recurrent.run_backward(
+        grad_output, [grad_h_n], saved, input_gradient
+    )
     return grad_x, grad_weights, grad_h0
