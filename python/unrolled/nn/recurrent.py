@@ -125,7 +125,7 @@ class RNNBase(Module):
         """
         x = as_tensor(x, self.weight_ih_l0.dtype)
         self._check_frames(x)
-        given = self._parts_of(state)
+        given = self._parts_of(state, x.shape[:-2])
         single = x.ndim == 2
         if single:
             x = x.unsqueeze(0)
@@ -236,7 +236,8 @@ class RNNBase(Module):
                 f"made with input_size={self.input_size}"
             )
 
-    def _parts_of(self, state: Any) -> Initial:
+    def _parts_of(self, state: Any, batch: tuple[int, ...]) -> Initial:
+        """Return the parts of a state, None where there is none; `batch` is (N,) or ()."""
         if state is None:
             return (None,) * len(self.parts)
         several = isinstance(state, (tuple, list))
@@ -245,21 +246,20 @@ class RNNBase(Module):
         if len(self.parts) == 2 and not (several and len(state) == 2):
             found = f"{type(state).__name__} of {len(state)}" if several else "one array"
             raise TypeError(f"state must be a pair of arrays (h, c), not {found}")
-        parts = (state,) if len(self.parts) == 1 else tuple(state)
-        return tuple(as_tensor(part, self.weight_ih_l0.dtype) for part in parts)
+        given = (state,) if len(self.parts) == 1 else state
+        parts = tuple([as_tensor(part, self.weight_ih_l0.dtype) for part in given])
+        for name, part in zip(self.parts, parts, strict=True):
+            expected = (self.num_layers * len(self.directions), *batch, self._size(name))
+            if part.shape != expected:
+                axes = "layers * directions, N, H" if batch else "layers * directions, H"
+                raise ValueError(
+                    f"state: {name} has shape {part.shape}, needed is {expected}: ({axes})"
+                )
+        return parts
 
     def _initial(self, given: Initial, batch_size: int) -> Initial:
-        if given[0] is None:
-            if not self.learn_initial_state:
-                return given
+        if given[0] is None and self.learn_initial_state:
             return tuple(self._start(part, batch_size) for part in self.parts)
-        for name, part in zip(self.parts, given, strict=True):
-            expected = (self.num_layers * len(self.directions), batch_size, self._size(name))
-            if part is not None and part.shape != expected:
-                raise ValueError(
-                    f"state: {name} has shape {part.shape}, needed is {expected}: "
-                    "(layers * directions, N, H)"
-                )
         return given
 
     def _start(self, part: str, batch_size: int) -> Tensor:
