@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unrolled.autograd import Tensor, as_tensor, concatenate
+from unrolled.autograd.tape import is_recording
 from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import one_of, positive, probability
 from unrolled.nn.dropout import drop_mask, dropout
 from unrolled.nn.init import RECURRENT, recurrent
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.recurrent_function import States
+from unrolled.nn.recurrent_step import step_layers
 
 Initial = tuple[Tensor | None, ...]
 
@@ -140,6 +142,9 @@ class RNNBase(Module):
     def step(self, x_t: Operand, state: Any = None) -> Any:
         """Run all layers over one frame, for input that arrives frame by frame.
 
+        Under `no_grad` it reads every weight once and keeps nothing; otherwise the state drags
+        the tape of all steps along.
+
         Parameters
         ----------
         x_t : Tensor or array-like (N, D), or (D) for one sequence
@@ -169,6 +174,10 @@ class RNNBase(Module):
             raise ValueError(
                 f"x_t must have the axes (N, D), or (D) for one sequence, got shape {frame.shape}"
             )
+        self._check_frames(frame.data[..., None, :])
+        given = self._parts_of(state, frame.shape[:-1])
+        if self._can_stream(frame, *given):
+            return self._stream(frame, given)
         output, state = self.forward(frame.unsqueeze(-2), state)
         return output.squeeze(-2), state
 
@@ -219,13 +228,40 @@ class RNNBase(Module):
         """Return a layer's output and the parts of its final state."""
         raise NotImplementedError(f"{type(self).__name__} has no _run_layer()")
 
+    def _can_stream(self, *tensors: Tensor | None) -> bool:
+        """Whether the kernels for single frames do: without a tape, dropout and other dtypes."""
+        if is_recording() or self._cell is None:
+            return False
+        drops = self.training and self.dropout > 0 and self.num_layers > 1
+        dtype = self.weight_ih_l0.dtype
+        return not drops and all([t is None or t.dtype == dtype for t in tensors])
+
+    def _stream(self, frame: Tensor, given: Initial) -> Any:
+        rows = frame.data.reshape(-1, self.input_size)
+        shape = (self.num_layers, len(rows), -1)
+        starts = [
+            None if part is None else part.data.reshape(shape)
+            for part in self._initial(given, len(rows))
+        ]
+        weights = [self._direction_weights(f"_l{layer}") for layer in range(self.num_layers)]
+        output, after = step_layers(str(self._cell), rows, weights, starts)
+        if frame.ndim == 1:
+            output, after = output[0], [part[:, 0] for part in after]
+        parts = tuple([Tensor(part) for part in after])
+        return Tensor(output), parts if len(parts) > 1 else parts[0]
+
+    @property
+    def _cell(self) -> str | None:
+        """What the kernels call one layer; None where there is none for single frames."""
+        return None
+
     def _hidden_mask(self, x: Tensor) -> Any:
         if not self.training or self.recurrent_dropout == 0:
             return None
         shape = (len(self.directions), len(x), self._size("h"))
         return drop_mask(shape, self.recurrent_dropout, x.dtype)
 
-    def _check_frames(self, x: Tensor) -> None:
+    def _check_frames(self, x: Any) -> None:
         if x.ndim not in (2, 3):
             raise ValueError(
                 f"x must have the axes (N, T, D), or (T, D) for one sequence, got shape {x.shape}"
