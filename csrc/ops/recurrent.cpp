@@ -74,6 +74,7 @@ void project_input(const RecurrentDirection<Real>& d, const PackedWeights<Real>&
   const int64_t row_size = padded_row<Real>(d.shape.D), rows = d.rows.count();
   const int64_t work = rows * d.gates.columns * d.shape.D / kMultiplyAddsPerOperation;
   parallel_runs(rows, kRowsPerTask, work, [&](int64_t begin, int64_t end) {
+    const FlushDenormals flush;
     Buffer<Real> frames((end - begin) * row_size);
     gather_frames(d, x, begin, end, frames.data());
     kernels<Real>().recurrent.project(end - begin, d.shape.D, frames.data(), row_size, packed.input.data(),
