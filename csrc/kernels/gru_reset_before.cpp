@@ -33,13 +33,18 @@ UNROLLED_INLINE void finish_units(const RecurrentStep<Real>& s, int64_t panel, i
 }
 
 template <class Real>
-void step(const RecurrentStep<Real>& s) {
-  const int64_t blocks = s.gates.count();
+void reset(const RecurrentStep<Real>& s) {
   const Real* weights = s.weights;
-  for (int64_t panel = 0; panel < blocks; ++panel, weights += s.depth * kPanelColumns<Real, 2>) {
+  for (int64_t panel = 0; panel < s.gates.count(); ++panel, weights += s.depth * kPanelColumns<Real, 2>) {
     product_panel<Real, 2>(s.rows, s.depth, s.operand, s.operand_row, weights,
                            [&](int64_t row, const Real* sums) { finish_gates(s, panel, row, sums); });
   }
+}
+
+template <class Real>
+void step(const RecurrentStep<Real>& s) {
+  const int64_t blocks = s.gates.count();
+  const Real* weights = s.weights + s.depth * 2 * s.units;
   for (int64_t first = 0; first < blocks; first += kCandidateVectors) {
     const int64_t left = blocks - first;
     with_constant<kCandidateVectors>(left < kCandidateVectors ? left : kCandidateVectors, [&](auto count) {
@@ -79,7 +84,7 @@ void step_backward(const RecurrentStepBackward<Real>& s) {
 
 // r, whose slope times the state is (1 - r) times the reset state.
 template <class Real>
-UNROLLED_INLINE void reset_backward(const RecurrentStepBackward<Real>& s, int64_t panel, int64_t row) {
+UNROLLED_INLINE void gate_backward(const RecurrentStepBackward<Real>& s, int64_t panel, int64_t row) {
   constexpr int64_t W = kWidth<Real>;
   const int64_t unit = panel * W;
   Real* grad_reset = s.grad_reset + row * s.grad_row + unit;
@@ -91,9 +96,9 @@ UNROLLED_INLINE void reset_backward(const RecurrentStepBackward<Real>& s, int64_
 }
 
 template <class Real>
-void step_backward_reset(const RecurrentStepBackward<Real>& s) {
+void reset_backward(const RecurrentStepBackward<Real>& s) {
   for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
-    for (int64_t row = 0; row < s.rows; ++row) reset_backward(s, panel, row);
+    for (int64_t row = 0; row < s.rows; ++row) gate_backward(s, panel, row);
   }
 }
 
@@ -101,7 +106,7 @@ void step_backward_reset(const RecurrentStepBackward<Real>& s) {
 
 template <class Real>
 CellKernels<Real> gru_reset_before_kernels() {
-  return {3, 3, CellMemory::reset_state, step<Real>, step_backward<Real>, step_backward_reset<Real>};
+  return {3, 3, CellMemory::reset_state, step<Real>, step_backward<Real>, reset<Real>, reset_backward<Real>};
 }
 template CellKernels<float> gru_reset_before_kernels();
 template CellKernels<double> gru_reset_before_kernels();

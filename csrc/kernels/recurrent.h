@@ -59,7 +59,7 @@ struct RecurrentStepBackward {
   const Real* memory;
   int64_t state_row;
   const Real* grad_h;  // (rows, units), whole; rows grad_row apart
-  Real* grad_reset;    // (rows, units), of step_backward_reset
+  Real* grad_reset;    // (rows, units), of reset_backward
   Real* grad_around;   // (rows, units): LSTM the gradient of the cells, of the step after in and of the step
                        // before out; GRU what reaches the state before without the product, out
   int64_t grad_row;
@@ -76,9 +76,11 @@ struct CellKernels {
   CellMemory memory;
   void (*step)(const RecurrentStep<Real>&);
   void (*step_backward)(const RecurrentStepBackward<Real>&);
-  // With a reset state, and its gradient in grad_reset: the rest of the step, which needs it, and in its
-  // place what reaches the state before through the reset. Null for other cells.
-  void (*step_backward_reset)(const RecurrentStepBackward<Real>&) = nullptr;
+  // Of a reset state, null for other cells. Before step: the gates but the last, and the state that the last
+  // one's product reads. After step_backward, with the gradient of that state in grad_reset: the rest of the
+  // gates, and in its place what reaches the state before through the reset.
+  void (*reset)(const RecurrentStep<Real>&) = nullptr;
+  void (*reset_backward)(const RecurrentStepBackward<Real>&) = nullptr;
 };
 
 template <class Real>

@@ -162,20 +162,22 @@ class ForwardRun {
     const Real* states = !d_.has_cells() ? d_.before + row(step) * d_.operand_row
                          : step == 0     ? c_start_.data()
                                          : d_.memory + row(step - 1) * d_.state_row;
-    d_.cell.step({.rows = active(step),
-                  .depth = d_.shape.P,
-                  .units = d_.units,
-                  .operand = operand(step),
-                  .operand_row = d_.operand_row,
-                  .weights = packed_.hidden.data(),
-                  .gates = d_.gates,
-                  .first_row = row(step),
-                  .hidden_bias = packed_.hidden_bias.data(),
-                  .peephole = d_.weights.peephole ? packed_.peephole.data() : nullptr,
-                  .before = states,
-                  .memory = d_.memory + row(step) * d_.state_row,
-                  .state_row = d_.state_row,
-                  .h = to_.data()});
+    const RecurrentStep<Real> s = {.rows = active(step),
+                                   .depth = d_.shape.P,
+                                   .units = d_.units,
+                                   .operand = operand(step),
+                                   .operand_row = d_.operand_row,
+                                   .weights = packed_.hidden.data(),
+                                   .gates = d_.gates,
+                                   .first_row = row(step),
+                                   .hidden_bias = packed_.hidden_bias.data(),
+                                   .peephole = d_.weights.peephole ? packed_.peephole.data() : nullptr,
+                                   .before = states,
+                                   .memory = d_.memory + row(step) * d_.state_row,
+                                   .state_row = d_.state_row,
+                                   .h = to_.data()};
+    if (d_.resets_state()) d_.cell.reset(s);
+    d_.cell.step(s);
   }
 
   // Sak, Senior and Beaufays 2014: the state that leaves the layer is a projection of the cell's.

@@ -118,7 +118,7 @@ class BackwardRun {
     d_.cell.step_backward(s);
     if (!d_.resets_state()) return;
     multiply_group(1, step, grad_h_, false);  // grad_h has been read
-    d_.cell.step_backward_reset(s);
+    d_.cell.reset_backward(s);
   }
 
   void multiply_group(std::size_t group, int64_t step, Real* to, bool accumulate) const {
