@@ -54,13 +54,14 @@ def test_lstm_steps_give_what_the_sequence_gives(isa, rng, tolerance, dtype, siz
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_gru_steps_give_what_the_sequence_gives(isa, rng, tolerance, dtype, sizes):
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_gru_steps_give_what_the_sequence_gives(isa, rng, tolerance, dtype, sizes, reset_after):
     compare(
         tolerance("lstm", dtype),
         dtype,
         sizes,
-        lambda x, w: gru(x, w)[0],
-        lambda x_t, w, h=None: (gru_step(x_t, w, h=h),),
+        lambda x, w: gru(x, w, reset_after=reset_after)[0],
+        lambda x_t, w, h=None: (gru_step(x_t, w, h=h, reset_after=reset_after),),
         weights(rng, 3, *sizes[1:], dtype),
     )
 
