@@ -89,6 +89,17 @@ def test_an_item_steps_to_the_same_bits_alone(isa, rng, threads):
         assert_same_bits([part[own] for part in together], alone)
 
 
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_an_item_of_a_gru_steps_to_the_same_bits_alone(isa, rng, threads, reset_after):
+    of_direction = weights(rng, 3, 130, 200, "float32")
+    x, h = (rng.standard_normal((3, n)).astype(np.float32) for n in (130, 200))
+    together = gru_step(x, of_direction, h=h, reset_after=reset_after)
+    for n in range(3):
+        own = slice(n, n + 1)
+        alone = gru_step(x[own], of_direction, h=h[own], reset_after=reset_after)
+        assert_same_bits(together[own], alone)
+
+
 @pytest.mark.parametrize(
     ("call", "named"),
     [
