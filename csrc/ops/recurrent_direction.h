@@ -59,11 +59,13 @@ struct RecurrentDirection {
     return (index * shape.N + rows.item(place)) * features;
   }
   GateGroup all_gates() const { return {0, cell.gates, cell.panel_vectors}; }
+  // In the order of their products within a step.
   std::vector<GateGroup> hidden_groups() const {
     const int64_t last = cell.gates - 1;
     if (resets_state()) return {{0, last, last}, {last, 1, kCandidateVectors}};
     return {all_gates()};
   }
+  // Panels of a group's gates for all rows.
   GatePanels<Real> panels(const GateGroup& group, Real* data) const {
     return {data, rows.count(), units * group.gates, group.panel_vectors * kernels<Real>().recurrent.lanes};
   }
