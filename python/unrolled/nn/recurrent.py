@@ -16,7 +16,7 @@ from unrolled.nn.dropout import drop_mask, dropout
 from unrolled.nn.init import RECURRENT, recurrent
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.recurrent_function import States
-from unrolled.nn.recurrent_step import step_layers
+from unrolled.nn.recurrent_step import names_of_weights, stream
 
 Initial = tuple[Tensor | None, ...]
 
@@ -35,6 +35,7 @@ class RNNBase(Module):
     gates: ClassVar[int]
     parts: ClassVar[tuple[str, ...]] = ("h",)
     weight_ih_l0: Parameter
+    _cell: str | None = None  # what the kernels for single frames call a layer
 
     def __init__(
         self,
@@ -71,6 +72,8 @@ class RNNBase(Module):
             features = input_size if layer == 0 else self._size("h") * len(self.directions)
             for direction in self.directions:
                 self._add_weights(f"_l{layer}{direction}", features, bias)
+        self._sizes = tuple([self._size(part) for part in self.parts])
+        self._names_of_weights = names_of_weights(self, [f"_l{n}" for n in range(num_layers)])
         if learn_initial_state:
             for part in self.parts:
                 shape = (num_layers * len(self.directions), self._size(part))
@@ -169,15 +172,15 @@ class RNNBase(Module):
                 "step() cannot keep one mask of recurrent_dropout over a sequence: call eval() "
                 "before streaming, or forward() to train"
             )
+        if self._cell is not None and not is_recording():
+            streamed = self._stream(x_t, state)
+            if streamed is not None:
+                return streamed
         frame = as_tensor(x_t, self.weight_ih_l0.dtype)
         if frame.ndim not in (1, 2):
             raise ValueError(
                 f"x_t must have the axes (N, D), or (D) for one sequence, got shape {frame.shape}"
             )
-        self._check_frames(frame.data[..., None, :])
-        given = self._parts_of(state, frame.shape[:-1])
-        if self._can_stream(frame, *given):
-            return self._stream(frame, given)
         output, state = self.forward(frame.unsqueeze(-2), state)
         return output.squeeze(-2), state
 
@@ -228,32 +231,28 @@ class RNNBase(Module):
         """Return a layer's output and the parts of its final state."""
         raise NotImplementedError(f"{type(self).__name__} has no _run_layer()")
 
-    def _can_stream(self, *tensors: Tensor | None) -> bool:
-        """Whether the kernels for single frames do: without a tape, dropout and other dtypes."""
-        if is_recording() or self._cell is None:
-            return False
-        drops = self.training and self.dropout > 0 and self.num_layers > 1
-        dtype = self.weight_ih_l0.dtype
-        return not drops and all([t is None or t.dtype == dtype for t in tensors])
+    def _stream(self, x_t: Any, state: Any) -> Any:
+        """Run one step without a tape, or return None for what is left to ``forward``."""
+        if self.training and self.dropout > 0 and self.num_layers > 1:
+            return None
+        parts = state if len(self.parts) > 1 else (state,)
+        if state is None:
+            parts = self._first_parts(x_t)
+        if not isinstance(parts, (tuple, list)) or len(parts) != len(self.parts):
+            return None
+        done = stream(self, str(self._cell), self._names_of_weights, x_t, parts, self._sizes)
+        if done is None:
+            return None
+        after = tuple([Tensor(part) for part in done[1]])
+        return Tensor(done[0]), after if len(after) > 1 else after[0]
 
-    def _stream(self, frame: Tensor, given: Initial) -> Any:
-        rows = frame.data.reshape(-1, self.input_size)
-        shape = (self.num_layers, len(rows), -1)
-        starts = [
-            None if part is None else part.data.reshape(shape)
-            for part in self._initial(given, len(rows))
-        ]
-        weights = [self._direction_weights(f"_l{layer}") for layer in range(self.num_layers)]
-        output, after = step_layers(str(self._cell), rows, weights, starts)
-        if frame.ndim == 1:
-            output, after = output[0], [part[:, 0] for part in after]
-        parts = tuple([Tensor(part) for part in after])
-        return Tensor(output), parts if len(parts) > 1 else parts[0]
-
-    @property
-    def _cell(self) -> str | None:
-        """What the kernels call one layer; None where there is none for single frames."""
-        return None
+    def _first_parts(self, x_t: Any) -> list[Any]:
+        """Return the parts of the state before a stream's first frame."""
+        if not self.learn_initial_state:
+            return [None] * len(self.parts)
+        shape = as_tensor(x_t).shape
+        starts = [self._start(part, shape[0] if len(shape) > 1 else 1).data for part in self.parts]
+        return [part[:, 0] for part in starts] if len(shape) == 1 else starts
 
     def _hidden_mask(self, x: Tensor) -> Any:
         if not self.training or self.recurrent_dropout == 0:
@@ -261,7 +260,7 @@ class RNNBase(Module):
         shape = (len(self.directions), len(x), self._size("h"))
         return drop_mask(shape, self.recurrent_dropout, x.dtype)
 
-    def _check_frames(self, x: Any) -> None:
+    def _check_frames(self, x: Tensor) -> None:
         if x.ndim not in (2, 3):
             raise ValueError(
                 f"x must have the axes (N, T, D), or (T, D) for one sequence, got shape {x.shape}"

@@ -1,0 +1,68 @@
+"""Streaming through layers without a tape: the same numbers, nothing shared, the same refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from oracles import assert_close, assert_same_bits
+from recurrent_layers import KINDS, draw_state, make, parts_of
+from unrolled.autograd import Tensor, no_grad
+from unrolled.nn import recurrent
+
+OPTIONS = [{}, {"num_layers": 3}, {"learn_initial_state": True, "num_layers": 2}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_stream_is_the_whole_sequence(kind, options, rng, monkeypatch):
+    layer = make(kind, 3, 4, options, rng)
+    x = rng.standard_normal((2, 6, 3))
+    output, after = layer(x)
+    calls, stream = [], recurrent.stream
+    monkeypatch.setattr(recurrent, "stream", lambda *a: calls.append(a) or stream(*a))
+    state = alone = None
+    with no_grad():
+        for t in range(6):
+            y, state = layer.step(x[:, t], state)
+            single, alone = layer.step(x[1, t], alone)
+            assert_close(y.data, output.data[:, t], 1e-6)
+            assert_same_bits(single.data, y.data[1])
+    for ours, whole, one in zip(*map(parts_of, (state, after, alone)), strict=True):
+        assert_close(ours, whole, 1e-6)
+        assert_same_bits(ours[:, 1], one)
+        assert ours.dtype == np.float32
+    assert len(calls) == 12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stream_refuses_what_forward_refuses(kind, rng):
+    layer = make(kind, 3, 4, {}, rng)
+    wrong = np.ones((1, 2, 4)) if kind == "LSTM" else (np.ones((1, 2, 4)),) * 2
+    with no_grad():
+        with pytest.raises(ValueError, match="D=2"):
+            layer.step(np.ones((2, 2)))
+        with pytest.raises(ValueError, match=r"x_t must.*\(2, 2, 3\)"):
+            layer.step(np.ones((2, 2, 3)))
+        with pytest.raises(ValueError, match=r"h has shape \(1, 3, 4\), needed is \(1, 2, 4\)"):
+            layer.step(np.ones((2, 3)), draw_state(layer, 3, rng))
+        with pytest.raises(TypeError, match="state must be"):
+            layer.step(np.ones((2, 3)), wrong)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stream_takes_any_layout_and_shares_no_memory(kind, rng):
+    layer = make(kind, 3, 4, {}, rng)
+    drawn = rng.standard_normal((2, 3))
+    with no_grad():
+        assert layer.step(Tensor(drawn))[0].dtype == np.float64
+        expected = layer.step(drawn)[0].data
+        for frame in (
+            np.asfortranarray(drawn),
+            drawn[:, ::-1].copy()[:, ::-1],
+            Tensor(drawn.astype("f4")),
+        ):
+            output, state = layer.step(frame)
+            assert_same_bits(output.data, expected)
+            output.data[...] = 7
+            assert_same_bits(parts_of(state)[0][-1], expected)
