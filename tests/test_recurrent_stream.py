@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,13 @@ from oracles import assert_close, assert_same_bits
 from recurrent_layers import KINDS, draw_state, make, parts_of
 from unrolled.autograd import Tensor, no_grad
 from unrolled.nn import recurrent
+
+
+def counting(function, calls, *arguments):
+    result = function(*arguments)
+    calls.append(result is not None)
+    return result
+
 
 OPTIONS = [{}, {"num_layers": 3}, {"learn_initial_state": True, "num_layers": 2}]
 
@@ -19,8 +28,10 @@ def test_a_stream_is_the_whole_sequence(kind, options, rng, monkeypatch):
     layer = make(kind, 3, 4, options, rng)
     x = rng.standard_normal((2, 6, 3))
     output, after = layer(x)
-    calls, stream = [], recurrent.stream
-    monkeypatch.setattr(recurrent, "stream", lambda *a: calls.append(a) or stream(*a))
+    calls = []
+    for name in ("step_layers", "step_lone_layer"):
+        counted = partial(counting, getattr(recurrent, name), calls)
+        monkeypatch.setattr(recurrent, name, counted)
     state = alone = None
     with no_grad():
         for t in range(6):
@@ -32,7 +43,7 @@ def test_a_stream_is_the_whole_sequence(kind, options, rng, monkeypatch):
         assert_close(ours, whole, 1e-6)
         assert_same_bits(ours[:, 1], one)
         assert ours.dtype == np.float32
-    assert len(calls) == 12
+    assert sum(calls) == 12  # every step came through, by one way or the other
 
 
 @pytest.mark.parametrize("kind", KINDS)

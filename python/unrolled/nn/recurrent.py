@@ -16,7 +16,7 @@ from unrolled.nn.dropout import drop_mask, dropout
 from unrolled.nn.init import RECURRENT, recurrent
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.recurrent_function import States
-from unrolled.nn.recurrent_step import names_of_weights, stream
+from unrolled.nn.recurrent_step import names_of_weights, step_layers, step_lone_layer
 
 Initial = tuple[Tensor | None, ...]
 
@@ -72,6 +72,7 @@ class RNNBase(Module):
             features = input_size if layer == 0 else self._size("h") * len(self.directions)
             for direction in self.directions:
                 self._add_weights(f"_l{layer}{direction}", features, bias)
+        self._streams = self._cell is not None and not bidirectional
         self._sizes = tuple([self._size(part) for part in self.parts])
         self._names_of_weights = names_of_weights(self, [f"_l{n}" for n in range(num_layers)])
         if learn_initial_state:
@@ -165,6 +166,10 @@ class RNNBase(Module):
             If the layer is bidirectional (its output depends on frames still to come), or drops
             recurrently (one mask for all steps cannot be drawn step by step).
         """
+        if self._streams and not is_recording():
+            done = self._stream(x_t, state)
+            if done is not None:
+                return done
         if len(self.directions) == 2:
             raise ValueError("step() needs a layer with bidirectional=False")
         if self.training and self.recurrent_dropout > 0:
@@ -172,10 +177,6 @@ class RNNBase(Module):
                 "step() cannot keep one mask of recurrent_dropout over a sequence: call eval() "
                 "before streaming, or forward() to train"
             )
-        if self._cell is not None and not is_recording():
-            streamed = self._stream(x_t, state)
-            if streamed is not None:
-                return streamed
         frame = as_tensor(x_t, self.weight_ih_l0.dtype)
         if frame.ndim not in (1, 2):
             raise ValueError(
@@ -233,26 +234,23 @@ class RNNBase(Module):
 
     def _stream(self, x_t: Any, state: Any) -> Any:
         """Run one step without a tape, or return None for what is left to ``forward``."""
-        if self.training and self.dropout > 0 and self.num_layers > 1:
+        if self.training and (self.recurrent_dropout > 0 or self.dropout > 0):
             return None
-        parts = state if len(self.parts) > 1 else (state,)
-        if state is None:
-            parts = self._first_parts(x_t)
-        if not isinstance(parts, (tuple, list)) or len(parts) != len(self.parts):
-            return None
-        done = stream(self, str(self._cell), self._names_of_weights, x_t, parts, self._sizes)
-        if done is None:
-            return None
-        after = tuple([Tensor(part) for part in done[1]])
-        return Tensor(done[0]), after if len(after) > 1 else after[0]
+        if state is None and self.learn_initial_state:
+            state = self._start_of_stream(x_t)
+        cell, names = str(self._cell), self._names_of_weights
+        if self.num_layers == 1:
+            done = step_lone_layer(self, cell, names[0], x_t, state)
+            if done is not None:
+                return done
+        return step_layers(self, cell, names, x_t, state, self._sizes)
 
-    def _first_parts(self, x_t: Any) -> list[Any]:
-        """Return the parts of the state before a stream's first frame."""
-        if not self.learn_initial_state:
-            return [None] * len(self.parts)
+    def _start_of_stream(self, x_t: Any) -> Any:
         shape = as_tensor(x_t).shape
-        starts = [self._start(part, shape[0] if len(shape) > 1 else 1).data for part in self.parts]
-        return [part[:, 0] for part in starts] if len(shape) == 1 else starts
+        parts = [self._start(part, shape[0] if len(shape) > 1 else 1) for part in self.parts]
+        if len(shape) == 1:
+            parts = [part.squeeze(-2) for part in parts]
+        return tuple(parts) if len(parts) > 1 else parts[0]
 
     def _hidden_mask(self, x: Tensor) -> Any:
         if not self.training or self.recurrent_dropout == 0:
