@@ -77,3 +77,47 @@ def test_a_stream_takes_any_layout_and_shares_no_memory(kind, rng):
             assert_same_bits(output.data, expected)
             output.data[...] = 7
             assert_same_bits(parts_of(state)[0][-1], expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_state_of_more_layers_is_refused(kind, rng):
+    """Its first layer alone would fit."""
+    state = make(kind, 3, 4, {"num_layers": 2}, rng).initial_state(2)
+    with no_grad(), pytest.raises(ValueError, match=r"\(2, 2, 4\), needed is \(1, 2, 4\)"):
+        make(kind, 3, 4, {}, rng).step(np.ones((2, 3)), state)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_in_training_acts_without_a_tape_too(kind, rng):
+    layer = make(kind, 3, 50, {"num_layers": 2, "dropout": 0.5}, rng)
+    frame = np.ones((1, 3), np.float32)
+    with no_grad():
+        drawn = [layer.step(frame)[0].data for _ in range(2)]
+        assert not np.array_equal(*drawn)
+        layer.eval()
+        assert_same_bits(layer.step(frame)[0].data, layer.step(frame)[0].data)
+        recurrent = make(kind, 3, 4, {"recurrent_dropout": 0.5}, rng)
+        with pytest.raises(ValueError, match=r"eval\(\)"):
+            recurrent.step(frame)
+        assert recurrent.eval().step(frame)[0].shape == (1, 4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", OPTIONS[:2], ids=str)
+def test_steps_on_the_tape_have_the_gradients_of_the_sequence(kind, options, rng):
+    layer = make(kind, 3, 4, options, rng, np.float64)
+    x = Tensor(rng.standard_normal((2, 4, 3)), requires_grad=True)
+    found = []
+    for by_step in (True, False):
+        layer.zero_grad()
+        x.grad = state = None
+        if by_step:
+            for t in range(4):
+                output, state = layer.step(x[:, t], state)
+        else:
+            whole, _ = layer(x)
+            output = whole[:, -1]
+        (output * output).sum().backward()
+        found.append([x.grad, *(parameter.grad for parameter in layer.parameters())])
+    for ours, expected in zip(*found, strict=True):
+        assert_close(ours, expected, 1e-12)

@@ -177,4 +177,4 @@ def _run(
         results = step_arrays(cell, x, entry, *state, *lacking)
         x = results[0]
         after.append(results[: len(before)])
-    return x.copy(), [np.stack(parts) for parts in zip(*after, strict=True)]
+    return x, [np.stack(parts) for parts in zip(*after, strict=True)]
