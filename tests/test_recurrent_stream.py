@@ -84,7 +84,7 @@ def test_a_state_of_more_layers_is_refused(kind, rng):
     """Its first layer alone would fit."""
     state = make(kind, 3, 4, {"num_layers": 2}, rng).initial_state(2)
     with no_grad(), pytest.raises(ValueError, match=r"\(2, 2, 4\), needed is \(1, 2, 4\)"):
-        make(kind, 3, 4, {}, rng).step(np.ones((2, 3)), state)
+        make(kind, 3, 4, {}, rng).step(np.ones((2, 3), np.float32), state)
 
 
 @pytest.mark.parametrize("kind", KINDS)
