@@ -77,9 +77,7 @@ UNROLLED_INLINE void units_backward(const RecurrentStepBackward<Real>& s, int64_
 
 template <class Real>
 void step_backward(const RecurrentStepBackward<Real>& s) {
-  for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
-    for (int64_t row = 0; row < s.rows; ++row) units_backward(s, panel, row);
-  }
+  for_each_panel_row(s, [&](int64_t panel, int64_t row) { units_backward(s, panel, row); });
 }
 
 // r, whose slope times the state is (1 - r) times the reset state.
@@ -97,9 +95,7 @@ UNROLLED_INLINE void gate_backward(const RecurrentStepBackward<Real>& s, int64_t
 
 template <class Real>
 void reset_backward(const RecurrentStepBackward<Real>& s) {
-  for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
-    for (int64_t row = 0; row < s.rows; ++row) gate_backward(s, panel, row);
-  }
+  for_each_panel_row(s, [&](int64_t panel, int64_t row) { gate_backward(s, panel, row); });
 }
 
 }  // namespace
