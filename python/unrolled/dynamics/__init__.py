@@ -1,0 +1,1 @@
+"""Why recurrences remember or forget."""
