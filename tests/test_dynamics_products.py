@@ -33,7 +33,9 @@ def test_reach_is_the_norm_of_the_product(kind, rng):
             size = math.sqrt(cell.hidden_size)
             expected = np.linalg.norm(product, 2), np.linalg.norm(product) / size
             logs = np.exp(found.largest[back]), np.exp(found.average[back])
-            np.testing.assert_allclose(logs, expected, rtol=1e-9, atol=1e-12, err_msg=described(cell))
+            np.testing.assert_allclose(
+                logs, expected, rtol=1e-9, atol=1e-12, err_msg=described(cell)
+            )
 
 
 def test_reach_is_the_derivative_of_the_last_state(rng):
