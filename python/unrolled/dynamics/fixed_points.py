@@ -102,11 +102,13 @@ def _of_curve(w: float, b: float, nonlinearity: str) -> list[FixedPoint]:
     low, high = (0.0, 1.0) if nonlinearity == "sigmoid" else (-1.0, 1.0)
     turns = [(z - b) / w for z in _where_slope_is(1 / w if w else math.inf, nonlinearity)]
     inside = sorted(turn for turn in turns if low < turn < high)
-    values = [turn for turn in inside if abs(excess(turn)) <= _TOUCHES]
-    edges = [low, *inside, high]
-    for left, right in itertools.pairwise(edges):
+    roots = [turn for turn in inside if abs(excess(turn)) <= _TOUCHES]
+    for left, right in itertools.pairwise([low, *inside, high]):
         root = _bisect(excess, left, right)
-        if root is not None and all(abs(root - value) > _SAME for value in values):
+        roots += [] if root is None else [root]
+    values: list[float] = []
+    for root in roots:
+        if all(abs(root - value) > _SAME for value in values):
             values.append(root)
     return [FixedPoint(h, w * float(slope(np.float64(h)))) for h in sorted(values)]
 

@@ -4,6 +4,6 @@ from unrolled.plot.confusions import confusion
 from unrolled.plot.figures import require
 from unrolled.plot.histories import curves
 from unrolled.plot.readings import reading
-from unrolled.plot.recurrences import dynamics, gradients
+from unrolled.plot.recurrences import dynamics, gradients, horizons
 
-__all__ = ["confusion", "curves", "dynamics", "gradients", "reading", "require"]
+__all__ = ["confusion", "curves", "dynamics", "gradients", "horizons", "reading", "require"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.plot.figures import COLORS, GREY, make_figure, name_panel, written
+from unrolled.plot.figures import COLORS, GREY, make_figure, name_panel, plain_text, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,6 +78,49 @@ def dynamics(report: Report, path: str | os.PathLike[str] | None = None) -> Figu
     if sum(len(part.gates) for part in report.parts) <= 8:
         singular.legend(frameon=False, fontsize=8)
     _show_saturation(saturated, report)
+    return written(figure, path)
+
+
+def horizons(reports: Mapping[str, Report], path: str | os.PathLike[str] | None = None) -> Figure:
+    """Compare how far back several layers reach.
+
+    Parameters
+    ----------
+    reports : dict of Report
+        By the name to show.
+    path : path, optional
+        Where to write the picture, as PNG or what its suffix says.
+
+    Returns
+    -------
+    Figure
+        The Jacobian products of every direction of every layer, and where they fall below the
+        fraction that each report has.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    ValueError
+        If there are no reports.
+    OSError
+        If the picture cannot be written.
+    """
+    if not reports:
+        raise ValueError("reports are empty: give at least one")
+    figure, (axis,) = make_figure((7.5, 4.2), [1.0])
+    for place, (name, report) in enumerate(reports.items()):
+        for part, line in zip(report.parts, itertools.cycle(("-", "--", ":", "-."))):
+            label = name if len(report.parts) == 1 else f"{name}, {part.name}"
+            color = COLORS[place % len(COLORS)]
+            _show_powers(
+                axis, part.reach, part.horizon, color=color, linestyle=line, label=plain_text(label)
+            )
+        axis.axhline(math.log10(report.fraction), color=GREY, linewidth=0.8, linestyle=":")
+    name_panel(axis, "what is left of the state: largest factor of dh(T)/ds(T-k)")
+    axis.set_xlabel("frames back, k")
+    axis.set_ylabel("power of 10")
+    axis.legend(frameon=False, fontsize=9)
     return written(figure, path)
 
 

@@ -1,0 +1,155 @@
+"""Makes the pictures of docs/dynamics.md and prints its figures: ``python docs/images/dynamics.py``.
+
+Needs matplotlib (the extra ``plot``); the same seed gives the same figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import unrolled as ur
+from unrolled import dynamics, nn, optim, plot
+from unrolled.nn.functional import cross_entropy
+from unrolled.plot.figures import COLORS, make_figure, name_panel
+
+FRAMES, SYMBOLS, BATCH, HIDDEN = 100, 4, 32, 16
+NETWORKS = {
+    "tanh RNN": lambda features: nn.RNN(features, HIDDEN),
+    "LSTM": lambda features: nn.LSTM(features, HIDDEN, forget_bias=3.0),
+}
+
+
+class Reader(nn.Module):
+    """A recurrent layer whose last output a linear layer reads."""
+
+    def __init__(self, cell: str, features: int, outputs: int) -> None:
+        self.recurrent = NETWORKS[cell](features)
+        self.output = nn.Linear(HIDDEN, outputs)
+
+    def forward(self, x: Any) -> Any:
+        """Map (N, T, D) to (N, outputs)."""
+        return self.output(self.recurrent(x)[0][:, -1])
+
+
+def adding(rng: np.random.Generator, count: int) -> tuple[Any, Any]:
+    """Numbers, two of them marked, whose sum is asked for at the end.
+
+    Hochreiter and Schmidhuber 1997, section 5.4, in the form of Le, Jaitly and Hinton 2015.
+    """
+    x, rows = np.zeros((count, FRAMES, 2), np.float32), np.arange(count)
+    x[:, :, 0] = rng.random((count, FRAMES))
+    marks = rng.integers(0, FRAMES // 2, count), rng.integers(FRAMES // 2, FRAMES, count)
+    for mark in marks:
+        x[rows, mark, 1] = 1
+    return x, sum(x[rows, mark, 0] for mark in marks)
+
+
+def recall(rng: np.random.Generator, count: int) -> tuple[Any, Any]:
+    """Show a symbol, then noise up to the end, where the symbol is asked for."""
+    x, y = np.zeros((count, FRAMES, SYMBOLS + 1), np.float32), rng.integers(0, SYMBOLS, count)
+    x[np.arange(count), 0, y] = 1
+    x[:, 1:, SYMBOLS] = rng.normal(size=(count, FRAMES - 1))
+    return x, y
+
+
+def squared_error(scores: Any, y: Any) -> Any:
+    """Return the mean squared error of (N, 1)."""
+    return ((scores.squeeze(-1) - y) ** 2).mean()
+
+
+TASKS = {"adding": (adding, 2, 1, squared_error), "recall": (recall, 5, SYMBOLS, cross_entropy)}
+
+
+def train(cell: str, task: str, steps: int) -> tuple[Reader, dynamics.GradientMonitor]:
+    """Train one network with Adam and a learning rate that falls to 0."""
+    make, features, outputs, loss = TASKS[task]
+    ur.manual_seed(0)
+    rng = np.random.default_rng(0)
+    model = Reader(cell, features, outputs)
+    optimizer = optim.Adam(model.parameters(), lr=1e-2)
+    monitor = dynamics.GradientMonitor(max(steps // 5, 1), vanishing=1e-300, exploding=1e300)
+    for step in range(steps):
+        x, y = make(rng, BATCH)
+        optimizer.zero_grad()
+        with monitor.around_step(model, step + 1):
+            loss(model(x), y).backward()
+        optim.clip_grad_norm(optimizer.params, 1.0)
+        optimizer.lr = 1e-2 * (1 - step / steps)
+        optimizer.step()
+    return model, monitor
+
+
+def score(model: Reader, task: str) -> str:
+    """Say how well a network does on 500 sequences that it has not seen."""
+    x, y = TASKS[task][0](np.random.default_rng(99), 500)
+    scores = model(x).data
+    if task == "recall":
+        return f"{(scores.argmax(axis=1) == y).mean():.0%} right"
+    error = float(np.mean((scores[:, 0] - y) ** 2))
+    return f"squared error {error:.4f} (always saying the mean: {np.var(y):.4f})"
+
+
+def measure(model: Reader, task: str) -> dynamics.Report:
+    """Analyse the recurrent layer on 8 sequences that it has not seen."""
+    x, _ = TASKS[task][0](np.random.default_rng(99), 8)
+    return dynamics.analyze(model.recurrent, x)
+
+
+def settling(path: Path) -> None:
+    """Draw the scalar experiment: one input, then nothing, for three non-linearities."""
+    settings = [("sigmoid", 2.5, -1.2), ("tanh", 0.9, 0.0), ("tanh", 1.5, 0.0), ("relu", 1.1, 0.0)]
+    figure, axes = make_figure((15.0, 3.6), [1.0] * len(settings), across=True)
+    for axis, (name, weight, bias) in zip(axes, settings, strict=True):
+        for place, first in enumerate((-2.0, -0.5, 0.2, 1.0, 2.0)):
+            states = dynamics.simulate(weight, [first] + 29 * [0.0], bias=bias, nonlinearity=name)
+            axis.plot(states, color=COLORS[place], label=f"x(1) = {first:g}")
+        for point in dynamics.fixed_points(weight, bias, name):
+            axis.axhline(point.value, color="#8a8a8a", linewidth=0.8, linestyle=":")
+        name_panel(axis, f"h = {name}({weight:g} h(t-1) + x(t) + {bias:g})")
+        axis.set_xlabel("frame, t")
+    axes[-1].legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=80)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, print and draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--steps", type=int, default=1500)
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    settling(args.out / "dynamics-settling.png")
+    reports = {}
+    for task in TASKS:
+        for cell in NETWORKS:
+            model, monitor = train(cell, task, args.steps)
+            reports[task, cell] = report = measure(model, task)
+            (part,) = report.parts
+            horizon = "more than 100" if part.horizon is None else part.horizon
+            print(
+                f"{task}, {cell}: {score(model, task)}; horizon {horizon} frames, "
+                f"Lyapunov exponent {part.lyapunov:+.3f}"
+            )
+            if task == "adding":
+                name = cell.split()[-1].lower()
+                plot.gradients(monitor.records).savefig(
+                    args.out / f"dynamics-training-{name}.png", dpi=80
+                )
+    adders = {f"{cell}, trained to add": reports["adding", cell] for cell in NETWORKS}
+    adders["tanh RNN, trained to recall"] = reports["recall", "tanh RNN"]
+    plot.horizons(adders).savefig(args.out / "dynamics-horizon.png", dpi=80)
+    reports["adding", "LSTM"].plot().savefig(args.out / "dynamics-lstm.png", dpi=80)
+    print()
+    print(reports["adding", "LSTM"])
+    print(f"\n{time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
