@@ -1,11 +1,12 @@
-"""Makes the pictures of docs/dynamics.md and prints its figures: ``python docs/images/dynamics.py``.
+"""Makes the pictures of docs/dynamics.md and prints its figures.
 
-Needs matplotlib (the extra ``plot``); the same seed gives the same figures.
+``python docs/images/dynamics.py`` needs matplotlib (the extra ``plot``) and half a minute.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ from unrolled import dynamics, nn, optim, plot
 from unrolled.nn.functional import cross_entropy
 from unrolled.plot.figures import COLORS, make_figure, name_panel
 
-FRAMES, SYMBOLS, BATCH, HIDDEN = 100, 4, 32, 16
+ADDED, RECALLED = 100, 30  # frames of the two tasks
+SYMBOLS, BATCH, HIDDEN = 4, 32, 16
 NETWORKS = {
     "tanh RNN": lambda features: nn.RNN(features, HIDDEN),
     "LSTM": lambda features: nn.LSTM(features, HIDDEN, forget_bias=3.0),
@@ -42,9 +44,9 @@ def adding(rng: np.random.Generator, count: int) -> tuple[Any, Any]:
 
     Hochreiter and Schmidhuber 1997, section 5.4, in the form of Le, Jaitly and Hinton 2015.
     """
-    x, rows = np.zeros((count, FRAMES, 2), np.float32), np.arange(count)
-    x[:, :, 0] = rng.random((count, FRAMES))
-    marks = rng.integers(0, FRAMES // 2, count), rng.integers(FRAMES // 2, FRAMES, count)
+    x, rows = np.zeros((count, ADDED, 2), np.float32), np.arange(count)
+    x[:, :, 0] = rng.random((count, ADDED))
+    marks = rng.integers(0, ADDED // 2, count), rng.integers(ADDED // 2, ADDED, count)
     for mark in marks:
         x[rows, mark, 1] = 1
     return x, sum(x[rows, mark, 0] for mark in marks)
@@ -52,9 +54,9 @@ def adding(rng: np.random.Generator, count: int) -> tuple[Any, Any]:
 
 def recall(rng: np.random.Generator, count: int) -> tuple[Any, Any]:
     """Show a symbol, then noise up to the end, where the symbol is asked for."""
-    x, y = np.zeros((count, FRAMES, SYMBOLS + 1), np.float32), rng.integers(0, SYMBOLS, count)
+    x, y = np.zeros((count, RECALLED, SYMBOLS + 1), np.float32), rng.integers(0, SYMBOLS, count)
     x[np.arange(count), 0, y] = 1
-    x[:, 1:, SYMBOLS] = rng.normal(size=(count, FRAMES - 1))
+    x[:, 1:, SYMBOLS] = rng.normal(size=(count, RECALLED - 1))
     return x, y
 
 
@@ -111,7 +113,7 @@ def settling(path: Path) -> None:
             axis.plot(states, color=COLORS[place], label=f"x(1) = {first:g}")
         for point in dynamics.fixed_points(weight, bias, name):
             axis.axhline(point.value, color="#8a8a8a", linewidth=0.8, linestyle=":")
-        name_panel(axis, f"h = {name}({weight:g} h(t-1) + x(t) + {bias:g})")
+        name_panel(axis, f"h = {name}({weight:g} h(t-1) + x(t){bias:+g})".replace("+0)", ")"))
         axis.set_xlabel("frame, t")
     axes[-1].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=80)
@@ -126,25 +128,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     settling(args.out / "dynamics-settling.png")
-    reports = {}
-    for task in TASKS:
-        for cell in NETWORKS:
-            model, monitor = train(cell, task, args.steps)
-            reports[task, cell] = report = measure(model, task)
-            (part,) = report.parts
-            horizon = "more than 100" if part.horizon is None else part.horizon
-            print(
-                f"{task}, {cell}: {score(model, task)}; horizon {horizon} frames, "
-                f"Lyapunov exponent {part.lyapunov:+.3f}"
-            )
-            if task == "adding":
-                name = cell.split()[-1].lower()
-                plot.gradients(monitor.records).savefig(
-                    args.out / f"dynamics-training-{name}.png", dpi=80
-                )
-    adders = {f"{cell}, trained to add": reports["adding", cell] for cell in NETWORKS}
-    adders["tanh RNN, trained to recall"] = reports["recall", "tanh RNN"]
-    plot.horizons(adders).savefig(args.out / "dynamics-horizon.png", dpi=80)
+    reports, records = {}, []
+    for task, cell in (("adding", "tanh RNN"), ("adding", "LSTM"), ("recall", "tanh RNN")):
+        model, monitor = train(cell, task, args.steps)
+        reports[task, cell] = report = measure(model, task)
+        (part,) = report.parts
+        horizon = f"more than {report.frames}" if part.horizon is None else f"{part.horizon}"
+        print(
+            f"{task}, {cell}: {score(model, task)}; horizon {horizon} of {report.frames} frames, "
+            f"Lyapunov exponent {part.lyapunov:+.3f}, saturated "
+            + ", ".join(f"{gate.name} {gate.low + gate.high:.0%}" for gate in part.gates)
+        )
+        if task == "adding":
+            records += [dataclasses.replace(record, layer=cell) for record in monitor.records]
+    plot.gradients(records).savefig(args.out / "dynamics-training.png", dpi=80)
+    compared = {f"{cell}, trained to add": reports["adding", cell] for cell in NETWORKS}
+    compared["tanh RNN, trained to recall"] = reports["recall", "tanh RNN"]
+    plot.horizons(compared).savefig(args.out / "dynamics-horizon.png", dpi=80)
     reports["adding", "LSTM"].plot().savefig(args.out / "dynamics-lstm.png", dpi=80)
     print()
     print(reports["adding", "LSTM"])

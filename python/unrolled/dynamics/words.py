@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from unrolled.dynamics.report import Gate, Part
 
-STEADY = 0.01  # a Lyapunov exponent up to it, in nats a frame, holds what there is
+STEADY = 0.02  # a Lyapunov exponent up to it, in nats a frame, holds what there is
 MOST = 0.5  # share of saturated values from which it is worth a word
 
 
