@@ -45,6 +45,7 @@ def test_saturation_counts_what_the_gates_do(rng):
     layer.weight_ih_l0.data[:] = layer.weight_hh_l0.data[:] = layer.bias_hh_l0.data[:] = 0
     layer.bias_ih_l0.data[:] = np.repeat([-5.0, 5.0, 0.0, 0.0], 4)
     layer.bias_ih_l0.data[12:14] = 5.0  # half of o
+    layer.bias_ih_l0.data[14] = -1.0  # sigmoid(-1) = 0.27 is neither low nor high
     layer.bias_ih_l0.data[8] = -5.0  # a quarter of g
     part = only(analyze(layer, np.zeros((1, 10, 1))))
     shares = {gate.name: (gate.low, gate.high) for gate in part.gates}

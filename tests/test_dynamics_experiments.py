@@ -117,6 +117,8 @@ def test_cycles_are_found():
 def test_what_does_not_settle():
     assert settle(1.5, 1.0, nonlinearity="relu").kind == "exploding"
     assert len(settle(1.5, 1.0, nonlinearity="relu").states) < 1000
+    slow = settle(0.999, 1.0, nonlinearity="identity", tolerance=1e-3)
+    assert slow.kind == "unsettled"  # its last steps are below the tolerance, the way left is not
     assert settle(1.0, 1.0).kind == "unsettled"  # tanh creeps to 0 like 1 / sqrt(t)
     assert settle(1.5, -1.0, nonlinearity="relu").state.item() == 0
     assert str(settle(1.0, 1.0)) == "unsettled after 1000 frames"
