@@ -165,7 +165,7 @@ def _of_random_directions(stack: Stack, runs: dict[int, Runs], seed: int) -> dic
             direct = np.zeros((len(run), run.cell.state_size))
             direct[-1, : stack.hidden_size] = direction / np.linalg.norm(direction)
             with np.errstate(over="ignore", invalid="ignore"):
-                found[n].append(through_time(run, direct))
+                found[n].append(through_time(run, direct)[0])
     return found
 
 

@@ -57,12 +57,23 @@ class Cell(ABC):
         """Go from s(t-1) to s(t), with ``z_x = weight_ih x(t) + bias_ih``."""
 
     @abstractmethod
-    def jacobian(self, run: Run, t: int) -> Array:
-        """Return ds(t)/ds(t-1), (S, S), of frame `t` of a run."""
+    def pull(self, run: Run, t: int, grads: Array) -> tuple[Array, Array]:
+        """Carry gradients back over frame `t` of a run.
 
-    @abstractmethod
-    def input_jacobian(self, run: Run, t: int) -> Array:
-        """Return ds(t)/dx(t), (S, D), of frame `t` of a run."""
+        Parameters
+        ----------
+        run : Run
+        t : int
+        grads : array (R, S)
+            Each row the gradient of something by s(t).
+
+        Returns
+        -------
+        grads_before : ndarray (R, S)
+            By s(t-1).
+        grads_z : ndarray (R, G * H)
+            By what enters the gates from x(t).
+        """
 
     def run(self, x: Array, state: Array | None = None) -> Run:
         """Run over the frames of one sequence (T, D) from a state (S,), 0 when not given."""
@@ -106,16 +117,15 @@ class Run:
         """h(t) after every frame, (T, P)."""
         return self.states[1:, : self.cell.hidden_size]
 
+    def pull(self, t: int, grads: Array) -> tuple[Array, Array]:
+        """Carry gradients (R, S) by s(t) back over frame `t`; see `Cell.pull`."""
+        return self.cell.pull(self, t, grads)
+
     def jacobian(self, t: int) -> Array:
         """Return ds(t)/ds(t-1), (S, S)."""
-        return self.cell.jacobian(self, t)
+        return self.pull(t, np.eye(self.cell.state_size))[0]
 
     def input_jacobian(self, t: int) -> Array:
         """Return ds(t)/dx(t), (S, D)."""
-        return self.cell.input_jacobian(self, t)
-
-
-def scaled(factors: Array, matrix: Array) -> Array:
-    """Return ``diag(factors) @ matrix``."""
-    product: Array = factors[:, None] * matrix
-    return product
+        by_input: Array = self.pull(t, np.eye(self.cell.state_size))[1] @ self.cell.weight_ih
+        return by_input

@@ -28,7 +28,7 @@ class StateGradients(NamedTuple):
     total: Array
 
 
-def through_time(run: Run, direct: Array) -> Array:
+def through_time(run: Run, direct: Array) -> tuple[Array, Array]:
     """Carry gradients from the last frame to the first.
 
     Parameters
@@ -39,14 +39,18 @@ def through_time(run: Run, direct: Array) -> Array:
 
     Returns
     -------
-    ndarray of float64 (T + 1, S)
+    total : ndarray of float64 (T + 1, S)
         ds(t) = direct(t) + ds(t+1) J(t+1); the first row is that of the initial state.
+    by_gates : ndarray of float64 (T, G * H)
+        By what enters the gates from each x(t).
     """
     total = np.zeros((len(run) + 1, run.cell.state_size))
     total[1:] = direct
+    by_gates = np.zeros((len(run), len(run.cell.weight_ih)))
     for t in reversed(range(len(run))):
-        total[t] += total[t + 1] @ run.jacobian(t)
-    return total
+        before, by_gates[t] = run.pull(t, total[t + 1 : t + 2])
+        total[t] += before[0]
+    return total, by_gates
 
 
 def last_alone(run: Run, direct: Array) -> Array:
@@ -62,7 +66,7 @@ def last_alone(run: Run, direct: Array) -> Array:
         return np.zeros((0, run.cell.state_size))
     alone = np.zeros_like(direct)
     alone[reached[-1]] = direct[reached[-1]]
-    return through_time(run, alone)[: reached[-1] + 2][::-1]
+    return through_time(run, alone)[0][: reached[-1] + 2][::-1]
 
 
 def backward(runs: Runs, grad_output: Array, grad_states: Array) -> list[StateGradients]:
@@ -90,9 +94,9 @@ def backward(runs: Runs, grad_output: Array, grad_states: Array) -> list[StateGr
             direct = np.zeros((len(run), run.cell.state_size))
             direct[:, : run.cell.hidden_size] = share[::-1] if reverse else share
             direct[-1] += grad_states[rows[reverse]]
-            total = through_time(run, direct)
+            total, by_gates = through_time(run, direct)
             of_layer.append(StateGradients(direct, total))
-            to_inputs.append(_by_input(run, total)[:: -1 if reverse else 1])
+            to_inputs.append((by_gates @ run.cell.weight_ih)[:: -1 if reverse else 1])
         found.append(of_layer)
         grad_output = np.sum(to_inputs, axis=0)
     return [gradients for of_layer in reversed(found) for gradients in of_layer]
@@ -101,8 +105,3 @@ def backward(runs: Runs, grad_output: Array, grad_states: Array) -> list[StateGr
 def output_of(runs: Runs) -> Array:
     """Return the output of the last layer, (T, directions * P)."""
     return joined([run.hidden for run in runs[-1]])
-
-
-def _by_input(run: Run, total: Array) -> Array:
-    frames = [total[t + 1] @ run.input_jacobian(t) for t in range(len(run))]
-    return np.array(frames).reshape(len(run), run.cell.weight_ih.shape[1])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.dynamics.cell import Array, Cell, Gates, Run, scaled
+from unrolled.dynamics.cell import Array, Cell, Gates, Run
 from unrolled.dynamics.nonlinearity import sigmoid
 
 
@@ -46,28 +46,19 @@ class GRUCell(Cell):
         n = np.tanh(a_n + inner)
         return (1 - z) * n + z * state, {"r": r, "z": z, "n": n}
 
-    def jacobian(self, run: Run, t: int) -> Array:
-        """Return ds(t)/ds(t-1), (S, S)."""
+    def pull(self, run: Run, t: int, grads: Array) -> tuple[Array, Array]:
+        """Carry gradients by h(t) back to h(t-1) and to what x(t) adds to each gate."""
         r, z, n = (run.gates[name][t] for name in self.gates)
         h = run.states[t]
         w_r, w_z, w_n = np.split(self.weight_hh, 3)
+        by_n = grads * (1 - z) * (1 - n * n)
+        by_z = grads * (h - n) * z * (1 - z)
         if self.reset_after:
-            through_r = scaled((w_n @ h + np.split(self.bias_hh, 3)[2]) * r * (1 - r), w_r)
-            inner = scaled(r, w_n) + through_r
+            by_r = by_n * (w_n @ h + np.split(self.bias_hh, 3)[2]) * r * (1 - r)
+            through_n = (by_n * r) @ w_n
         else:
-            inner = w_n @ (np.diag(r) + scaled(h * r * (1 - r), w_r))
-        return (
-            np.diag(z) + scaled((h - n) * z * (1 - z), w_z) + scaled((1 - z) * (1 - n * n), inner)
-        )
-
-    def input_jacobian(self, run: Run, t: int) -> Array:
-        """Return ds(t)/dx(t), (S, D)."""
-        r, z, n = (run.gates[name][t] for name in self.gates)
-        h = run.states[t]
-        u_r, u_z, u_n = np.split(self.weight_ih, 3)
-        w_n = np.split(self.weight_hh, 3)[2]
-        if self.reset_after:
-            through_r = scaled((w_n @ h + np.split(self.bias_hh, 3)[2]) * r * (1 - r), u_r)
-        else:
-            through_r = w_n @ scaled(h * r * (1 - r), u_r)
-        return scaled((h - n) * z * (1 - z), u_z) + scaled((1 - z) * (1 - n * n), u_n + through_r)
+            by_reset = by_n @ w_n
+            by_r = by_reset * h * r * (1 - r)
+            through_n = by_reset * r
+        before = grads * z + by_r @ w_r + by_z @ w_z + through_n
+        return before, np.concatenate([by_r, by_z, by_n], axis=1)

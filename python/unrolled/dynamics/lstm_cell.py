@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.dynamics.cell import Array, Cell, Gates, Run, scaled
+from unrolled.dynamics.cell import Array, Cell, Gates, Run
 from unrolled.dynamics.nonlinearity import sigmoid
 
 
@@ -60,34 +60,18 @@ class LSTMCell(Cell):
             h = self.weight_hr @ h
         return np.concatenate([h, c]), {"i": i, "f": f, "g": g, "o": o}
 
-    def jacobian(self, run: Run, t: int) -> Array:
-        """Return ds(t)/ds(t-1), (S, S)."""
-        by_i, by_f, _, of_c = self._slopes(run, t)
-        p_i, p_f, _ = self.peephole
-        c_by_c = np.diag(run.gates["f"][t] + by_i * p_i + by_f * p_f)
-        h_by_h, c_by_h = self._through(self.weight_hh, run, t)
-        h_by_c = self._projected(scaled(of_c, c_by_c))
-        return np.block([[h_by_h, h_by_c], [c_by_h, c_by_c]])
-
-    def input_jacobian(self, run: Run, t: int) -> Array:
-        """Return ds(t)/dx(t), (S, D)."""
-        return np.concatenate(self._through(self.weight_ih, run, t))
-
-    def _slopes(self, run: Run, t: int) -> tuple[Array, Array, Array, Array]:
-        """Return the derivatives of c(t) by z_i, z_f, z_g, and of o tanh(c(t)) by c(t)."""
+    def pull(self, run: Run, t: int, grads: Array) -> tuple[Array, Array]:
+        """Carry gradients by h(t) and c(t) back to h(t-1), c(t-1) and to z."""
         i, f, g, o = (run.gates[name][t] for name in self.gates)
         before, after = run.states[t, self.hidden_size :], run.states[t + 1, self.hidden_size :]
+        p_i, p_f, p_o = self.peephole
         m = np.tanh(after)
-        of_c = o * (1 - m * m) + m * o * (1 - o) * self.peephole[2]
-        return g * i * (1 - i), before * f * (1 - f), i * (1 - g * g), of_c
-
-    def _through(self, weight: Array, run: Run, t: int) -> tuple[Array, Array]:
-        """Return the derivatives of h(t) and c(t) by what enters through `weight`."""
-        by_i, by_f, by_g, of_c = self._slopes(run, t)
-        w_i, w_f, w_g, w_o = np.split(weight, 4)
-        c_by = scaled(by_i, w_i) + scaled(by_f, w_f) + scaled(by_g, w_g)
-        o, m = run.gates["o"][t], np.tanh(run.states[t + 1, self.hidden_size :])
-        return self._projected(scaled(m * o * (1 - o), w_o) + scaled(of_c, c_by)), c_by
-
-    def _projected(self, matrix: Array) -> Array:
-        return matrix if self.weight_hr is None else self.weight_hr @ matrix
+        by_h, by_c = grads[:, : self.hidden_size], grads[:, self.hidden_size :]
+        if self.weight_hr is not None:
+            by_h = by_h @ self.weight_hr
+        z_o = by_h * m * o * (1 - o)
+        by_c = by_c + by_h * o * (1 - m * m) + z_o * p_o
+        z_i, z_f, z_g = by_c * g * i * (1 - i), by_c * before * f * (1 - f), by_c * i * (1 - g * g)
+        grads_z = np.concatenate([z_i, z_f, z_g, z_o], axis=1)
+        by_c_before = by_c * f + z_i * p_i + z_f * p_f
+        return np.concatenate([grads_z @ self.weight_hh, by_c_before], axis=1), grads_z

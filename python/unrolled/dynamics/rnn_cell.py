@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from unrolled.dynamics.cell import Array, Cell, Gates, Run, scaled
+from unrolled.dynamics.cell import Array, Cell, Gates, Run
 from unrolled.dynamics.nonlinearity import nonlinearity_of
 
 
@@ -30,10 +30,7 @@ class RNNCell(Cell):
         h = self._f.function(z_x + self.weight_hh @ state + self.bias_hh)
         return h, {"h": h}
 
-    def jacobian(self, run: Run, t: int) -> Array:
-        """Return ds(t)/ds(t-1), (S, S)."""
-        return scaled(self._f.slope(run.states[t + 1]), self.weight_hh)
-
-    def input_jacobian(self, run: Run, t: int) -> Array:
-        """Return ds(t)/dx(t), (S, D)."""
-        return scaled(self._f.slope(run.states[t + 1]), self.weight_ih)
+    def pull(self, run: Run, t: int, grads: Array) -> tuple[Array, Array]:
+        """Carry gradients by h(t) back to h(t-1) and to z."""
+        grads_z = grads * self._f.slope(run.states[t + 1])
+        return grads_z @ self.weight_hh, grads_z
