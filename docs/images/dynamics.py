@@ -119,6 +119,25 @@ def settling(path: Path) -> None:
     figure.savefig(path, dpi=80)
 
 
+def remember() -> None:
+    """Print for how many frames two inputs can be told apart, with one unit and with 64."""
+    rng = np.random.default_rng(0)
+    square = rng.normal(size=(64, 64))
+    weights = {
+        "w = 0.9": 0.9,
+        "64 units, spectral radius 0.95": 0.95 * square / dynamics.spectral_radius(square),
+    }
+    for name, weight in weights.items():
+        size = np.size(weight) if np.ndim(weight) == 0 else len(weight)
+        inputs = np.zeros((2, 400, size))
+        inputs[:, 0] = [[1.0], [2.0]] if size == 1 else rng.normal(size=(2, size))
+        frames = {}
+        for nonlinearity in ("identity", "sigmoid", "tanh", "relu"):
+            runs = [dynamics.simulate(weight, x, nonlinearity=nonlinearity) for x in inputs]
+            frames[nonlinearity] = dynamics.memory(*runs)
+        print(f"{name}: " + ", ".join(f"{key} {count}" for key, count in frames.items()))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     settling(args.out / "dynamics-settling.png")
+    remember()
     reports, records = {}, []
     for task, cell in (("adding", "tanh RNN"), ("adding", "LSTM"), ("recall", "tanh RNN")):
         model, monitor = train(cell, task, args.steps)
