@@ -81,6 +81,10 @@ struct RnnKernels {
   CellKernels<Real> tanh, relu, sigmoid, identity;
 };
 
+// y (rows) = or += w (rows, depth) times x (depth).
+template <class Real>
+using DotRows = void(int64_t rows, int64_t depth, const Real* w, const Real* x, bool accumulate, Real* y);
+
 template <class Real>
 struct RecurrentKernels {
   int64_t lanes;         // units of a block

@@ -34,6 +34,8 @@ MaxPoolBackward<Real>* max_pool_backward();
 template <class Real>
 RecurrentKernels<Real> recurrent_kernels();
 template <class Real>
+DotRows<Real>* dot_rows_kernel();
+template <class Real>
 ReluKernels<Real> relu_kernels();
 template <class Real>
 RnnKernels<Real> rnn_kernels();
@@ -66,6 +68,7 @@ Kernels<Real> kernels() {
       .average_pool = average_pool_kernels<Real>(),
       .max_pool = {max_pool_forward<Real>(), max_pool_backward<Real>()},
       .recurrent = recurrent_kernels<Real>(),
+      .dot_rows = dot_rows_kernel<Real>(),
       .relu = relu_kernels<Real>(),
       .rnn = rnn_kernels<Real>(),
       .softmax = softmax_kernels<Real>(),

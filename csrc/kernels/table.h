@@ -38,6 +38,7 @@ struct Kernels {
   AveragePoolKernels<Real> average_pool;
   MaxPoolKernels<Real> max_pool;
   RecurrentKernels<Real> recurrent;
+  DotRows<Real>* dot_rows;
   ReluKernels<Real> relu;
   RnnKernels<Real> rnn;
   SoftmaxKernels<Real> softmax;

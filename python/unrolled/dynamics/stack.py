@@ -18,7 +18,7 @@ from unrolled.dynamics.rnn_cell import RNNCell
 Array = NDArray[Any]
 Runs = list[list[Run]]  # by layer, then direction
 
-KINDS = ("RNN", "LSTM", "GRU")
+KINDS = (nn.RNN, nn.LSTM, nn.GRU)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def as_array(value: Any) -> Array:
 
 def is_recurrent(module: Any) -> bool:
     """Whether a module is a recurrent layer that reads whole sequences."""
-    return isinstance(module, nn.Module) and _kind(module) is not None
+    return _kind(module) is not None
 
 
 def stack_of(layer: nn.Module) -> Stack:
@@ -165,8 +165,7 @@ def stack_of(layer: nn.Module) -> Stack:
 
 
 def _kind(module: Any) -> str | None:
-    names = [base.__name__ for base in type(module).__mro__]
-    return next((name for name in names if name in KINDS), None)
+    return next((kind.__name__ for kind in KINDS if isinstance(module, kind)), None)
 
 
 def _cell(kind: str, layer: Any, suffix: str) -> Cell:

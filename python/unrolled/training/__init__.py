@@ -4,9 +4,11 @@ from unrolled.checkpoint import CheckpointError, NonFiniteError
 from unrolled.training.callback import Callback
 from unrolled.training.history import History
 from unrolled.training.run import TrainingInterrupted
+from unrolled.training.tbptt import TBPTT
 from unrolled.training.trainer import Trainer
 
 __all__ = [
+    "TBPTT",
     "Callback",
     "CheckpointError",
     "History",
