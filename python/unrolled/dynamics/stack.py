@@ -136,7 +136,7 @@ def is_recurrent(module: Any) -> bool:
     return _kind(module) is not None
 
 
-def stack_of(layer: nn.Module) -> Stack:
+def stack_of(layer: Any) -> Stack:
     """Take the weights of a recurrent layer.
 
     Raises
@@ -152,16 +152,17 @@ def stack_of(layer: nn.Module) -> Stack:
             f"layer must be an nn.RNN, nn.LSTM or nn.GRU, not {type(layer).__name__}; of a model, "
             "take its recurrent layers (dynamics.recurrent_layers)"
         )
-    if layer.arguments.get("layer_norm"):
+    if getattr(layer, "layer_norm", False):
         raise ValueError(f"{kind} with layer_norm is not analysed: its Jacobians are not written")
-    directions = getattr(layer, "directions", ("",))
     cells = [
-        [_cell(kind, layer, f"_l{k}{direction}") for direction in directions]
-        for k in range(int(layer.num_layers))  # type: ignore[attr-defined]
+        [_cell(kind, layer, f"_l{k}{direction}") for direction in layer.directions]
+        for k in range(layer.num_layers)
     ]
-    learned = [getattr(layer, part, None) for part in ("h0", "c0")]
-    arrays = [np.array(part.data, np.float64) for part in learned if part is not None]
-    return Stack(kind, cells, np.concatenate(arrays, axis=-1) if arrays else None)
+    learned = None
+    if layer.learn_initial_state:
+        parts = [getattr(layer, part + "0").data for part in layer.parts]
+        learned = np.concatenate(parts, axis=-1).astype(np.float64)
+    return Stack(kind, cells, learned)
 
 
 def _kind(module: Any) -> str | None:
@@ -175,7 +176,7 @@ def _cell(kind: str, layer: Any, suffix: str) -> Cell:
 
     weights = [weight(name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     if kind == "RNN":
-        return RNNCell(*weights, nonlinearity=getattr(layer, "nonlinearity", "tanh"))
+        return RNNCell(*weights, nonlinearity=layer.nonlinearity)
     if kind == "GRU":
-        return GRUCell(*weights, reset_after=getattr(layer, "reset_after", True))
+        return GRUCell(*weights, reset_after=layer.reset_after)
     return LSTMCell(*weights, weight_hr=weight("weight_hr"), peephole=weight("peephole"))
