@@ -68,11 +68,11 @@ def squared_error(scores: Any, y: Any) -> Any:
 TASKS = {"adding": (adding, 2, 1, squared_error), "recall": (recall, 5, SYMBOLS, cross_entropy)}
 
 
-def train(cell: str, task: str, steps: int) -> tuple[Reader, dynamics.GradientMonitor]:
+def train(cell: str, task: str, steps: int, seed: int) -> tuple[Reader, dynamics.GradientMonitor]:
     """Train one network with Adam and a learning rate that falls to 0."""
     make, features, outputs, loss = TASKS[task]
-    ur.manual_seed(0)
-    rng = np.random.default_rng(0)
+    ur.manual_seed(seed)
+    rng = np.random.default_rng(seed)
     model = Reader(cell, features, outputs)
     optimizer = optim.Adam(model.parameters(), lr=1e-2)
     monitor = dynamics.GradientMonitor(max(steps // 5, 1), vanishing=1e-300, exploding=1e300)
@@ -143,6 +143,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -150,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     remember()
     reports, records = {}, []
     for task, cell in (("adding", "tanh RNN"), ("adding", "LSTM"), ("recall", "tanh RNN")):
-        model, monitor = train(cell, task, args.steps)
+        model, monitor = train(cell, task, args.steps, args.seed)
         reports[task, cell] = report = measure(model, task)
         (part,) = report.parts
         horizon = f"more than {report.frames}" if part.horizon is None else f"{part.horizon}"
