@@ -92,7 +92,7 @@ class Cell(ABC):
         return dict(zip(self.gates, blocks, strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A cell over the frames of one sequence, in the order in which it reads them.
 

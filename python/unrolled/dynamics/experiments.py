@@ -25,7 +25,7 @@ Array = NDArray[Any]
 _LONGEST_CYCLE = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settling:
     """Where a recurrence without input comes to rest.
 

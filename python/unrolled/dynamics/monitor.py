@@ -33,7 +33,7 @@ class GradientWarning(UserWarning):
     """Gradients explode or vanish on their way through time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GradientRecord:
     """The gradients of one direction of one layer at one step; medians over the sequences.
 
@@ -60,7 +60,8 @@ class GradientMonitor(Callback):
 
     Give it to a `Trainer`, or to ``fit`` of a model, as one of ``callbacks``. What the loss sends
     to the last frame is followed back alone: where it grows or shrinks too much on its way to the
-    first, a `GradientWarning` says so, once for every layer, direction and kind.
+    first, a `GradientWarning` says so, once for every layer, direction and kind. Dropout is
+    left out of what is recorded, as in `analyze`.
 
     Parameters
     ----------

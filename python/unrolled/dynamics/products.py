@@ -15,7 +15,7 @@ from unrolled.dynamics.cell import Run
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reach:
     """Norms of dh(T)/ds(T-k) for k = 0 .. T: the Jacobian products from the last frame back.
 

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 __all__ = ["Call", "record_calls", "recurrent_layers"]
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     """One call of a layer.
 

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gate:
     """One gate of one direction of one layer; an RNN has one, h itself.
 
@@ -46,7 +46,7 @@ class Gate:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """One direction of one layer; medians over the sequences.
 
@@ -99,7 +99,7 @@ class Part:
         return list(sentences(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """The dynamics of a recurrent layer: print it, or `plot` it.
 

@@ -21,7 +21,7 @@ Runs = list[list[Run]]  # by layer, then direction
 KINDS = (nn.RNN, nn.LSTM, nn.GRU)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack:
     """All cells of a layer.
 
