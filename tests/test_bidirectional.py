@@ -12,6 +12,7 @@ from unrolled import nn
 from unrolled.autograd import Tensor
 from unrolled.checkpoint import load_model
 from unrolled.nn.functional import reverse_sequences
+from unrolled.reference import bidirectional, bptt
 
 LENGTHS = [2, 7, 0, 1, 5]
 
@@ -61,6 +62,26 @@ def test_it_is_two_networks_joined_at_the_top(rng, tolerance):
         [*parts_of(after[0]), *parts_of(after[1])], [*after_ahead, *after_back], strict=True
     ):
         assert_close(ours, theirs, limit, "states")
+
+
+def chapters(net):
+    """Return a network as the chapter writes it: the two biases of a layer are one."""
+    state, layers = net.state_dict(), range(net.num_layers)
+    bias = [state[f"bias_ih_l{n}"] + state[f"bias_hh_l{n}"] for n in layers]
+    weights = ([state[f"weight_{kind}_l{n}"] for n in layers] for kind in ("ih", "hh"))
+    return bptt.Network(*weights, bias, f=net.nonlinearity)
+
+
+def test_it_is_the_network_of_the_chapter(rng, tolerance):
+    """Forward recurrence to the right, backward recurrence to the left, concatenated."""
+    nets = [
+        make("RNN", 3, H, {"num_layers": depth}, rng, np.float64) for H, depth in ((4, 2), (5, 3))
+    ]
+    x = rng.standard_normal((3, 7, 3))
+    output, _ = nn.Bidirectional(*nets)(x, lengths=[7, 4, 1])
+    for item, end in enumerate((7, 4, 1)):
+        h = bidirectional.bidirectional_inference(x[item, :end], *map(chapters, nets))
+        assert_close(output.data[item, :end], h, tolerance("lstm", np.float64), f"item {item}")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -328,6 +328,10 @@ X = np.ones((2, 5, 3))
         (lambda: nn.RNN(3, 4)(X, np.ones((1, 1, 4))), r"h has shape \(1, 1, 4\).*\(1, 2, 4\)"),
         (lambda: nn.RNN(3, 4)(X, np.ones((2, 4))), r"h has shape \(2, 4\).*\(1, 2, 4\)"),
         (
+            lambda: nn.RNN(3, 4)(X[0], np.ones((1, 1, 4))),
+            r"h has shape \(1, 1, 4\), needed is \(1, 4\): \(layers \* directions, H\)",
+        ),
+        (
             lambda: nn.LSTM(3, 4, proj_size=2)(X, (np.ones((1, 2, 4)),) * 2),
             r"h has shape \(1, 2, 4\), needed is \(1, 2, 2\)",
         ),

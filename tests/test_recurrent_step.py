@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from oracles import assert_same_bits
+from unrolled import manual_seed, nn, no_grad
 from unrolled.ops.gru import gru, gru_step
 from unrolled.ops.lstm import lstm, lstm_step
 from unrolled.ops.rnn import NONLINEARITIES, rnn, rnn_step
@@ -102,3 +103,52 @@ def test_an_item_steps_to_the_same_bits_alone(isa, rng, threads):
 def test_what_does_not_fit_is_named(rng, call, named):
     with pytest.raises(ValueError, match=named):
         call(weights(rng, 4, 3, 2, "float32"))
+
+
+LAYERS = [
+    lambda: nn.RNN(5, 17, 2, nonlinearity="relu"),
+    lambda: nn.GRU(5, 17, learn_initial_state=True),
+    lambda: nn.GRU(5, 17, 2, bias=False),
+    lambda: nn.LSTM(5, 17, 3, proj_size=7, peepholes=True),
+    lambda: nn.LSTM(5, 17, layer_norm=True),
+]
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("single", [False, True], ids=["batch", "one"])
+def test_layers_stream_without_a_tape(rng, make, single):
+    manual_seed(1)
+    layer = make()
+    for part in ("h0", "c0"):
+        if hasattr(layer, part):
+            getattr(layer, part).data[...] = rng.standard_normal(getattr(layer, part).shape)
+    x = rng.standard_normal((4, 5) if single else (3, 4, 5)).astype(np.float32)
+    output, after = layer(x)
+    state, frames = None, []
+    for t in range(4):
+        recorded = layer.step(x[..., t, :], state)
+        with no_grad():
+            frame, state = layer.step(x[..., t, :], state)
+        assert not frame.requires_grad
+        assert recorded[0].requires_grad
+        np.testing.assert_allclose(frame.data, recorded[0].data, atol=1e-6)
+        frames.append(frame.data)
+    np.testing.assert_allclose(np.stack(frames, -2), output.data, atol=1e-6)
+    for ours, whole in zip(_parts(state), _parts(after), strict=True):
+        assert ours.shape == whole.shape
+        np.testing.assert_allclose(ours.data, whole.data, atol=1e-6)
+
+
+def test_dropout_between_layers_is_not_forgotten_without_a_tape(rng):
+    layer = nn.GRU(4, 9, 2, dropout=0.999999)
+    x, other = rng.standard_normal((2, 1, 4)).astype(np.float32)
+    with no_grad():
+        manual_seed(1)
+        one = layer.step(x)[0].data
+        manual_seed(1)
+        same = layer.step(other)[0].data
+    assert_same_bits([one], [same])  # the second layer got nothing
+
+
+def _parts(state):
+    return state if isinstance(state, tuple) else (state,)

@@ -170,3 +170,7 @@ class GRU(RNNBase):
     ) -> tuple[Tensor, ...]:
         weights = self._weights(layer)
         return run_layer(GRUFunction, x, weights, initial, reset_after=self.reset_after, **options)
+
+    @property
+    def _cell(self) -> str | None:
+        return "gru" if self.reset_after else "gru_reset_before"

@@ -233,3 +233,7 @@ class LSTM(RNNBase):
             tuple([getattr(self, f"{name}_l{layer}{direction}") for name in names])
             for direction in self.directions
         ]
+
+    @property
+    def _cell(self) -> str | None:
+        return None if self.layer_norm else "lstm"

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unrolled.autograd import Tensor, as_tensor, concatenate
+from unrolled.autograd.tape import is_recording
 from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import one_of, positive, probability
 from unrolled.nn.dropout import drop_mask, dropout
 from unrolled.nn.init import RECURRENT, recurrent
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.recurrent_function import States
+from unrolled.nn.recurrent_step import step_layers
 
 Initial = tuple[Tensor | None, ...]
 
@@ -125,7 +127,7 @@ class RNNBase(Module):
         """
         x = as_tensor(x, self.weight_ih_l0.dtype)
         self._check_frames(x)
-        given = self._parts_of(state)
+        given = self._parts_of(state, x.shape[:-2])
         single = x.ndim == 2
         if single:
             x = x.unsqueeze(0)
@@ -139,6 +141,9 @@ class RNNBase(Module):
 
     def step(self, x_t: Operand, state: Any = None) -> Any:
         """Run all layers over one frame, for input that arrives frame by frame.
+
+        Under `no_grad` it reads every weight once and keeps nothing; otherwise the state drags
+        the tape of all steps along.
 
         Parameters
         ----------
@@ -169,6 +174,10 @@ class RNNBase(Module):
             raise ValueError(
                 f"x_t must have the axes (N, D), or (D) for one sequence, got shape {frame.shape}"
             )
+        self._check_frames(frame.data[..., None, :])
+        given = self._parts_of(state, frame.shape[:-1])
+        if self._can_stream(frame, *given):
+            return self._stream(frame, given)
         output, state = self.forward(frame.unsqueeze(-2), state)
         return output.squeeze(-2), state
 
@@ -219,13 +228,40 @@ class RNNBase(Module):
         """Return a layer's output and the parts of its final state."""
         raise NotImplementedError(f"{type(self).__name__} has no _run_layer()")
 
+    def _can_stream(self, *tensors: Tensor | None) -> bool:
+        """Whether the kernels for single frames do: without a tape, dropout and other dtypes."""
+        if is_recording() or self._cell is None:
+            return False
+        drops = self.training and self.dropout > 0 and self.num_layers > 1
+        dtype = self.weight_ih_l0.dtype
+        return not drops and all([t is None or t.dtype == dtype for t in tensors])
+
+    def _stream(self, frame: Tensor, given: Initial) -> Any:
+        rows = frame.data.reshape(-1, self.input_size)
+        shape = (self.num_layers, len(rows), -1)
+        starts = [
+            None if part is None else part.data.reshape(shape)
+            for part in self._initial(given, len(rows))
+        ]
+        weights = [self._direction_weights(f"_l{layer}") for layer in range(self.num_layers)]
+        output, after = step_layers(str(self._cell), rows, weights, starts)
+        if frame.ndim == 1:
+            output, after = output[0], [part[:, 0] for part in after]
+        parts = tuple([Tensor(part) for part in after])
+        return Tensor(output), parts if len(parts) > 1 else parts[0]
+
+    @property
+    def _cell(self) -> str | None:
+        """What the kernels call one layer; None where there is none for single frames."""
+        return None
+
     def _hidden_mask(self, x: Tensor) -> Any:
         if not self.training or self.recurrent_dropout == 0:
             return None
         shape = (len(self.directions), len(x), self._size("h"))
         return drop_mask(shape, self.recurrent_dropout, x.dtype)
 
-    def _check_frames(self, x: Tensor) -> None:
+    def _check_frames(self, x: Any) -> None:
         if x.ndim not in (2, 3):
             raise ValueError(
                 f"x must have the axes (N, T, D), or (T, D) for one sequence, got shape {x.shape}"
@@ -236,7 +272,8 @@ class RNNBase(Module):
                 f"made with input_size={self.input_size}"
             )
 
-    def _parts_of(self, state: Any) -> Initial:
+    def _parts_of(self, state: Any, batch: tuple[int, ...]) -> Initial:
+        """Return the parts of a state, None where there is none; `batch` is (N,) or ()."""
         if state is None:
             return (None,) * len(self.parts)
         several = isinstance(state, (tuple, list))
@@ -245,21 +282,20 @@ class RNNBase(Module):
         if len(self.parts) == 2 and not (several and len(state) == 2):
             found = f"{type(state).__name__} of {len(state)}" if several else "one array"
             raise TypeError(f"state must be a pair of arrays (h, c), not {found}")
-        parts = (state,) if len(self.parts) == 1 else tuple(state)
-        return tuple(as_tensor(part, self.weight_ih_l0.dtype) for part in parts)
+        given = (state,) if len(self.parts) == 1 else state
+        parts = tuple([as_tensor(part, self.weight_ih_l0.dtype) for part in given])
+        for name, part in zip(self.parts, parts, strict=True):
+            expected = (self.num_layers * len(self.directions), *batch, self._size(name))
+            if part.shape != expected:
+                axes = "layers * directions, N, H" if batch else "layers * directions, H"
+                raise ValueError(
+                    f"state: {name} has shape {part.shape}, needed is {expected}: ({axes})"
+                )
+        return parts
 
     def _initial(self, given: Initial, batch_size: int) -> Initial:
-        if given[0] is None:
-            if not self.learn_initial_state:
-                return given
+        if given[0] is None and self.learn_initial_state:
             return tuple(self._start(part, batch_size) for part in self.parts)
-        for name, part in zip(self.parts, given, strict=True):
-            expected = (self.num_layers * len(self.directions), batch_size, self._size(name))
-            if part is not None and part.shape != expected:
-                raise ValueError(
-                    f"state: {name} has shape {part.shape}, needed is {expected}: "
-                    "(layers * directions, N, H)"
-                )
         return given
 
     def _start(self, part: str, batch_size: int) -> Tensor:

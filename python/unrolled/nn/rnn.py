@@ -171,3 +171,7 @@ class RNN(RNNBase):
         return run_layer(
             RNNFunction, x, weights, initial, nonlinearity=self.nonlinearity, **options
         )
+
+    @property
+    def _cell(self) -> str | None:
+        return self.nonlinearity
