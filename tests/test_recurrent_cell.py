@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from layer_gradients import check_gradients
-from oracles import assert_close
+from oracles import assert_close, assert_same_bits
+from recurrent_layers import parts_of
 from unrolled import nn
-from unrolled.autograd import Tensor
+from unrolled.autograd import Tensor, no_grad
 from unrolled.checkpoint import load_model
 
 CELLS = {
@@ -42,6 +43,29 @@ def test_cell_after_cell_is_a_layer(name, rng):
         assert_close(hidden(state).data, output.data[:, t], 1e-6)
     if name == "LSTM":
         assert_close(state[1].data, after[1].data[0], 1e-6)
+
+
+@every_cell
+def test_without_a_tape_the_same_numbers_come_out(name, rng):
+    cell = made(name)[0]
+    x = rng.standard_normal((2, 5, 3))
+    state = single = taped = None
+    for t in range(5):
+        taped = cell(x[:, t], taped)
+        with no_grad():
+            state, single = cell(x[:, t], state), cell(x[1, t], single)
+        parts = zip(*map(parts_of, (state, taped, single)), strict=True)
+        for ours, expected, alone in parts:
+            assert_close(ours, expected, 1e-6)
+            assert_same_bits(ours[1], alone)
+            assert ours.dtype == np.float32
+    with no_grad():
+        assert hidden(cell(Tensor(x[:, 0]))).dtype == np.float64
+        strided = hidden(cell(np.asfortranarray(x[:, 0])))
+        assert_same_bits(strided.data, hidden(cell(x[:, 0])).data)
+        with pytest.raises(ValueError, match="needed is"):
+            wrong = np.ones((3, 4))
+            cell(x[:, 0], (wrong, wrong) if name == "LSTM" else wrong)
 
 
 @every_cell

@@ -152,6 +152,7 @@ class GRU(RNNBase):
         init: str = "pytorch",
     ) -> None:
         self.reset_after = reset_after
+        self._cell = "gru" if reset_after else "gru_reset_before"
         super().__init__(
             input_size,
             hidden_size,
@@ -170,7 +171,3 @@ class GRU(RNNBase):
     ) -> tuple[Tensor, ...]:
         weights = self._weights(layer)
         return run_layer(GRUFunction, x, weights, initial, reset_after=self.reset_after, **options)
-
-    @property
-    def _cell(self) -> str | None:
-        return "gru" if self.reset_after else "gru_reset_before"

@@ -180,6 +180,7 @@ class LSTM(RNNBase):
         self.forget_bias = forget_bias
         self.peepholes = peepholes
         self.layer_norm = layer_norm
+        self._cell = None if layer_norm else "lstm"
         super().__init__(
             input_size,
             hidden_size,
@@ -233,7 +234,3 @@ class LSTM(RNNBase):
             tuple([getattr(self, f"{name}_l{layer}{direction}") for name in names])
             for direction in self.directions
         ]
-
-    @property
-    def _cell(self) -> str | None:
-        return None if self.layer_norm else "lstm"

@@ -16,7 +16,7 @@ from unrolled.nn.dropout import drop_mask, dropout
 from unrolled.nn.init import RECURRENT, recurrent
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.recurrent_function import States
-from unrolled.nn.recurrent_step import step_layers
+from unrolled.nn.recurrent_step import names_of_weights, step_layers, step_lone_layer
 
 Initial = tuple[Tensor | None, ...]
 
@@ -35,6 +35,7 @@ class RNNBase(Module):
     gates: ClassVar[int]
     parts: ClassVar[tuple[str, ...]] = ("h",)
     weight_ih_l0: Parameter
+    _cell: str | None = None  # what the kernels for single frames call a layer
 
     def __init__(
         self,
@@ -71,6 +72,9 @@ class RNNBase(Module):
             features = input_size if layer == 0 else self._size("h") * len(self.directions)
             for direction in self.directions:
                 self._add_weights(f"_l{layer}{direction}", features, bias)
+        self._streams = self._cell is not None and not bidirectional
+        self._sizes = tuple([self._size(part) for part in self.parts])
+        self._names_of_weights = names_of_weights(self, [f"_l{n}" for n in range(num_layers)])
         if learn_initial_state:
             for part in self.parts:
                 shape = (num_layers * len(self.directions), self._size(part))
@@ -162,6 +166,10 @@ class RNNBase(Module):
             If the layer is bidirectional (its output depends on frames still to come), or drops
             recurrently (one mask for all steps cannot be drawn step by step).
         """
+        if self._streams and not is_recording():
+            done = self._stream(x_t, state)
+            if done is not None:
+                return done
         if len(self.directions) == 2:
             raise ValueError("step() needs a layer with bidirectional=False")
         if self.training and self.recurrent_dropout > 0:
@@ -174,10 +182,6 @@ class RNNBase(Module):
             raise ValueError(
                 f"x_t must have the axes (N, D), or (D) for one sequence, got shape {frame.shape}"
             )
-        self._check_frames(frame.data[..., None, :])
-        given = self._parts_of(state, frame.shape[:-1])
-        if self._can_stream(frame, *given):
-            return self._stream(frame, given)
         output, state = self.forward(frame.unsqueeze(-2), state)
         return output.squeeze(-2), state
 
@@ -228,32 +232,25 @@ class RNNBase(Module):
         """Return a layer's output and the parts of its final state."""
         raise NotImplementedError(f"{type(self).__name__} has no _run_layer()")
 
-    def _can_stream(self, *tensors: Tensor | None) -> bool:
-        """Whether the kernels for single frames do: without a tape, dropout and other dtypes."""
-        if is_recording() or self._cell is None:
-            return False
-        drops = self.training and self.dropout > 0 and self.num_layers > 1
-        dtype = self.weight_ih_l0.dtype
-        return not drops and all([t is None or t.dtype == dtype for t in tensors])
+    def _stream(self, x_t: Any, state: Any) -> Any:
+        """Run one step without a tape, or return None for what is left to ``forward``."""
+        if self.training and (self.recurrent_dropout > 0 or self.dropout > 0):
+            return None
+        if state is None and self.learn_initial_state:
+            state = self._start_of_stream(x_t)
+        cell, names = str(self._cell), self._names_of_weights
+        if self.num_layers == 1:
+            done = step_lone_layer(self, cell, names[0], x_t, state)
+            if done is not None:
+                return done
+        return step_layers(self, cell, names, x_t, state, self._sizes)
 
-    def _stream(self, frame: Tensor, given: Initial) -> Any:
-        rows = frame.data.reshape(-1, self.input_size)
-        shape = (self.num_layers, len(rows), -1)
-        starts = [
-            None if part is None else part.data.reshape(shape)
-            for part in self._initial(given, len(rows))
-        ]
-        weights = [self._direction_weights(f"_l{layer}") for layer in range(self.num_layers)]
-        output, after = step_layers(str(self._cell), rows, weights, starts)
-        if frame.ndim == 1:
-            output, after = output[0], [part[:, 0] for part in after]
-        parts = tuple([Tensor(part) for part in after])
-        return Tensor(output), parts if len(parts) > 1 else parts[0]
-
-    @property
-    def _cell(self) -> str | None:
-        """What the kernels call one layer; None where there is none for single frames."""
-        return None
+    def _start_of_stream(self, x_t: Any) -> Any:
+        shape = as_tensor(x_t).shape
+        parts = [self._start(part, shape[0] if len(shape) > 1 else 1) for part in self.parts]
+        if len(shape) == 1:
+            parts = [part.squeeze(-2) for part in parts]
+        return tuple(parts) if len(parts) > 1 else parts[0]
 
     def _hidden_mask(self, x: Tensor) -> Any:
         if not self.training or self.recurrent_dropout == 0:
@@ -261,7 +258,7 @@ class RNNBase(Module):
         shape = (len(self.directions), len(x), self._size("h"))
         return drop_mask(shape, self.recurrent_dropout, x.dtype)
 
-    def _check_frames(self, x: Any) -> None:
+    def _check_frames(self, x: Tensor) -> None:
         if x.ndim not in (2, 3):
             raise ValueError(
                 f"x must have the axes (N, T, D), or (T, D) for one sequence, got shape {x.shape}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from unrolled.autograd import Tensor, as_tensor
+from unrolled.autograd.tape import is_recording
 from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import one_of, positive
 from unrolled.nn.gru import GRUFunction
@@ -12,6 +13,7 @@ from unrolled.nn.init import recurrent
 from unrolled.nn.lstm import LSTMFunction
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.recurrent_function import RecurrentFunction, run_layer
+from unrolled.nn.recurrent_step import step_cell
 from unrolled.nn.rnn import NONLINEARITIES, RNNFunction
 
 
@@ -33,8 +35,14 @@ class RNNCellBase(Module):
         for name, parameter in made.items():
             setattr(self, name, parameter)
 
-    def _step(self, x: Operand, parts: tuple[Any, ...], **options: Any) -> tuple[Tensor, ...]:
-        """Run the layer's function over one frame; `parts` are the state's, or None."""
+    def _step(
+        self, cell: str, x: Operand, parts: tuple[Any, ...], **options: Any
+    ) -> tuple[Tensor, ...]:
+        """Run one frame through what the kernels call `cell`; `parts` are the state's, or None."""
+        if not is_recording():
+            stepped = step_cell(self, cell, x, parts)
+            if stepped is not None:
+                return stepped
         dtype = self.weight_ih.dtype
         x = as_tensor(x, dtype)
         if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
@@ -112,7 +120,7 @@ class RNNCell(RNNCellBase):
         ValueError
             If the shapes do not fit.
         """
-        (h,) = self._step(x, (state,), nonlinearity=self.nonlinearity)
+        (h,) = self._step(self.nonlinearity, x, (state,), nonlinearity=self.nonlinearity)
         return h
 
 
@@ -175,7 +183,7 @@ class LSTMCell(RNNCellBase):
         """
         if state is not None and not (isinstance(state, (tuple, list)) and len(state) == 2):
             raise TypeError("state must be a pair of arrays (h, c)")
-        h, c = self._step(x, (None, None) if state is None else tuple(state))
+        h, c = self._step("lstm", x, (None, None) if state is None else tuple(state))
         return h, c
 
 
@@ -230,5 +238,6 @@ class GRUCell(RNNCellBase):
         ValueError
             If the shapes do not fit.
         """
-        (h,) = self._step(x, (state,), reset_after=self.reset_after)
+        cell = "gru" if self.reset_after else "gru_reset_before"
+        (h,) = self._step(cell, x, (state,), reset_after=self.reset_after)
         return h

@@ -151,6 +151,7 @@ class RNN(RNNBase):
         init: str = "pytorch",
     ) -> None:
         self.nonlinearity = one_of("nonlinearity", nonlinearity, NONLINEARITIES)
+        self._cell = nonlinearity
         super().__init__(
             input_size,
             hidden_size,
@@ -171,7 +172,3 @@ class RNN(RNNBase):
         return run_layer(
             RNNFunction, x, weights, initial, nonlinearity=self.nonlinearity, **options
         )
-
-    @property
-    def _cell(self) -> str | None:
-        return self.nonlinearity
