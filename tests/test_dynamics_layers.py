@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from test_recurrent_random import RESET_AFTER
 from unrolled import nn, optim, random, reference
 from unrolled.data import Loader
 from unrolled.dynamics import GradientMonitor, GradientWarning, analyze, recurrent_layers
@@ -29,8 +28,6 @@ KINDS = {
 
 
 def make_layer(kind, rng, **options):
-    if kind == "gru before" and False not in RESET_AFTER:
-        pytest.skip("the kernel has no reset before the product")
     cls, own = KINDS[kind]
     layer = cls(3, 4, 2, bidirectional=True, **own, **options).double()
     for parameter in layer.parameters():

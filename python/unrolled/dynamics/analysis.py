@@ -44,7 +44,8 @@ def analyze(
     layer : nn.RNN, nn.LSTM or nn.GRU
         Any number of layers, one direction or both.
     x : array-like (N, T, D) or (T, D)
-        What it reads. The time this takes grows with N T H^3: some ten sequences say enough.
+        What it reads. The time this takes grows with N T H^3 (8 s of one core for an LSTM of 256
+        over 8 sequences of 100 frames): some ten sequences say enough.
     lengths : array-like of int (N), optional
         Frames of every sequence; padding is not read, and empty sequences are left out.
     state : as the layer takes it, optional
