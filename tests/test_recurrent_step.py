@@ -55,13 +55,14 @@ def test_lstm_steps_give_what_the_sequence_gives(isa, rng, tolerance, dtype, siz
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_gru_steps_give_what_the_sequence_gives(isa, rng, tolerance, dtype, sizes):
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_gru_steps_give_what_the_sequence_gives(isa, rng, tolerance, dtype, sizes, reset_after):
     compare(
         tolerance("lstm", dtype),
         dtype,
         sizes,
-        lambda x, w: gru(x, w)[0],
-        lambda x_t, w, h=None: (gru_step(x_t, w, h=h),),
+        lambda x, w: gru(x, w, reset_after=reset_after)[0],
+        lambda x_t, w, h=None: (gru_step(x_t, w, h=h, reset_after=reset_after),),
         weights(rng, 3, *sizes[1:], dtype),
     )
 
@@ -87,6 +88,17 @@ def test_an_item_steps_to_the_same_bits_alone(isa, rng, threads):
         own = slice(n, n + 1)
         alone = lstm_step(x[own], of_direction, h=h[own], c=c[own])
         assert_same_bits([part[own] for part in together], alone)
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_an_item_of_a_gru_steps_to_the_same_bits_alone(isa, rng, threads, reset_after):
+    of_direction = weights(rng, 3, 130, 200, "float32")
+    x, h = (rng.standard_normal((3, n)).astype(np.float32) for n in (130, 200))
+    together = gru_step(x, of_direction, h=h, reset_after=reset_after)
+    for n in range(3):
+        own = slice(n, n + 1)
+        alone = gru_step(x[own], of_direction, h=h[own], reset_after=reset_after)
+        assert_same_bits(together[own], alone)
 
 
 @pytest.mark.parametrize(

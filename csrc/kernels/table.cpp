@@ -16,6 +16,8 @@ DepthwiseWeightKernels<Real> depthwise_weight_kernels();
 template <class Real>
 CellKernels<Real> gru_kernels();
 template <class Real>
+CellKernels<Real> gru_reset_before_kernels();
+template <class Real>
 LossKernels<Real> loss_kernels();
 template <class Real>
 CellKernels<Real> lstm_kernels();
@@ -60,6 +62,7 @@ Kernels<Real> kernels() {
       .depthwise = depthwise_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
       .gru = gru_kernels<Real>(),
+      .gru_reset_before = gru_reset_before_kernels<Real>(),
       .loss = loss_kernels<Real>(),
       .lstm = lstm_kernels<Real>(),
       .matmul = matmul_kernels<Real>(),

@@ -30,6 +30,7 @@ struct Kernels {
   DepthwiseKernels<Real> depthwise;
   DepthwiseWeightKernels<Real> depthwise_weight;
   CellKernels<Real> gru;
+  CellKernels<Real> gru_reset_before;
   LossKernels<Real> loss;
   CellKernels<Real> lstm;
   MatmulKernels<Real> matmul;

@@ -33,15 +33,28 @@ class StreamingStep {
   }
 
   void run(RecurrentState<Real> after) {
-    const int64_t blocks = units_ / lanes_, per_weight = cell_.gates * shape_.H * (shape_.D + shape_.P);
-    parallel_for(blocks, shape_.N * per_weight / 2, [&](int64_t block) {
-      for (int64_t gate = 0; gate < cell_.gates; ++gate) multiply(block, gate);
+    const int64_t last = cell_.gates - 1, per_gate = shape_.H * (shape_.D + shape_.P);
+    for_each_block(cell_.gates * per_gate, [&](int64_t block) {
+      for (int64_t gate = 0; gate < cell_.gates; ++gate) {
+        multiply_input(block, gate);
+        if (gate < last || !resets_state()) multiply_state(block, gate, h_before_.data());
+      }
     });
+    if (resets_state()) {
+      for (int64_t n = 0; n < shape_.N; ++n) cell_.reset(item(n, nullptr));
+      for_each_block(per_gate, [&](int64_t block) { multiply_state(block, last, memory_.data()); });
+    }
     for (int64_t n = 0; n < shape_.N; ++n) finish(n, after);
   }
 
  private:
   bool lone_product() const { return cell_.memory == CellMemory::product; }
+  bool resets_state() const { return cell_.memory == CellMemory::reset_state; }
+
+  template <class Task>
+  void for_each_block(int64_t weights, const Task& task) const {
+    parallel_for(units_ / lanes_, shape_.N * weights / 2, task);
+  }
 
   Buffer<Real> padded(const Real* states, int64_t features, int64_t row) const {
     return padded_rows(states, shape_.N, features, row);
@@ -55,46 +68,58 @@ class StreamingStep {
   }
 
   // The pre-activations of a gate for one block of units, whose rows of the weights are read once.
-  void multiply(int64_t block, int64_t gate) {
-    const int64_t H = shape_.H, D = shape_.D, P = shape_.P, unit = block * lanes_;
-    const int64_t count = std::min(lanes_, H - unit), row = gate * H + unit;
+  void multiply_input(int64_t block, int64_t gate) {
+    const int64_t D = shape_.D, row = gate * shape_.H + block * lanes_;
+    for (int64_t n = 0; n < shape_.N; ++n)
+      kernels<Real>().dot_rows(present(block), D, weights_.weight_ih + row * D, x_ + n * D, false,
+                               by_input(n, block, gate));
+  }
+  void multiply_state(int64_t block, int64_t gate, const Real* states) {
+    const int64_t P = shape_.P, row = gate * shape_.H + block * lanes_;
     const bool alone = lone_product() && gate + 1 == cell_.gates;
-    const auto dot_rows = kernels<Real>().dot_rows;
     for (int64_t n = 0; n < shape_.N; ++n) {
-      Real* by_input = gates_.data() + n * columns_ + (block * cell_.gates + gate) * lanes_;
-      Real* by_state = alone ? lone_.data() + n * units_ + unit : by_input;
-      dot_rows(count, D, weights_.weight_ih + row * D, x_ + n * D, false, by_input);
-      dot_rows(count, P, weights_.weight_hh + row * P, h_before_.data() + n * round_up(P, lanes_), !alone,
-               by_state);
-      add(count, weights_.bias_ih, row, by_input);
-      add(count, weights_.bias_hh, row, by_state);
+      Real* by_state = alone ? lone_.data() + n * units_ + block * lanes_ : by_input(n, block, gate);
+      kernels<Real>().dot_rows(present(block), P, weights_.weight_hh + row * P,
+                               states + n * round_up(P, lanes_), !alone, by_state);
+      add(present(block), weights_.bias_ih, row, by_input(n, block, gate));
+      add(present(block), weights_.bias_hh, row, by_state);
     }
+  }
+
+  int64_t present(int64_t block) const { return std::min(lanes_, shape_.H - block * lanes_); }
+  Real* by_input(int64_t n, int64_t block, int64_t gate) {
+    return gates_.data() + n * columns_ + (block * cell_.gates + gate) * lanes_;
   }
 
   static void add(int64_t count, const Real* bias, int64_t first, Real* to) {
     for (int64_t i = 0; bias && i < count; ++i) to[i] += bias[first + i];
   }
 
-  // The cell adds nothing of its own to what stands there: its product has no depth.
+  // For the cell, which adds nothing of its own to what stands there: its product has no depth.
+  RecurrentStep<Real> item(int64_t n, Real* const* h) {
+    const Real *h_before = h_before_.data() + n * round_up(shape_.P, lanes_),
+               *c_before = c_before_.data() + n * units_;
+    return {.rows = 1,
+            .depth = 0,
+            .units = units_,
+            .operand = h_before,
+            .operand_row = 0,
+            .weights = nullptr,
+            .gates = {gates_.data() + n * columns_, 1, columns_, cell_.panel_vectors * lanes_},
+            .first_row = 0,
+            .hidden_bias = lone_.data() + n * units_,
+            .peephole = weights_.peephole ? peephole_.data() : nullptr,
+            .before = cell_.memory == CellMemory::cells ? c_before : h_before,
+            .memory = memory_.data() + n * units_,
+            .state_row = units_,
+            .h = h};
+  }
+
   void finish(int64_t n, RecurrentState<Real> after) {
     const int64_t H = shape_.H, P = shape_.P;
-    Real *h = h_.data() + n * units_, *memory = memory_.data() + n * units_;
-    const Real* before = lone_product() ? h_before_.data() : c_before_.data();
-    cell_.step({.rows = 1,
-                .depth = 0,
-                .units = units_,
-                .operand = nullptr,
-                .operand_row = 0,
-                .weights = nullptr,
-                .gates = {gates_.data() + n * columns_, 1, columns_, cell_.panel_vectors * lanes_},
-                .first_row = 0,
-                .hidden_bias = lone_.data() + n * units_,
-                .peephole = weights_.peephole ? peephole_.data() : nullptr,
-                .before = before + n * units_,
-                .memory = memory,
-                .state_row = units_,
-                .h = &h});
-    if (after.c) std::copy_n(memory, H, after.c + n * H);
+    Real* h = h_.data() + n * units_;
+    cell_.step(item(n, &h));
+    if (after.c) std::copy_n(memory_.data() + n * units_, H, after.c + n * H);
     if (weights_.weight_hr) {
       kernels<Real>().dot_rows(P, H, weights_.weight_hr, h, false, after.h + n * P);
     } else {

@@ -51,7 +51,8 @@ class Saved:
         states = {letter: gates[:, :, :, g] for g, letter in enumerate(letters)}
         if cells is not None:
             states["c"] = cells
-        by_direction = self.output.reshape(*self.x.shape[:2], len(self.weights), -1)
+        count, (items, frames, width) = len(self.weights), self.output.shape
+        by_direction = self.output.reshape(items, frames, count, width // count)
         return {**states, "h": np.moveaxis(by_direction, 2, 0)}
 
 
