@@ -88,9 +88,19 @@ struct RnnKernels {
   CellKernels<Real> tanh, relu, sigmoid, identity;
 };
 
-// y (rows) = or += w (rows, depth) times x (depth).
+// A weight (rows, depth) and what each of its rows is multiplied with; of depth 0 it adds nothing.
 template <class Real>
-using DotRows = void(int64_t rows, int64_t depth, const Real* w, const Real* x, bool accumulate, Real* y);
+struct DotOperand {
+  const Real* weight = nullptr;
+  const Real* x = nullptr;
+  int64_t depth = 0;
+
+  DotOperand from(int64_t row) const { return {weight + row * depth, x, depth}; }
+};
+
+// y (rows) = a.weight a.x + b.weight b.x.
+template <class Real>
+using DotRows = void(int64_t rows, DotOperand<Real> a, DotOperand<Real> b, Real* y);
 
 template <class Real>
 struct RecurrentKernels {

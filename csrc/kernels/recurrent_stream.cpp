@@ -1,4 +1,4 @@
-// Dot products with the rows of a weight as it lies: a step that reads each weight once is as fast as memory,
+// Dot products with the rows of weights as they lie: a step that reads each weight once is as fast as memory,
 // and has nothing to gain from packing.
 #include "kernels/recurrent.h"
 #include "kernels/simd.h"
@@ -6,50 +6,72 @@
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
 
-constexpr int kRowsAtOnce = 4;    // streams of memory that are read side by side
-constexpr int64_t kAhead = 4096;  // bytes
+constexpr int kRowsAtOnce = 4;  // read side by side
 
-// sums[i] += row i of w (rows, depth) times x, lane by lane.
+// Sums of the products of rows, lane by lane, in two chains each.
 template <class Real, int rows>
-UNROLLED_INLINE void add_rows(int64_t depth, const Real* w, const Real* x, Vec<Real>* sums) {
-  constexpr int64_t W = kWidth<Real>;
-  Vec<Real> even[rows], odd[rows] = {};
+struct RowSums {
+  Vec<Real> even[rows] = {}, odd[rows] = {};
+
+  // The rows after these are fetched meanwhile.
+  UNROLLED_INLINE void add(DotOperand<Real> a) {
+    constexpr int64_t W = kWidth<Real>;
+    int64_t k = 0;
+    for (; k + 2 * W <= a.depth; k += 2 * W) {
+      const Vec<Real> x_even = load(a.x + k), x_odd = load(a.x + k + W);
 #pragma GCC unroll 8
-  for (int i = 0; i < rows; ++i) even[i] = sums[i];
-  int64_t k = 0;
-  for (; k + 2 * W <= depth; k += 2 * W) {
-    const Vec<Real> x_even = load(x + k), x_odd = load(x + k + W);
+      for (int i = 0; i < rows; ++i) {
+        const Real* row = a.weight + i * a.depth + k;
+        prefetch(reinterpret_cast<uintptr_t>(row + rows * a.depth));
+        if constexpr (2 * W * sizeof(Real) > 64)
+          prefetch(reinterpret_cast<uintptr_t>(row + rows * a.depth + W));
+        even[i] += load(row) * x_even;
+        odd[i] += load(row + W) * x_odd;
+      }
+    }
+    for (; k < a.depth; k += W) {
+      const int64_t count = a.depth - k < W ? a.depth - k : W;
+      const Vec<Real> x_rest = load_or_zero(a.x + k, count);
 #pragma GCC unroll 8
-    for (int i = 0; i < rows; ++i) {
-      const Real* row = w + i * depth + k;
-      prefetch(reinterpret_cast<uintptr_t>(row) + kAhead);
-      even[i] += load(row) * x_even;
-      odd[i] += load(row + W) * x_odd;
+      for (int i = 0; i < rows; ++i) even[i] += load_or_zero(a.weight + i * a.depth + k, count) * x_rest;
     }
   }
-  for (; k < depth; k += W) {
-    const int64_t count = depth - k < W ? depth - k : W;
-    const Vec<Real> x_rest = load_or_zero(x + k, count);
+};
+
+template <class Real, int rows>
+UNROLLED_INLINE void add_rows(DotOperand<Real> a, DotOperand<Real> b, Vec<Real>* sums) {
+  RowSums<Real, rows> sum;
+  sum.add(a);
+  sum.add(b);
 #pragma GCC unroll 8
-    for (int i = 0; i < rows; ++i) even[i] += load_or_zero(w + i * depth + k, count) * x_rest;
+  for (int i = 0; i < rows; ++i) sums[i] = sum.even[i] + sum.odd[i];
+}
+
+// Lane i is the sum of the lanes of rows[i]: each round joins a row with the one half of the rows further on,
+// and leaves half as many, with the lanes of both in turn.
+template <class Real>
+UNROLLED_INLINE Vec<Real> sum_each(Vec<Real>* rows) {
+#pragma GCC unroll 8
+  for (int half = static_cast<int>(kWidth<Real>) / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i)
+      rows[i] = zip_low<Real>(rows[i], rows[i + half]) + zip_high<Real>(rows[i], rows[i + half]);
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < rows; ++i) sums[i] = even[i] + odd[i];
+  return rows[0];
 }
 
 template <class Real>
-void dot_rows(int64_t rows, int64_t depth, const Real* w, const Real* x, bool accumulate, Real* y) {
-  int64_t row = 0;
-  for (; row + kRowsAtOnce <= rows; row += kRowsAtOnce) {
-    Vec<Real> sums[kRowsAtOnce] = {};
-    add_rows<Real, kRowsAtOnce>(depth, w + row * depth, x, sums);
-    for (int i = 0; i < kRowsAtOnce; ++i)
-      y[row + i] = sum_lanes<Real>(sums[i]) + (accumulate ? y[row + i] : Real(0));
-  }
-  for (; row < rows; ++row) {
-    Vec<Real> sum[1] = {};
-    add_rows<Real, 1>(depth, w + row * depth, x, sum);
-    y[row] = sum_lanes<Real>(sum[0]) + (accumulate ? y[row] : Real(0));
+void dot_rows(int64_t rows, DotOperand<Real> a, DotOperand<Real> b, Real* y) {
+  constexpr int64_t W = kWidth<Real>;
+  for (int64_t first = 0; first < rows; first += W) {
+    const int64_t count = rows - first < W ? rows - first : W;
+    Vec<Real> sums[W];
+    int64_t i = 0;
+    for (; i + kRowsAtOnce <= count; i += kRowsAtOnce)
+      add_rows<Real, kRowsAtOnce>(a.from(first + i), b.from(first + i), sums + i);
+    for (; i < count; ++i) add_rows<Real, 1>(a.from(first + i), b.from(first + i), sums + i);
+    for (; i < W; ++i) sums[i] = Vec<Real>{};
+    store_some(y + first, count, sum_each<Real>(sums));
   }
 }
 

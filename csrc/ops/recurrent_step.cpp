@@ -33,16 +33,17 @@ class StreamingStep {
   }
 
   void run(RecurrentState<Real> after) {
-    const int64_t last = cell_.gates - 1, per_gate = shape_.H * (shape_.D + shape_.P);
-    for_each_block(cell_.gates * per_gate, [&](int64_t block) {
-      for (int64_t gate = 0; gate < cell_.gates; ++gate) {
-        multiply_input(block, gate);
-        if (gate < last || !resets_state()) multiply_state(block, gate, h_before_.data());
-      }
+    const int64_t last = cell_.gates - 1, P = shape_.P;
+    for_each_block(cell_.gates * (shape_.D + P), [&](int64_t block) {
+      for (int64_t gate = 0; gate < last; ++gate) multiply(block, gate, h_before_.data());
+      multiply(block, last, candidate_alone() ? nullptr : h_before_.data());
     });
     if (resets_state()) {
       for (int64_t n = 0; n < shape_.N; ++n) cell_.reset(item(n, nullptr));
-      for_each_block(per_gate, [&](int64_t block) { multiply_state(block, last, memory_.data()); });
+    }
+    if (candidate_alone()) {
+      const Real* states = resets_state() ? memory_.data() : h_before_.data();
+      for_each_block(P, [&](int64_t block) { multiply_candidate(block, states); });
     }
     for (int64_t n = 0; n < shape_.N; ++n) finish(n, after);
   }
@@ -50,10 +51,13 @@ class StreamingStep {
  private:
   bool lone_product() const { return cell_.memory == CellMemory::product; }
   bool resets_state() const { return cell_.memory == CellMemory::reset_state; }
+  // Whether the last gate's product with the state is taken by itself.
+  bool candidate_alone() const { return lone_product() || resets_state(); }
 
+  // weights: that each unit reads.
   template <class Task>
   void for_each_block(int64_t weights, const Task& task) const {
-    parallel_for(units_ / lanes_, shape_.N * weights / 2, task);
+    parallel_for(units_ / lanes_, shape_.N * shape_.H * weights / 2, task);
   }
 
   Buffer<Real> padded(const Real* states, int64_t features, int64_t row) const {
@@ -67,29 +71,36 @@ class StreamingStep {
     return to;
   }
 
-  // The pre-activations of a gate for one block of units, whose rows of the weights are read once.
-  void multiply_input(int64_t block, int64_t gate) {
+  // The pre-activations of a gate for one block of units, whose rows of the weights are read once. Without
+  // states only the input counts.
+  void multiply(int64_t block, int64_t gate, const Real* states) {
     const int64_t D = shape_.D, row = gate * shape_.H + block * lanes_;
-    for (int64_t n = 0; n < shape_.N; ++n)
-      kernels<Real>().dot_rows(present(block), D, weights_.weight_ih + row * D, x_ + n * D, false,
-                               by_input(n, block, gate));
-  }
-  void multiply_state(int64_t block, int64_t gate, const Real* states) {
-    const int64_t P = shape_.P, row = gate * shape_.H + block * lanes_;
-    const bool alone = lone_product() && gate + 1 == cell_.gates;
     for (int64_t n = 0; n < shape_.N; ++n) {
-      Real* by_state = alone ? lone_.data() + n * units_ + block * lanes_ : by_input(n, block, gate);
-      kernels<Real>().dot_rows(present(block), P, weights_.weight_hh + row * P,
-                               states + n * round_up(P, lanes_), !alone, by_state);
-      add(present(block), weights_.bias_ih, row, by_input(n, block, gate));
-      add(present(block), weights_.bias_hh, row, by_state);
+      Real* to = gates_.data() + n * columns_ + (block * cell_.gates + gate) * lanes_;
+      kernels<Real>().dot_rows(present(block), {weights_.weight_ih + row * D, x_ + n * D, D},
+                               recurrent_rows(row, n, states), to);
+      add(present(block), weights_.bias_ih, row, to);
+      if (states) add(present(block), weights_.bias_hh, row, to);
     }
+  }
+  // The last gate's recurrent product: added to its input's, or left for the cell.
+  void multiply_candidate(int64_t block, const Real* states) {
+    const int64_t gate = cell_.gates - 1, row = gate * shape_.H + block * lanes_;
+    for (int64_t n = 0; n < shape_.N; ++n) {
+      Real* product = lone_.data() + n * units_ + block * lanes_;
+      kernels<Real>().dot_rows(present(block), recurrent_rows(row, n, states), {}, product);
+      add(present(block), weights_.bias_hh, row, product);
+      if (resets_state())
+        add(present(block), product, 0, gates_.data() + n * columns_ + (block * cell_.gates + gate) * lanes_);
+    }
+  }
+  DotOperand<Real> recurrent_rows(int64_t row, int64_t n, const Real* states) const {
+    if (!states) return {};
+    const int64_t P = shape_.P;
+    return {weights_.weight_hh + row * P, states + n * round_up(P, lanes_), P};
   }
 
   int64_t present(int64_t block) const { return std::min(lanes_, shape_.H - block * lanes_); }
-  Real* by_input(int64_t n, int64_t block, int64_t gate) {
-    return gates_.data() + n * columns_ + (block * cell_.gates + gate) * lanes_;
-  }
 
   static void add(int64_t count, const Real* bias, int64_t first, Real* to) {
     for (int64_t i = 0; bias && i < count; ++i) to[i] += bias[first + i];
@@ -121,7 +132,7 @@ class StreamingStep {
     cell_.step(item(n, &h));
     if (after.c) std::copy_n(memory_.data() + n * units_, H, after.c + n * H);
     if (weights_.weight_hr) {
-      kernels<Real>().dot_rows(P, H, weights_.weight_hr, h, false, after.h + n * P);
+      kernels<Real>().dot_rows(P, {weights_.weight_hr, h, H}, {}, after.h + n * P);
     } else {
       std::copy_n(h, H, after.h + n * H);
     }
