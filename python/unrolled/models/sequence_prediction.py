@@ -33,7 +33,7 @@ def predicting(model: Module) -> Iterator[None]:
 def in_padded_batches(
     model: Module,
     sequences: Sequence[NDArray[Any]],
-    compute: Callable[[NDArray[Any], NDArray[np.int64]], Sequence[Any]],
+    compute: Callable[[NDArray[Any], NDArray[np.int64]], Any],
 ) -> list[Any]:
     """Compute one result a sequence (T, D), in their order, as after ``eval()``.
 
