@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unrolled import nn
 from unrolled.autograd import Tensor, as_tensor
+from unrolled.data.audio import LogMel
 from unrolled.data.sequences import Floats
 from unrolled.models.class_labels import as_labels, check_classes
 from unrolled.models.one_cycle import train_one_cycle
@@ -62,8 +63,7 @@ class SequenceClassifier(nn.Module):
         Which steps count: the last one, all alike, later ones more, or step t as much as
         ``step_weights[t]``.
     audio : dict, optional
-        What makes frames of recordings: the arguments of `unrolled.data.audio.LogMel`, for
-        `prepare`.
+        What makes frames of recordings: the arguments of `unrolled.data.audio.LogMel`.
 
     Attributes
     ----------
@@ -139,6 +139,11 @@ class SequenceClassifier(nn.Module):
         """Bring frames (..., D) to mean 0 and deviation 1 over the training frames."""
         normalised: NDArray[Any] = (sequence - self.mean) / self.std
         return normalised
+
+    @property
+    def log_mel(self) -> LogMel | None:
+        """What makes frames of recordings; None of a model of other sequences."""
+        return None if self.audio is None else LogMel(**self.audio)
 
     def _normalised(self, x: Operand) -> Tensor:
         x = as_tensor(x, self.output.weight.dtype)
