@@ -186,8 +186,8 @@ def check_features(data: SequenceSet, path: str, features: int) -> None:
     """
     if data.features != features:
         raise CommandError(
-            f"{path}: has {data.features} dimension(s), not {features} as the data that were trained "
-            "on; name data of the same kind"
+            f"{path}: has {data.features} dimension(s), not {features} as the data that were "
+            "trained on; name data of the same kind"
         )
 
 

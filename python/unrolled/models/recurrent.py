@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from unrolled import nn
 from unrolled.autograd import Tensor
 from unrolled.nn.checks import one_of, positive, probability
-
-if TYPE_CHECKING:
-    from unrolled.nn import Module
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 
@@ -25,8 +22,8 @@ def make_recurrent(
     *,
     bidirectional: bool = False,
     dropout: float = 0.0,
-) -> Module:
-    """Make recurrent layers.
+) -> Any:
+    """Make recurrent layers: an `unrolled.nn.LSTM`, `GRU` or `RNN`.
 
     Parameters
     ----------
@@ -52,8 +49,7 @@ def make_recurrent(
     positive(features=features, hidden=hidden, layers=layers)
     layer: Any = getattr(nn, CELLS[one_of("cell", cell, tuple(CELLS))])
     between = probability("dropout", dropout) if layers > 1 else 0.0
-    made: Module = layer(features, hidden, layers, dropout=between, bidirectional=bidirectional)
-    return made
+    return layer(features, hidden, layers, dropout=between, bidirectional=bidirectional)
 
 
 def last_hidden(state: Any, layers: int) -> Tensor:

@@ -94,7 +94,7 @@ def sequence_loader(
     targets: Sequence[Any],
     batch_size: int,
     *,
-    normalise: Callable[[Floats], Floats],
+    normalise: Callable[[Floats], Floats] | None = None,
     augment: Augmentation | None = None,
     collate_targets: Callable[[list[Any]], NDArray[Any]] = np.array,
     **options: Any,
@@ -107,7 +107,7 @@ def sequence_loader(
     targets : sequence
         As many.
     batch_size : int
-    normalise : callable
+    normalise : callable, optional
         Applied to each sequence.
     augment : callable, optional
         ``augment(sequence, rng)`` changes a normalised sequence before it is learned from.
@@ -130,11 +130,11 @@ def _prepare(
     item: tuple[Floats, Any],
     rng: np.random.Generator,
     *,
-    normalise: Callable[[Floats], Floats],
+    normalise: Callable[[Floats], Floats] | None,
     augment: Augmentation | None,
 ) -> tuple[Floats, Any]:
     sequence, target = item
-    normalised = normalise(sequence)
+    normalised = sequence if normalise is None else normalise(sequence)
     return (normalised if augment is None else augment(normalised, rng)), target
 
 

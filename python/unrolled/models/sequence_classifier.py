@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unrolled import nn
-from unrolled.autograd import Tensor, as_tensor
+from unrolled.autograd import Tensor
 from unrolled.data.audio import LogMel
 from unrolled.data.sequences import Floats
 from unrolled.models.class_labels import as_labels, check_classes
+from unrolled.models.frame_network import FrameNetwork
 from unrolled.models.one_cycle import train_one_cycle
 from unrolled.models.prediction import Evaluation, Prediction, make_evaluation, make_prediction
-from unrolled.models.recurrent import last_hidden, make_recurrent
+from unrolled.models.recurrent import last_hidden
 from unrolled.models.sequence_batch import (
     Augmentation,
     SequenceBatch,
@@ -27,7 +27,7 @@ from unrolled.models.sequence_batch import (
 )
 from unrolled.models.sequence_prediction import in_padded_batches
 from unrolled.models.step_weights import StepWeights, check_step_weights, weigh_steps
-from unrolled.nn.checks import positive, probability
+from unrolled.nn.checks import probability
 from unrolled.nn.functional import cross_entropy
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from unrolled.training import History
 
 
-class SequenceClassifier(nn.Module):
+class SequenceClassifier(FrameNetwork):
     """A classifier of sequences of any length: recurrent layers and a linear layer (many to one).
 
     With ``step_weights="last"`` the scores are read once, from the state at the end of each
@@ -89,9 +89,6 @@ class SequenceClassifier(nn.Module):
     [True, True]
     """
 
-    mean: Floats
-    std: Floats
-
     def __init__(
         self,
         classes: Sequence[str],
@@ -106,18 +103,9 @@ class SequenceClassifier(nn.Module):
         audio: Mapping[str, Any] | None = None,
     ) -> None:
         self.classes = check_classes(classes)
-        positive(features=features)
-        self.features = int(features)
-        self.layers = int(layers)
+        super().__init__(features, len(self.classes), cell, hidden, layers, bidirectional, dropout)
         self.step_weights = check_step_weights(step_weights)
         self.audio = None if audio is None else dict(audio)
-        self.register_buffer("mean", np.zeros(self.features, np.float32))
-        self.register_buffer("std", np.ones(self.features, np.float32))
-        self.recurrent = make_recurrent(
-            cell, self.features, hidden, layers, bidirectional=bidirectional, dropout=dropout
-        )
-        self.dropout = nn.Dropout(probability("dropout", dropout))
-        self.output = nn.Linear(hidden * (2 if bidirectional else 1), len(self.classes))
 
     def forward(self, x: Operand, lengths: ArrayLike | None = None) -> Tensor:
         """Map sequences (N, T, D) to scores (N, classes), whose softmax are the probabilities.
@@ -128,41 +116,28 @@ class SequenceClassifier(nn.Module):
         lengths : array-like of int (N), optional
             Frames of each, at least 1; all T when not given. Padding is never read.
         """
-        return self._scores(self._normalised(x), lengths)[0]
+        return self._scores(self.normalised(x), lengths)[0]
 
     def over_time(self, x: Operand, lengths: ArrayLike | None = None) -> Tensor:
         """Return what the model would say at each step: scores (N, T, classes)."""
-        output, _ = self.recurrent(self._normalised(x), lengths=lengths)
-        return self.output(self.dropout(output))
-
-    def normalise(self, sequence: NDArray[Any]) -> NDArray[Any]:
-        """Bring frames (..., D) to mean 0 and deviation 1 over the training frames."""
-        normalised: NDArray[Any] = (sequence - self.mean) / self.std
-        return normalised
+        return self.read(self.run(self.normalised(x), lengths)[0])
 
     @property
     def log_mel(self) -> LogMel | None:
         """What makes frames of recordings; None of a model of other sequences."""
         return None if self.audio is None else LogMel(**self.audio)
 
-    def _normalised(self, x: Operand) -> Tensor:
-        x = as_tensor(x, self.output.weight.dtype)
-        if x.ndim != 3 or x.shape[2] != self.features:
-            raise ValueError(f"x has shape {x.shape}, needed is (N, T, {self.features})")
-        return (x - self.mean) / self.std
-
     def _scores(
-        self, frames: Operand, lengths: ArrayLike | None
+        self, frames: Tensor | NDArray[Any], lengths: ArrayLike | None
     ) -> tuple[Tensor, Tensor | None, NDArray[Any] | None]:
         """Return scores (N, C) and, unless only the last step counts, those of steps, weights."""
-        frames = as_tensor(frames, self.output.weight.dtype)
         count, longest, _ = frames.shape
         lengths = np.full(count, longest) if lengths is None else np.asarray(lengths)
-        output, state = self.recurrent(frames, lengths=lengths)
+        output, state = self.run(frames, lengths)
         if self.step_weights == "last":
-            return self.output(self.dropout(last_hidden(state, self.layers))), None, None
-        weights = weigh_steps(self.step_weights, lengths, longest, frames.dtype)
-        scores = self.output(self.dropout(output))
+            return self.read(last_hidden(state, self.layers)), None, None
+        weights = weigh_steps(self.step_weights, lengths, longest, output.dtype)
+        scores = self.read(output)
         return (scores * weights[:, :, None]).sum(axis=1), scores, weights
 
     def loss(self, batch: SequenceBatch, label_smoothing: float = 0.0) -> Tensor:

@@ -58,7 +58,7 @@ def weigh_steps(
 
     Examples
     --------
-    >>> weigh_steps("rising", np.array([2, 3]), 3).round(2).tolist()
+    >>> weigh_steps("rising", np.array([2, 3]), 3, np.float64).round(2).tolist()
     [[0.33, 0.67, 0.0], [0.17, 0.33, 0.5]]
     """
     steps = np.arange(frames)
