@@ -126,6 +126,8 @@ class LogMel:
         # Kaldi's scale is that of 16-bit integers; a loud and a quiet recording differ by a
         # constant in the logarithm, which the mean takes off, but not at the floor of silence.
         scaled = np.asarray(samples, np.float32) * np.float32(32768)
+        missing = int(self.window * self.rate / 1000) + 1 - len(scaled)
+        scaled = np.pad(scaled, (0, max(0, missing)))  # at least a window, and so a frame
         computer.accept_waveform(self.rate, scaled)
         computer.input_finished()
         rows = [computer.get_frame(i) for i in range(computer.num_frames_ready)]

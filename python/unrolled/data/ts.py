@@ -24,11 +24,12 @@ _FLAGS = ("timestamps", "missing", "univariate", "equallength")
 _COUNTS = ("dimensions", "serieslength")
 _OTHER_NAMES = {"dimension": "dimensions"}
 _MISSING = ("?", "nan")
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass
 class _Header:
-    """What stands before ``@data``, and where the first case stood that fixes the dimensions."""
+    """What stands before ``@data``."""
 
     flags: dict[str, bool] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -119,7 +120,8 @@ def _read_header(
         name, *values = line[1:].split()
         name = _OTHER_NAMES.get(name.lower(), name.lower())
         if name == "data":
-            _check_header(path, header, labelled, problems)
+            if not problems:
+                _check_header(path, header, labelled, problems)
             return header
         fault = _add_tag(header, name, values)
         if fault:
@@ -233,7 +235,7 @@ def _read_case(
 def _read_numbers(text: str) -> NDArray[np.float32] | str:
     """Read numbers separated by commas; a string says what is wrong."""
     items = [item.strip() for item in text.split(",")]
-    numbers = np.empty(len(items), np.float32)
+    numbers = np.empty(len(items))
     for position, item in enumerate(items):
         if item.lower() in _MISSING:
             numbers[position] = np.nan
@@ -242,6 +244,6 @@ def _read_numbers(text: str) -> NDArray[np.float32] | str:
             numbers[position] = float(item)
         except (ValueError, OverflowError):
             return f"value {position + 1} is {item!r}, not a number; write ? where it is missing"
-        if not np.isfinite(numbers[position]):
+        if not abs(numbers[position]) <= _LARGEST:
             return f"value {position + 1} is {item}, which float32 cannot hold"
-    return numbers
+    return numbers.astype(np.float32)
