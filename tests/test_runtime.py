@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import os
 import subprocess
@@ -207,6 +208,6 @@ def test_the_core_checks_what_could_crash_it(call):
 def test_the_tape_of_another_problem_is_refused():
     weights = [(np.ones((8, 3)), np.ones((8, 2)), None, None)]
     *_, saved = lstm_ops.lstm(np.ones((1, 4, 3)), weights)
-    other = saved._replace(lengths=np.array([2]))
+    other = dataclasses.replace(saved, lengths=np.array([2]))
     with pytest.raises(ValueError, match="tape"):
         lstm_ops.lstm_backward(np.ones((1, 4, 2)), None, None, other)
