@@ -267,7 +267,9 @@ NAN[4][2, 1] = np.nan
         ([], [], ValueError, "sequences is empty"),
     ],
 )
-def test_wrong_data_are_told_before_anything_is_trained(sequences, labels, error, message, tmp_path):
+def test_wrong_data_are_told_before_anything_is_trained(
+    sequences, labels, error, message, tmp_path
+):
     model = make()
     before = {name: array.copy() for name, array in model.state_dict().items()}
     with pytest.raises(error, match=message):

@@ -210,7 +210,7 @@ def _print(
         print_measures(first, unit)
         files.append(CONFUSION_FILE)
     facts = [
-        ("right", rightness(evaluation, f"{name.replace('_', ' ')} {unit}s"))
+        ("right", rightness(evaluation, _items(name, unit)))
         for name, evaluation in evaluations.items()
         if evaluation is not None
     ]
@@ -222,6 +222,13 @@ def _print(
     ]
     print()
     print_facts(facts)
+
+
+def _items(measured_on: str, unit: str) -> str:
+    """Name the items that were measured on."""
+    if measured_on in ("test", "validation"):
+        return f"{measured_on} {unit}s"
+    return f"{unit}s of {measured_on.replace('_', ' ')}"
 
 
 def _per_cent(share: float | None) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of classes as a tuple.
+def check_classes(classes: Sequence[str], called: str = "classes") -> tuple[str, ...]:
+    """Return the names of classes, `called` so in messages, as a tuple.
 
     Raises
     ------
@@ -17,12 +17,12 @@ def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
         If they are not at least two different strings.
     """
     if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
-        raise TypeError("classes must be a list of names, each a string")
+        raise TypeError(f"{called} must be a list of names, each a string")
     if len(classes) < 2:
-        raise ValueError(f"classes has {len(classes)} name(s): at least two are needed")
+        raise ValueError(f"{called} has {len(classes)} name(s): at least two are needed")
     for position, name in enumerate(classes):
         if name in classes[:position]:
-            raise ValueError(f"classes has {name!r} twice: name each class once")
+            raise ValueError(f"{called} has {name!r} twice: name each once")
     return tuple(classes)
 
 

@@ -53,7 +53,7 @@ class SymbolDecoder(nn.Module):
     """
 
     def __init__(self, symbols: Sequence[str], *, cell: str, hidden: int, layers: int) -> None:
-        self.symbols = check_classes(symbols)
+        self.symbols = check_classes(tuple(symbols), "symbols")
         self.mark = len(self.symbols)
         self.recurrent = make_recurrent(cell, self.mark + 1, hidden, layers)
         self.output = nn.Linear(hidden, self.mark + 1)
