@@ -126,7 +126,7 @@ def test_missing_values_are_filled_and_said(tmp_path, capsys):
 
 
 def test_recordings_are_parted_by_number_and_speaker(tones):
-    data, out = tones
+    _, out = tones
     report = json.loads((out / "report.json").read_text())
     counts = [report[f"{part}_sequences"] for part in ("train", "valid", "test", "unseen")]
     assert counts == [10, 2, 4, 8]

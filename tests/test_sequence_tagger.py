@@ -187,7 +187,7 @@ SEQUENCES, LABELS = echoes(3)
         ([*LABELS[:2], LABELS[2][1:]], ValueError, r"labels\[2\] has shape .*one for each frame"),
         ([*LABELS[:2], LABELS[2] + 2], ValueError, r"labels\[2\]\[\d\] is [34]; with 3 classes"),
         ([*as_shares(LABELS)[:2], LABELS[2]], ValueError, "labels mixes classes"),
-        (as_shares(LABELS)[:2] + [np.eye(2)[[0]]], ValueError, r"labels\[2\] has shape \(1, 2\)"),
+        ([*as_shares(LABELS)[:2], np.eye(2)[[0]]], ValueError, r"labels\[2\] has shape \(1, 2\)"),
         ([2 * s for s in as_shares(LABELS)], ValueError, r"labels\[0\]: .* of frame 0 do not sum"),
         ([s.astype(int) for s in as_shares(LABELS)], TypeError, r"labels\[0\] must be probab"),
     ],

@@ -81,9 +81,9 @@ def add_parser(subparsers: Any) -> None:
     add(
         "--steps",
         choices=("last", "equal", "rising"),
-        default="last",
+        default="equal",
         help="read the class at the last step, or at all of them, which count alike or more and "
-        "more (default: last)",
+        "more (default: equal)",
     )
     add("--bands", type=count, default=40, metavar="N", help="of log-mel frames (default: 40)")
     add("--batch-size", type=count, default=16, metavar="N", help="default: 16")
