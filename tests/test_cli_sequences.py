@@ -258,8 +258,9 @@ def test_data_of_another_kind_than_the_models_are_refused(trained, tones, file, 
 
 def test_resuming_with_other_settings_or_data_is_refused(trained, file, tmp_path, capsys):
     before = digest(trained / "training.safetensors")
-    line = told(capsys, *arguments(file, trained, "--resume", "--steps", "rising"))
-    assert "--steps" in line and "now it is rising; resume with the same" in line
+    for option, value in (("--steps", "rising"), ("--batch-size", 5), ("--layers", 2)):
+        line = told(capsys, *arguments(file, trained, "--resume", option, value))
+        assert option in line and f"now it is {value}; resume with the same" in line
     line = told(capsys, *arguments(write_ts(tmp_path / "x.ts", seed=5), trained, "--resume"))
     assert "was trained on other sequences (40 then, 40 now); resume with the same data" in line
     assert "holds a model already" in told(capsys, *arguments(file, trained))
