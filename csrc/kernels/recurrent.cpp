@@ -161,24 +161,19 @@ void multiply_panels(int64_t rows, int64_t columns, GatePanels<const Real> a, in
   }
 }
 
-template <class Real, int vectors>
-UNROLLED_INLINE void multiply_transposed_columns(int64_t m, int64_t k, const Real* a, int64_t a_row,
-                                                 const Real* b, int64_t n, Real* c, bool accumulate) {
-  for_each_tile<kProductRows>(m, [&](int64_t row, auto count) {
-    const ProductRows<Real> from = {a + row, 1, a_row};
-    const auto line = [b, n](int64_t p) { return b + p * n; };
-    product_tile<Real, count.value, vectors>(k, from, line, c + row * n, n, {.accumulate = accumulate});
-  });
-}
-
 template <class Real>
-void multiply_transposed(int64_t m, int64_t n, int64_t k, const Real* a, int64_t a_row, const Real* b,
-                         bool accumulate, Real* c) {
+void multiply_packed(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b, bool accumulate,
+                     Real* c) {
   constexpr int64_t W = kWidth<Real>;
-  for (int64_t j = 0; j < n; j += kProductVectors * W) {
-    with_vectors((n - j) / W, [&](auto vectors) {
-      multiply_transposed_columns<Real, vectors.value>(m, k, a, a_row, b + j, n, c + j, accumulate);
-    });
+  const auto line = [n](const Real* first) { return [first, n](int64_t p) { return first + p * n; }; };
+  for (int64_t row = 0; row < m; row += kProductRows) {
+    const ProductRows<Real> a = {a_packed + row * k, 1, kProductRows};
+    for (int64_t j = 0; j < n; j += kProductVectors * W) {
+      with_vectors((n - j) / W, [&](auto vectors) {
+        product_tile<Real, kProductRows, vectors.value>(k, a, line(b + j), c + row * n + j, n,
+                                                        {.accumulate = accumulate});
+      });
+    }
   }
 }
 
@@ -208,7 +203,7 @@ RecurrentKernels<Real> recurrent_kernels() {
           .unpack_gates = unpack_gates<Real>,
           .project = project<Real>,
           .multiply_panels = multiply_panels<Real>,
-          .multiply_transposed = multiply_transposed<Real>,
+          .multiply_packed = multiply_packed<Real>,
           .sum_rows = sum_rows<Real>};
 }
 template RecurrentKernels<float> recurrent_kernels();

@@ -107,10 +107,10 @@ struct RecurrentKernels {
   void (*multiply_panels)(int64_t rows, int64_t columns, GatePanels<const Real> a, int64_t first_row,
                           const Real* b, Real* c, int64_t c_row, bool accumulate);
 
-  // C (m, n) = or += A^T B: a (k, m), rows a_row apart; b (k, n) and C contiguous; n at most a panel's
-  // columns.
-  void (*multiply_transposed)(int64_t m, int64_t n, int64_t k, const Real* a, int64_t a_row, const Real* b,
-                              bool accumulate, Real* c);
+  // C (m in whole tiles, n) = or += A B: a (m, k) as MatmulKernels.pack_rows leaves it; b (k, n) and C
+  // contiguous; n at most a panel's columns.
+  void (*multiply_packed)(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b,
+                          bool accumulate, Real* c);
 
   // sums (width) over the rows of x (rows, width), in double over short runs of rows; whole vectors.
   void (*sum_rows)(int64_t rows, int64_t width, const Real* x, Real* sums);

@@ -7,31 +7,53 @@ namespace unrolled {
 namespace {
 
 constexpr int64_t kRowsPerTask = 96;
-// Rows whose products are summed from zero: the sums stay accurate, and the part of the left operand that a
-// panel reads stays in the second-level cache.
-constexpr int64_t kRowsPerSum = 192;
+// Rows whose products are summed from zero, so that the sums stay accurate, and features that are packed at a
+// time: both together stay in the second-level cache while the panels pass by.
+constexpr int64_t kRowsPerSum = 384, kFeaturesPacked = 192;
 
 template <class Real>
 int64_t product_work(const RecurrentDirection<Real>& d, int64_t features) {
   return d.gates_size() * features / kMultiplyAddsPerOperation;
 }
 
-// weight's gradient (G H, features) from all rows of the gate gradients and of `a` (rows, features).
+// The transposed gradient of a weight for some panels, each (features in whole tiles, columns of the panel).
+template <class Real>
+void multiply_rows_of_panels(GatePanels<const Real> gates, int64_t first, int64_t last, const Real* a,
+                             int64_t a_row, int64_t features, int64_t padded_features, Real* transposed) {
+  const Kernels<Real>& kernel = kernels<Real>();
+  Buffer<Real> packed(kRowsPerSum * round_up(kFeaturesPacked, kernel.matmul.tile_rows));
+  for (int64_t row = 0; row == 0 || row < gates.rows; row += kRowsPerSum) {
+    const int64_t rows = std::min(kRowsPerSum, gates.rows - row);
+    for (int64_t feature = 0; feature < features; feature += kFeaturesPacked) {
+      const int64_t count = std::min(kFeaturesPacked, features - feature);
+      kernel.matmul.pack_rows(count, rows, a + row * a_row + feature, 1, a_row, packed.data());
+      for (int64_t panel = first; panel < last; ++panel) {
+        const int64_t width = gates.width(panel), before = (panel - first) * gates.panel_columns;
+        kernel.recurrent.multiply_packed(count, width, rows, packed.data(), gates.at(panel, row), row > 0,
+                                         transposed + before * padded_features + feature * width);
+      }
+    }
+  }
+}
+
+// weight's gradient (G H, features) from all rows of the gate gradients and of `a` (rows, features). Each
+// thread has a run of panels, for which it packs `a`; no bit depends on the runs.
 template <class Real>
 void weight_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> gates, const Real* a,
                      int64_t a_row, int64_t features, Real* gradient) {
-  const RecurrentKernels<Real>& kernel = kernels<Real>().recurrent;
-  const int64_t rows = d.rows.count();
-  parallel_for(gates.count(), product_work(d, features), [&](int64_t panel) {
+  const Kernels<Real>& kernel = kernels<Real>();
+  const int64_t padded = round_up(features, kernel.matmul.tile_rows) + kernel.matmul.tile_rows;
+  const int64_t runs = std::min<int64_t>(get_num_threads(), gates.count());
+  parallel_for(runs, product_work(d, features), [&](int64_t run) {
     const FlushDenormals flush;
-    const int64_t width = gates.width(panel);
-    Buffer<Real> transposed(features * width);
-    for (int64_t row = 0; row == 0 || row < rows; row += kRowsPerSum) {
-      kernel.multiply_transposed(features, width, std::min(kRowsPerSum, rows - row), a + row * a_row, a_row,
-                                 gates.at(panel, row), row > 0, transposed.data());
+    const int64_t first = gates.count() * run / runs, last = gates.count() * (run + 1) / runs;
+    Buffer<Real> transposed((last - first) * gates.panel_columns * padded);
+    multiply_rows_of_panels(gates, first, last, a, a_row, features, padded, transposed.data());
+    for (int64_t panel = first; panel < last; ++panel) {
+      kernel.recurrent.unpack_gates(d.cell.gates, d.shape.H, features, d.cell.panel_vectors, panel,
+                                    transposed.data() + (panel - first) * gates.panel_columns * padded,
+                                    gradient);
     }
-    kernel.unpack_gates(d.cell.gates, d.shape.H, features, d.cell.panel_vectors, panel, transposed.data(),
-                        gradient);
   });
 }
 

@@ -33,21 +33,21 @@ def load_reader(path: str) -> CRNN:
     """
     from unrolled.models import CRNN
 
-    return _load(path, (CRNN,))  # type: ignore[no-any-return]
+    return _load(path, (CRNN,))
 
 
 def load_classifier(path: str) -> CNNClassifier | SequenceClassifier:
     """Load a model and make sure that it is a classifier; raises as `load_reader`."""
     from unrolled.models import CNNClassifier, SequenceClassifier
 
-    return _load(path, (CNNClassifier, SequenceClassifier))  # type: ignore[no-any-return]
+    return _load(path, (CNNClassifier, SequenceClassifier))
 
 
 def load_any(path: str) -> CRNN | CNNClassifier | SequenceClassifier:
     """Load a model of a kind that commands know; raises as `load_reader`."""
     from unrolled.models import CRNN, CNNClassifier, SequenceClassifier
 
-    return _load(path, (CRNN, CNNClassifier, SequenceClassifier))  # type: ignore[no-any-return]
+    return _load(path, (CRNN, CNNClassifier, SequenceClassifier))
 
 
 def _load(path: str, kinds: tuple[type, ...]) -> Any:

@@ -77,16 +77,8 @@ def max_pool2d(
     Parameters
     ----------
     x : Tensor or array-like (N, C, H, W)
-    kernel_size : int or pair of int
-        Height and width of the window.
-    stride : int or pair of int, optional
-        Step of the window; its own size when not given.
-    padding : int or pair of int
-        Rows and columns around the image that never win; at most half the window.
-    dilation : int or pair of int
-        Distance between the window's elements.
-    ceil_mode : bool
-        Whether windows may hang over the far border, as long as they begin before it.
+    kernel_size, stride, padding, dilation, ceil_mode
+        As `unrolled.nn.MaxPool2d` takes them.
 
     Returns
     -------
@@ -115,7 +107,13 @@ class _MaxPool:
     axes: int
 
     def __init__(
-        self, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        *,
+        ceil_mode: bool = False,
     ) -> None:
         step = kernel_size if stride is None else stride
         sizes = {
@@ -128,7 +126,8 @@ class _MaxPool:
         self.kernel_size, self.stride, self.padding, self.dilation = sizes.values()
         self.ceil_mode = as_flag(ceil_mode, "ceil_mode")
 
-    def _forward(self, x: Operand) -> Tensor:
+    def forward(self, x: Operand) -> Tensor:
+        """Map x (N, C, ...) to the largest element of every window, (N, C, ...)."""
         options: dict[str, Any] = {"stride": self.stride, "padding": self.padding}
         options |= {"dilation": self.dilation, "ceil_mode": self.ceil_mode}
         return _pool(self.axes, x, self.kernel_size, options)
@@ -164,21 +163,6 @@ class MaxPool1d(_MaxPool, Module):
 
     axes = 1
 
-    def __init__(
-        self,
-        kernel_size: int,
-        stride: int | None = None,
-        padding: int = 0,
-        dilation: int = 1,
-        *,
-        ceil_mode: bool = False,
-    ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, L) to (N, C, OL)."""
-        return self._forward(x)
-
 
 class MaxPool2d(_MaxPool, Module):
     """The largest element of every window.
@@ -209,18 +193,3 @@ class MaxPool2d(_MaxPool, Module):
     """
 
     axes = 2
-
-    def __init__(
-        self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        dilation: Pair = 1,
-        *,
-        ceil_mode: bool = False,
-    ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, H, W) to (N, C, OH, OW)."""
-        return self._forward(x)

@@ -19,9 +19,8 @@ from unrolled.ops.pool_geometry import (
     check_places,
     fit,
     on_two_axes,
-    with_rows,
-    without_rows,
 )
+from unrolled.ops.rows import with_rows, without_rows
 
 Winners = tuple[RealArray, NDArray[np.uint8]]
 
@@ -218,4 +217,4 @@ def _backward(grad_y: Any, window: Any, input_size: Any, axes: int, options: Opt
     check_output(grad_y, windows.output, window=places)
     arrays = with_rows(grad_y), with_rows(places)
     grad_x = _core.max_pool2d_backward(*arrays, *on_two_axes(windows), windows.ceil_mode)
-    return without_rows(grad_x, axes)  # type: ignore[no-any-return]
+    return without_rows(grad_x, axes)
