@@ -234,16 +234,29 @@ def _read_case(
 
 def _read_numbers(text: str) -> NDArray[np.float32] | str:
     """Read numbers separated by commas; a string says what is wrong."""
-    items = [item.strip() for item in text.split(",")]
-    numbers = np.empty(len(items))
+    items = text.split(",")
+    try:
+        numbers = np.array(items, np.float64)
+    except ValueError:
+        return _read_each(items)
+    return numbers.astype(np.float32) if (abs(numbers) <= _LARGEST).all() else _read_each(items)
+
+
+def _read_each(items: list[str]) -> NDArray[np.float32] | str:
+    """Read numbers one by one, some of which are missing or wrong."""
+    numbers = np.empty(len(items), np.float32)
     for position, item in enumerate(items):
-        if item.lower() in _MISSING:
+        if item.strip().lower() in _MISSING:
             numbers[position] = np.nan
             continue
         try:
-            numbers[position] = float(item)
-        except (ValueError, OverflowError):
-            return f"value {position + 1} is {item!r}, not a number; write ? where it is missing"
-        if not abs(numbers[position]) <= _LARGEST:
-            return f"value {position + 1} is {item}, which float32 cannot hold"
-    return numbers.astype(np.float32)
+            number = float(item)
+        except ValueError:
+            return (
+                f"value {position + 1} is {item.strip()!r}, not a number; write ? where it is "
+                "missing"
+            )
+        if not abs(number) <= _LARGEST:
+            return f"value {position + 1} is {item.strip()}, which float32 cannot hold"
+        numbers[position] = number
+    return numbers
