@@ -54,7 +54,9 @@ def test_the_frames_of_a_tone_are_strongest_in_its_band():
     places = (mel[1:3] - mel[0]) / (mel[3] - mel[0]) * 21 - 1
     assert abs((first - second).argmax() - places[0]) <= 1
     assert abs((second - first).argmax() - places[1]) <= 1
-    np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-5)
+    assert frames.mean() == pytest.approx(0, abs=1e-5)
+    assert np.ptp(frames) == pytest.approx(12, abs=1e-4)  # the quiet bands lie at the floor
+    assert np.ptp(LogMel(8000, bands=20, depth=3)(tone(400))) == pytest.approx(3, abs=1e-4)
 
 
 def test_loudness_does_not_matter_and_the_same_recording_gives_the_same_bits():
@@ -71,6 +73,7 @@ def test_arguments_are_checked_and_make_the_same_again():
         ({"rate": 10}, "rate is 10"),
         ({"rate": 8000, "bands": 0}, "bands is 0"),
         ({"rate": 8000, "step": 30}, "step is 30"),
+        ({"rate": 8000, "depth": 0}, "depth is 0"),
     ):
         with pytest.raises(ValueError, match=message):
             LogMel(**options)

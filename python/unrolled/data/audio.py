@@ -67,8 +67,9 @@ class LogMel:
     """Log energies of mel-spaced bands in short windows: what the ear tells vowels by.
 
     Windows of 25 ms every 10 ms, pre-emphasis and a Povey window, the energies of triangular
-    filters evenly spaced in mel, and their logarithms, as Kaldi computes them. The mean of every
-    band over the recording is taken off, which removes loudness and the colour of the microphone.
+    filters evenly spaced in mel, and their natural logarithms, as Kaldi computes them. What is
+    far below the loudest value is raised to a floor, so that silence is alike in every recording,
+    and the mean of the recording is taken off, so that loudness does not count.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ class LogMel:
         Filters, the features of a frame.
     window, step : float
         Milliseconds.
+    depth : float
+        From the loudest value down to the floor, in natural logarithms; 12 are 52 decibels.
 
     Raises
     ------
@@ -95,6 +98,7 @@ class LogMel:
     bands: int = 40
     window: float = 25.0
     step: float = 10.0
+    depth: float = 12.0
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -107,6 +111,8 @@ class LogMel:
                 f"step is {self.step}, window {self.window}; they must be above 0, the step not "
                 "above the window, and below 1000 ms"
             )
+        if not self.depth > 0:
+            raise ValueError(f"depth is {self.depth}; it must be above 0")
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -123,8 +129,7 @@ class LogMel:
         """
         fbank = _imported("kaldi_native_fbank")
         computer = fbank.OnlineFbank(self._options(fbank))
-        # Kaldi's scale is that of 16-bit integers; a loud and a quiet recording differ by a
-        # constant in the logarithm, which the mean takes off, but not at the floor of silence.
+        # Kaldi's scale is that of 16-bit integers; energies below 1 of it are cut off.
         scaled = np.asarray(samples, np.float32) * np.float32(32768)
         missing = int(self.window * self.rate / 1000) + 1 - len(scaled)
         scaled = np.pad(scaled, (0, max(0, missing)))  # at least a window, and so a frame
@@ -132,7 +137,8 @@ class LogMel:
         computer.input_finished()
         rows = [computer.get_frame(i) for i in range(computer.num_frames_ready)]
         frames = np.array(rows, np.float32)
-        centred: Floats = frames - frames.mean(axis=0, dtype=np.float64).astype(np.float32)
+        frames = np.maximum(frames, frames.max() - np.float32(self.depth))
+        centred: Floats = frames - np.float32(frames.mean(dtype=np.float64))
         return centred
 
     def _options(self, fbank: Any) -> Any:
