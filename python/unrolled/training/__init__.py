@@ -3,6 +3,14 @@
 from unrolled.checkpoint import CheckpointError, NonFiniteError
 from unrolled.training.history import History
 from unrolled.training.run import TrainingInterrupted
+from unrolled.training.tbptt import TBPTT
 from unrolled.training.trainer import Trainer
 
-__all__ = ["CheckpointError", "History", "NonFiniteError", "Trainer", "TrainingInterrupted"]
+__all__ = [
+    "TBPTT",
+    "CheckpointError",
+    "History",
+    "NonFiniteError",
+    "Trainer",
+    "TrainingInterrupted",
+]

@@ -14,9 +14,9 @@ from unrolled.data import Loader
 from unrolled.training.history import History
 from unrolled.training.interrupts import StopRequest
 from unrolled.training.run import TrainingRun
+from unrolled.training.tbptt import TBPTT
 
 if TYPE_CHECKING:
-    from unrolled.autograd import Tensor
     from unrolled.nn import Module
     from unrolled.optim import Optimizer
 
@@ -35,6 +35,10 @@ class Trainer:
         ``loss(model, batch)`` returns a scalar `Tensor`, the mean over the items of the batch.
     optimizer : Optimizer
         Of the model's parameters.
+    tbptt : TBPTT, optional
+        Cuts the batches in time: several steps of the optimizer a batch, all with one learning
+        rate, and ``loss(model, window, state)`` returns a loss and a state, as `TBPTT` describes.
+        States are carried through an epoch, and begin anew with the next.
     schedule : callable, optional
         ``schedule(step)`` returns the learning rate of a step, counted from 0.
     clip_norm : float, optional
@@ -73,9 +77,10 @@ class Trainer:
     def __init__(
         self,
         model: Module,
-        loss: Callable[[Any, Any], Tensor],
+        loss: Callable[..., Any],
         optimizer: Optimizer,
         *,
+        tbptt: TBPTT | None = None,
         schedule: Callable[[int], float] | None = None,
         clip_norm: float | None = None,
         directory: str | os.PathLike[str] | None = None,
@@ -88,6 +93,8 @@ class Trainer:
     ) -> None:
         if clip_norm is not None and not clip_norm > 0:
             raise ValueError(f"clip_norm must be above 0, not {clip_norm}")
+        if not isinstance(tbptt, (TBPTT, type(None))):
+            raise TypeError(f"tbptt must be TBPTT(k1, k2), not {type(tbptt).__name__}")
         if checkpoint_every is not None:
             _require_count("checkpoint_every", checkpoint_every)
         if patience is not None:
@@ -97,6 +104,7 @@ class Trainer:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
+        self.tbptt = tbptt
         self.schedule = schedule
         self.clip_norm = clip_norm
         self.directory = None if directory is None else Path(directory)
