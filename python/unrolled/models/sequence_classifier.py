@@ -190,23 +190,16 @@ class SequenceClassifier(FrameNetwork):
             resumed with the same number.
         batch_size : int
             Sequences of a step.
-        learning_rate : float
-            The highest of the cycle.
-        weight_decay : float
-            Of AdamW.
+        learning_rate, weight_decay : float
+            The highest of the cycle, and that of AdamW.
         label_smoothing : float
             Share of each label that is spread evenly over all classes, in [0, 1].
         augment : callable, optional
             ``augment(sequence, rng)`` changes a normalised sequence (T, D) before each time it is
             learned from; `unrolled.data.sequence_augment.SequenceAugment` is one.
-        directory : path, optional
-            Where to write checkpoints, the model and its history.
-        resume : bool
-            Go on from the checkpoint in `directory`, bit for bit as if never stopped.
-        seed : int
-            Of order, dropout and augmentation.
-        progress : bool, optional
-            Whether to show a progress bar; None: on a terminal.
+        directory, resume, seed, progress
+            As for `CNNClassifier.fit`: where to write, whether to go on from there, the start of
+            all randomness, and whether to show a progress bar.
         **options
             Further arguments of `unrolled.Trainer`: ``checkpoint_every``, ``patience``, ...
 
