@@ -75,10 +75,6 @@ class SequenceClassifier(FrameNetwork):
     TypeError, ValueError
         If `classes` are not at least two different strings, or a number is out of its range.
 
-    References
-    ----------
-    Graves: Supervised sequence labelling with recurrent neural networks (2012), chapters 2 to 4.
-
     Examples
     --------
     >>> import numpy as np
@@ -185,21 +181,19 @@ class SequenceClassifier(FrameNetwork):
             Positions in `classes`, or the names.
         valid : (sequences, labels), optional
             Sequences to measure after each epoch.
-        epochs : int
-            Times that all sequences are seen; the learning rate falls to 0 over them, so a run is
-            resumed with the same number.
-        batch_size : int
-            Sequences of a step.
+        epochs, batch_size : int
+            Times that all sequences are seen, over which the learning rate falls to 0, and
+            sequences of a step.
         learning_rate, weight_decay : float
             The highest of the cycle, and that of AdamW.
         label_smoothing : float
-            Share of each label that is spread evenly over all classes, in [0, 1].
+            Share of each label that is spread over all classes, in [0, 1].
         augment : callable, optional
             ``augment(sequence, rng)`` changes a normalised sequence (T, D) before each time it is
             learned from; `unrolled.data.sequence_augment.SequenceAugment` is one.
         directory, resume, seed, progress
             As for `CNNClassifier.fit`: where to write, whether to go on from there, the start of
-            all randomness, and whether to show a progress bar.
+            all randomness, and whether to show a bar.
         **options
             Further arguments of `unrolled.Trainer`: ``checkpoint_every``, ``patience``, ...
 
