@@ -9,6 +9,7 @@ import pytest
 
 from oracles import assert_close, assert_same_bits
 from recurrent_layers import KINDS, draw_state, make, parts_of
+from unrolled import nn
 from unrolled.autograd import Tensor, no_grad
 from unrolled.nn import recurrent
 
@@ -121,3 +122,62 @@ def test_steps_on_the_tape_have_the_gradients_of_the_sequence(kind, options, rng
         found.append([x.grad, *(parameter.grad for parameter in layer.parameters())])
     for ours, expected in zip(*found, strict=True):
         assert_close(ours, expected, 1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [*OPTIONS, {"bias": False}], ids=str)
+@pytest.mark.parametrize("given", [False, True])
+def test_a_stream_object_keeps_the_state(kind, options, given, rng):
+    layer = make(kind, 3, 4, options, rng)
+    x = rng.standard_normal((2, 6, 3))
+    start = draw_state(layer, 2, rng) if given else None
+    output, after = layer(x, start)
+    stream = layer.stream(start)
+    one = tuple(p[:, 1] for p in start) if kind == "LSTM" and given else start
+    alone = layer.stream(one[:, 1] if given and kind != "LSTM" else one)
+    for t in range(6):
+        y, single = stream.step(x[:, t]), alone.step(x[1, t].astype(np.float32))
+        assert_close(y, output.data[:, t], 1e-6)
+        assert_same_bits(single, y[1])
+        assert y.dtype == np.float32
+        y[...] = 7  # the caller's own: the state does not change with it
+    for ours, whole, lone in zip(*map(parts_of, (stream.state, after, alone.state)), strict=True):
+        assert_close(ours, whole, 1e-6)
+        assert_same_bits(ours[:, 1:], lone)
+    with no_grad():
+        continued, _ = layer.step(x[:, 0], stream.state)
+    assert_same_bits(continued.data, stream.step(x[:, 0]))
+    assert stream.frames == 7
+
+
+def test_a_stream_object_sees_weights_that_change_in_place(rng):
+    layer = make("GRU", 3, 4, {}, rng)
+    stream, frame = layer.stream(), np.ones(3, np.float32)
+    before = stream.step(frame)
+    for parameter in layer.parameters():
+        parameter.data *= 0
+    assert stream.state is not None
+    assert_close(stream.step(frame), before / 2, 1e-6)  # z is 1/2, n is 0
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda: nn.GRU(3, 4, bidirectional=True).stream(), ValueError, "bidirectional=False"),
+        (lambda: nn.LSTM(3, 4, layer_norm=True).stream(), ValueError, r"layer_norm.*step\(\)"),
+        (lambda: nn.RNN(3, 4, recurrent_dropout=0.5).stream(), ValueError, r"eval\(\)"),
+        (lambda: nn.RNN(3, 4, 2, dropout=0.5).stream(), ValueError, r"eval\(\)"),
+        (lambda: nn.RNN(3, 4).stream(np.ones((2, 1, 4))), ValueError, r"needed is \(1, 1, 4\)"),
+        (lambda: nn.LSTM(3, 4).stream(np.ones((2, 1, 4))), TypeError, "pair"),
+        (lambda: nn.RNN(3, 4).stream().step(np.ones((2, 4))), ValueError, r"\(N, 3\).*\(2, 4\)"),
+        (lambda: nn.RNN(3, 4).stream().step(np.ones((1, 2, 3))), ValueError, r"\(1, 2, 3\)"),
+        (
+            lambda: nn.RNN(3, 4).stream(np.ones((1, 3, 4))).step(np.ones((2, 3))),
+            ValueError,
+            "frames of 2 sequences, the stream began with 3",
+        ),
+    ],
+)
+def test_a_stream_object_refuses_what_it_cannot_run(act, error, message):
+    with pytest.raises(error, match=message):
+        act()

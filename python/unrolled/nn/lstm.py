@@ -12,8 +12,9 @@ from unrolled.autograd.tensor import Operand
 from unrolled.nn.init import uniform
 from unrolled.nn.layer_norm_lstm import layer_norm_lstm
 from unrolled.nn.module import Parameter
-from unrolled.nn.recurrent import Initial, RNNBase
+from unrolled.nn.recurrent import RNNBase
 from unrolled.nn.recurrent_function import RecurrentFunction, run_layer
+from unrolled.nn.recurrent_state import Initial
 from unrolled.ops.lstm import lstm as lstm_forward
 from unrolled.ops.lstm import lstm_backward
 

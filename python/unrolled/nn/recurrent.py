@@ -16,9 +16,9 @@ from unrolled.nn.dropout import drop_mask, dropout
 from unrolled.nn.init import RECURRENT, recurrent
 from unrolled.nn.module import Module, Parameter
 from unrolled.nn.recurrent_function import States
+from unrolled.nn.recurrent_state import Initial, parts_of, stacked
 from unrolled.nn.recurrent_step import names_of_weights, step_layers, step_lone_layer
-
-Initial = tuple[Tensor | None, ...]
+from unrolled.nn.recurrent_stream import Stream
 
 
 class RNNBase(Module):
@@ -141,7 +141,7 @@ class RNNBase(Module):
         if single:
             x, parts = x.squeeze(0), tuple(part.squeeze(-2) for part in parts)
         after = parts if len(parts) > 1 else parts[0]
-        return (x, after) if record is None else (x, after, _stacked(record, single))
+        return (x, after) if record is None else (x, after, stacked(record, single))
 
     def step(self, x_t: Operand, state: Any = None) -> Any:
         """Run all layers over one frame, for input that arrives frame by frame.
@@ -184,6 +184,23 @@ class RNNBase(Module):
             )
         output, state = self.forward(frame.unsqueeze(-2), state)
         return output.squeeze(-2), state
+
+    def stream(self, state: Any = None) -> Stream:
+        """Return an object that runs the layers frame by frame and keeps their state.
+
+        Its ``step(x_t)`` takes and returns arrays: `step` with less around it.
+
+        Parameters
+        ----------
+        state : as in ``forward``
+            Before the first frame.
+
+        Raises
+        ------
+        ValueError
+            If the layer is bidirectional, or normalises (use `step`), or drops, in training.
+        """
+        return Stream(self, state)
 
     def initial_state(self, batch_size: int) -> Any:
         """Return the state before the first frame: zeros, or what the layer has learned.
@@ -273,22 +290,9 @@ class RNNBase(Module):
         """Return the parts of a state, None where there is none; `batch` is (N,) or ()."""
         if state is None:
             return (None,) * len(self.parts)
-        several = isinstance(state, (tuple, list))
-        if len(self.parts) == 1 and isinstance(state, tuple):
-            raise TypeError(f"state must be one array, h, not a tuple of {len(state)}")
-        if len(self.parts) == 2 and not (several and len(state) == 2):
-            found = f"{type(state).__name__} of {len(state)}" if several else "one array"
-            raise TypeError(f"state must be a pair of arrays (h, c), not {found}")
-        given = (state,) if len(self.parts) == 1 else state
-        parts = tuple([as_tensor(part, self.weight_ih_l0.dtype) for part in given])
-        for name, part in zip(self.parts, parts, strict=True):
-            expected = (self.num_layers * len(self.directions), *batch, self._size(name))
-            if part.shape != expected:
-                axes = "layers * directions, N, H" if batch else "layers * directions, H"
-                raise ValueError(
-                    f"state: {name} has shape {part.shape}, needed is {expected}: ({axes})"
-                )
-        return parts
+        count = self.num_layers * len(self.directions)
+        shapes = {part: (count, *batch, self._size(part)) for part in self.parts}
+        return parts_of(state, shapes, self.weight_ih_l0.dtype)
 
     def _initial(self, given: Initial, batch_size: int) -> Initial:
         if given[0] is None and self.learn_initial_state:
@@ -310,9 +314,3 @@ class RNNBase(Module):
     def _direction_weights(self, suffix: str) -> tuple[Any, ...]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return tuple([getattr(self, name + suffix) for name in names])
-
-
-def _stacked(record: list[States], single: bool) -> States:
-    """Join the layers' states to arrays with an axis for them in front."""
-    stacked = {name: np.stack([layer[name] for layer in record]) for name in record[0]}
-    return {name: array[:, :, 0] for name, array in stacked.items()} if single else stacked

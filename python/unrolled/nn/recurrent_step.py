@@ -28,6 +28,12 @@ def names_of_weights(module: Any, suffixes: Sequence[str]) -> list[Names]:
     ]
 
 
+def weights_of(module: Any, names: Sequence[Names]) -> list[tuple[Any, ...]]:
+    """Return the arrays of `names_of_weights`, layer by layer."""
+    held = module.__dict__
+    return [tuple([None if name is None else held[name].data for name in entry]) for entry in names]
+
+
 def step_lone_layer(module: Any, cell: str, names: Names, x_t: Any, state: Any) -> Any:
     """Run one frame through the only layer, and check nothing that the kernel checks.
 
@@ -95,10 +101,7 @@ def step_layers(
         Output and state as a layer's ``step`` returns them, or None if a shape does not fit or a
         tensor has another dtype than the weights.
     """
-    held = vars(module)
-    weights: list[tuple[Any, ...]] = [
-        tuple([None if name is None else held[name].data for name in entry]) for entry in names
-    ]
+    weights = weights_of(module, names)
     first = weights[0][0]
     x = _taken(x_t, first.dtype)
     parts = state if len(sizes) > 1 else (state,)

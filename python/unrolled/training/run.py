@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
@@ -107,12 +108,21 @@ class TrainingRun:
         self.model.train()
         self.bar.set_description(f"epoch {state.epoch + 1}/{self.epochs}")
         for batch, items in _batches_with_items(self.train, state.epoch, state.batch):
-            self._train_batch(batch, items)
+            with self._watched(state.step + 1):
+                self._train_batch(batch, items)
             self._stop_if_asked()
             if every is not None and state.step % every == 0:
                 self._save()
         remedy = f"lower the learning rate ({self.optimizer.lr:g}) or set clip_norm"
         require_finite(self.model.state_dict(), f"after step {state.step}: {remedy}")
+
+    @contextlib.contextmanager
+    def _watched(self, step: int) -> Iterator[None]:
+        """Let the callbacks enclose a step."""
+        with contextlib.ExitStack() as stack:
+            for callback in self.trainer.callbacks:
+                stack.enter_context(callback.around_step(self.model, step))
+            yield
 
     def _train_batch(self, batch: Any, items: list[int]) -> None:
         trainer, state = self.trainer, self.state

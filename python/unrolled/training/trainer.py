@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from unrolled.training.tbptt import TBPTT
 if TYPE_CHECKING:
     from unrolled.nn import Module
     from unrolled.optim import Optimizer
+    from unrolled.training.callback import Callback
 
 __all__ = ["Trainer"]
 
@@ -57,6 +58,8 @@ class Trainer:
     evaluate : callable, optional
         ``evaluate(model, valid)`` returns further figures of the validation data as a dict of
         floats; runs in evaluation mode and without the tape.
+    callbacks : sequence of Callback
+        Watch the steps, such as `unrolled.dynamics.GradientMonitor`.
     progress : bool, optional
         True: a progress bar on stderr and a line an epoch; None: the bar only when that is a
         terminal; False: silence.
@@ -89,6 +92,7 @@ class Trainer:
         monitor: str = "valid_loss",
         mode: Literal["min", "max"] = "min",
         evaluate: Callable[[Any, Any], Mapping[str, float]] | None = None,
+        callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
     ) -> None:
         if clip_norm is not None and not clip_norm > 0:
@@ -113,6 +117,7 @@ class Trainer:
         self.monitor = monitor
         self.mode = mode
         self.evaluate = evaluate
+        self.callbacks = tuple(callbacks)
         self.progress = progress
 
     def fit(
