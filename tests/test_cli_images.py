@@ -231,10 +231,10 @@ def test_other_models_are_refused(trained, folders, tmp_path, capsys):
     nn.Linear(2, 3).save(tmp_path / "linear")
     image = folders / "across" / "02.png"
     line = told(capsys, "classify", "--model", tmp_path / "linear", image)
-    assert "holds a Linear, not a classifier of images; name a folder" in line
+    assert "holds a Linear, not a classifier of images or a classifier of sequences; name a" in line
     assert "not a line reader" in told(capsys, "read", "--model", trained, image)
     line = told(capsys, "evaluate", "--model", tmp_path / "linear", "--data", folders)
-    assert "not a line reader or a classifier of images" in line
+    assert "not a line reader, a classifier of images or a classifier of seq" in line
     line = told(capsys, "evaluate", "--model", trained, "--images", folders, "--labels", "x")
     assert "holds a classifier of images, which is measured with --data" in line
     line = told(capsys, "evaluate", "--model", trained)

@@ -30,7 +30,7 @@ def test_greedy_merges_repeats_and_drops_blanks():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("blank", [0, 2, -1])
+@pytest.mark.parametrize("blank", [0, 2, -1, None])
 def test_greedy_agrees_with_the_reference(dtype, blank, rng):
     log_probs = emissions(rng, 5, 40, 4, dtype=dtype)
     lengths = [40, 0, 17, 1, 39]
@@ -76,3 +76,18 @@ def test_compress_and_expand_are_inverses():
     assert reference.compress(path, blank=0) == [1, 1, 2]
     assert reference.compress(path) == [0, 1, 0, 1, 2]
     assert reference.expand([0, 1, 0, 1, 2], [1, 2, 1, 1, 1]) == path
+
+
+def test_without_blanks_every_run_is_a_symbol_and_ends_where_the_next_begins():
+    """The textbook's order-synchronous reading of a time-synchronous output."""
+    best = [2, 2, 0, 0, 0, 3, 2, 2]
+    out, time = [], []
+    for t in range(1, len(best)):
+        if best[t] != best[t - 1]:
+            out.append(best[t - 1])
+            time.append(t - 1)
+    out.append(best[-1])
+    time.append(len(best) - 1)
+    reading = ctc.greedy(one_path(best), blank=None)
+    assert reading.tokens == out == [2, 0, 3, 2]
+    assert [span.end - 1 for span in reading.spans] == time == [1, 4, 5, 7]

@@ -51,6 +51,24 @@ def test_the_python_example_of_classifying_runs_as_printed(tmp_path):
     assert "Prediction(label=" in run(example, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("number", "printed"),
+    [
+        (0, r"Prediction\(label='(slow|fast)'.*\n(0\.9|1\.0)"),
+        (1, r"^(0\.9|1\.0).*\n(low|middle|high) ended at frame \d+\n"),
+        (2, r"^\['one', 'two', 'three'\]$"),
+        (3, r"^(\w+) \w+ -0\.\d+$"),
+    ],
+)
+def test_the_python_examples_of_sequences_run_as_printed(number, printed, tmp_path):
+    examples = blocks("python", DOCS / "sequences.md")
+    assert len(examples) == 4
+    output = run(examples[number], tmp_path)
+    assert re.search(printed, output, re.MULTILINE), output
+    if number == 3:
+        assert all(line.split()[0][::-1] == line.split()[1] for line in output.splitlines())
+
+
 def run(example, folder):
     """Run an example in a process of its own and return what it prints."""
     script = folder / "example.py"

@@ -143,7 +143,9 @@ def required_frames(target: Sequence[int] | NDArray[np.int64]) -> int:
     return int(tokens.size + np.count_nonzero(tokens[1:] == tokens[:-1]))
 
 
-def greedy(log_probs: Any, lengths: Any = None, *, blank: int = 0) -> Hypothesis | list[Hypothesis]:
+def greedy(
+    log_probs: Any, lengths: Any = None, *, blank: int | None = 0
+) -> Hypothesis | list[Hypothesis]:
     """Read the best class of each frame: repeats merged, blanks dropped.
 
     Parameters
@@ -151,8 +153,10 @@ def greedy(log_probs: Any, lengths: Any = None, *, blank: int = 0) -> Hypothesis
     log_probs : array, shape (N, T, C) or (T, C)
     lengths : array of int, shape (N,), optional
         Frames of each item; all T where not given.
-    blank : int
-        Class of the blank; negative counts from the end.
+    blank : int, optional
+        Class of the blank; negative counts from the end. None where there is no blank: the output
+        of a network that labels every frame is then read as the symbols in their order, and two
+        equal ones beside each other cannot be told from one that lasts.
 
     Returns
     -------
@@ -171,16 +175,18 @@ def greedy(log_probs: Any, lengths: Any = None, *, blank: int = 0) -> Hypothesis
     >>> best = [1, 1, 0, 1, 2]
     >>> greedy(np.log(np.eye(3)[best] * 0.9 + 0.05)).tokens
     [1, 1, 2]
+    >>> [(span.token, span.end) for span in greedy(np.eye(3)[best], blank=None).spans]
+    [(1, 2), (0, 3), (1, 4), (2, 5)]
     """
     scores, batched = _as_batch(log_probs)
     n, frames, classes = scores.shape
-    blank = _as_class(blank, classes)
+    blank = None if blank is None else _as_class(blank, classes)
     lengths = as_lengths(lengths, "lengths", n, frames)
     readings = [_read_path(item[:t], blank) for item, t in zip(scores, lengths, strict=True)]
     return readings if batched else readings[0]
 
 
-def _read_path(scores: RealArray, blank: int) -> Hypothesis:
+def _read_path(scores: RealArray, blank: int | None) -> Hypothesis:
     path = scores.argmax(axis=1)
     best = scores.max(axis=1, initial=-np.inf).astype(np.float64)
     starts = np.flatnonzero(np.diff(path, prepend=-1))

@@ -10,15 +10,15 @@ from unrolled.cli.errors import CommandError
 
 _DESCRIPTION = """\
 Measure a trained model on labelled data. A reader of lines (--images, --labels): character error,
-lines right, the most frequent confusions and the worst lines. A classifier of images (--data):
-accuracy, and for every class what is found and what it is taken for."""
+lines right, the most frequent confusions and the worst lines. A classifier of images or sequences
+(--data): accuracy, and for every class what is found and what it is taken for."""
 
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "evaluate",
-        help="measure a trained model on labelled lines or images",
+        help="measure a trained model on labelled lines, images or sequences",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -28,9 +28,10 @@ def add_parser(subparsers: Any) -> None:
     add("--labels", metavar="FILE", help="UTF-8 lines of name<TAB>text, for a reader")
     add(
         "--data",
-        metavar="DIR",
-        help="for a classifier: folder with one folder of images a class, or with the idx files "
-        "of Fashion-MNIST, whose test images are taken",
+        metavar="DIR|FILE",
+        help="for a classifier of images: folder with one folder of images a class, or with the "
+        "idx files of Fashion-MNIST, whose test images are taken; of sequences: .ts file, or "
+        "folder of recordings",
     )
     add("--json", action="store_true", help="print one JSON object instead")
     add_threads(parser)
@@ -41,14 +42,19 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     from unrolled.cli.evaluate_images import evaluate_images
     from unrolled.cli.evaluate_lines import evaluate_lines
+    from unrolled.cli.evaluate_sequences import evaluate_sequences
     from unrolled.cli.saved_models import load_any
-    from unrolled.models import CRNN
+    from unrolled.models import CRNN, SequenceClassifier
 
     use_threads(args)
     model = load_any(args.model)
     if isinstance(model, CRNN):
         _require(args, "a line reader", needed=("images", "labels"), senseless=("data",))
         return evaluate_lines(model, args)
+    if isinstance(model, SequenceClassifier):
+        what = "a classifier of sequences"
+        _require(args, what, needed=("data",), senseless=("images", "labels"))
+        return evaluate_sequences(model, args)
     _require(args, "a classifier of images", needed=("data",), senseless=("images", "labels"))
     return evaluate_images(model, args)
 

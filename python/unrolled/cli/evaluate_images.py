@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from unrolled.cli.image_training import measures, print_measures
+from unrolled.cli.classifier_training import tell
 from unrolled.cli.progress import progress
-from unrolled.cli.tables import print_facts
 
 if TYPE_CHECKING:
     from unrolled.models import CNNClassifier
@@ -17,14 +15,7 @@ if TYPE_CHECKING:
 
 def evaluate_images(model: CNNClassifier, args: argparse.Namespace) -> int:
     """Classify the images of ``--data``, compare and print."""
-    evaluation = model.evaluate(*_load(model, args.data))
-    if args.json:
-        print(json.dumps(measures(evaluation), ensure_ascii=False, indent=2))
-        return 0
-    right = f"{evaluation.right:,} of {evaluation.count:,} images"
-    print_facts([("right", f"{evaluation.accuracy:.2%} ({right})")])
-    print()
-    print_measures(evaluation)
+    tell(model.evaluate(*_load(model, args.data)), "image", args.json)
     return 0
 
 

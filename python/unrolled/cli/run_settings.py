@@ -14,7 +14,7 @@ from unrolled.cli.errors import CommandError
 from unrolled.data.lines import LineSet
 
 SETTINGS_FILE = "settings.json"
-_COUNTED = ("lines", "images")  # what the data are, with their number
+_COUNTED = ("lines", "images", "sequences")  # what the data are, with their number
 _OF_THE_DATA = (*_COUNTED, "charset", "classes", "data")  # what is not an option of the command
 _WRITTEN_BY_TRAINING = ("training.safetensors", "model.safetensors")
 
@@ -73,7 +73,7 @@ def check_resumed(out: Path, settings: dict[str, Any]) -> None:
         unit = next(name for name in _COUNTED if name in settings)
         raise CommandError(
             f"{out}: was trained on other {unit} ({before[unit]:,} then, {settings[unit]:,} now); "
-            "resume with the same images and labels, or name another folder with --out"
+            "resume with the same data, or name another folder with --out"
         )
 
 

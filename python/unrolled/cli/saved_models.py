@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 from unrolled.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from unrolled.models import CRNN, CNNClassifier
+    from unrolled.models import CRNN, CNNClassifier, SequenceClassifier
 
-_NAMES = {"CRNN": "a line reader", "CNNClassifier": "a classifier of images"}
-_COMMANDS = {"CRNN": "unrolled train lines", "CNNClassifier": "unrolled train images"}
+_NAMES = {
+    "CRNN": "a line reader",
+    "CNNClassifier": "a classifier of images",
+    "SequenceClassifier": "a classifier of sequences",
+}
+_COMMANDS = {
+    "CRNN": "unrolled train lines",
+    "CNNClassifier": "unrolled train images",
+    "SequenceClassifier": "unrolled train sequences",
+}
 
 
 def load_reader(path: str) -> CRNN:
@@ -28,18 +36,18 @@ def load_reader(path: str) -> CRNN:
     return _load(path, (CRNN,))
 
 
-def load_classifier(path: str) -> CNNClassifier:
-    """Load a model and make sure that it classifies images; raises as `load_reader`."""
-    from unrolled.models import CNNClassifier
+def load_classifier(path: str) -> CNNClassifier | SequenceClassifier:
+    """Load a model and make sure that it is a classifier; raises as `load_reader`."""
+    from unrolled.models import CNNClassifier, SequenceClassifier
 
-    return _load(path, (CNNClassifier,))
+    return _load(path, (CNNClassifier, SequenceClassifier))
 
 
-def load_any(path: str) -> CRNN | CNNClassifier:
+def load_any(path: str) -> CRNN | CNNClassifier | SequenceClassifier:
     """Load a model of a kind that commands know; raises as `load_reader`."""
-    from unrolled.models import CRNN, CNNClassifier
+    from unrolled.models import CRNN, CNNClassifier, SequenceClassifier
 
-    return _load(path, (CRNN, CNNClassifier))
+    return _load(path, (CRNN, CNNClassifier, SequenceClassifier))
 
 
 def _load(path: str, kinds: tuple[type, ...]) -> Any:
@@ -48,8 +56,13 @@ def _load(path: str, kinds: tuple[type, ...]) -> Any:
     model = unrolled.load(path)
     if isinstance(model, kinds):
         return model
-    wanted = " or ".join(_NAMES[kind.__name__] for kind in kinds)
-    commands = " or ".join(f"'{_COMMANDS[kind.__name__]}'" for kind in kinds)
+    wanted = _alternatives([_NAMES[kind.__name__] for kind in kinds])
+    commands = _alternatives([f"'{_COMMANDS[kind.__name__]}'" for kind in kinds])
     raise CommandError(
         f"{path}: holds a {type(model).__name__}, not {wanted}; name a folder that {commands} wrote"
     )
+
+
+def _alternatives(names: list[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -32,7 +32,7 @@ if never stopped."""
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
-    from unrolled.cli.image_training import add_training
+    from unrolled.cli.classifier_training import add_training
 
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "fashion-mnist",
@@ -56,7 +56,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load, train, measure on the test images, write and show the results."""
     from unrolled import plot, random
-    from unrolled.cli.image_training import begin, conclude, fit
+    from unrolled.cli.classifier_training import begin, conclude, fit
     from unrolled.data.augment import Augment
     from unrolled.models import CNNClassifier
 
@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
     _introduce(model, train, valid, test, f"{epochs} epoch(s) in batches of {batch_size}")
     history = fit(
         model,
-        train,
-        valid,
+        (train.images, train.labels),
+        (valid.images, valid.labels),
         args,
         remedy="another --seed",
         epochs=epochs,
@@ -140,7 +140,7 @@ def _settings(
 def _introduce(
     model: CNNClassifier, train: ImageSet, valid: ImageSet, test: ImageSet, plan: str
 ) -> None:
-    from unrolled.cli.image_training import describe
+    from unrolled.cli.classifier_training import describe
 
     print_facts(
         [

@@ -23,7 +23,7 @@ goes on with the same bits as if never stopped."""
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
-    from unrolled.cli.image_training import add_training
+    from unrolled.cli.classifier_training import add_training
 
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "images",
@@ -53,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything, train, measure on the validation images, write and show the results."""
     from unrolled import plot
-    from unrolled.cli.image_training import begin, conclude, fit
+    from unrolled.cli.classifier_training import begin, conclude, fit
     from unrolled.data.augment import Augment
 
     plot.require()
@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     _introduce(args, model, train, valid)
     history = fit(
         model,
-        train,
-        valid,
+        (train.images, train.labels),
+        None if valid is None else (valid.images, valid.labels),
         args,
         remedy=f"a --learning-rate below {args.learning_rate:g}",
         epochs=args.epochs,
@@ -171,19 +171,14 @@ def _settings(args: argparse.Namespace, train: ImageSet, valid: ImageSet | None)
 def _introduce(
     args: argparse.Namespace, model: CNNClassifier, train: ImageSet, valid: ImageSet | None
 ) -> None:
-    import numpy as np
-
-    from unrolled.cli.image_training import describe
+    from unrolled.cli.classifier_training import count_classes, describe
 
     held = 0 if valid is None else len(valid)
-    counts = np.bincount(train.labels, minlength=len(train.classes))
-    named = [f"{name} ({n:,})" for name, n in zip(train.classes, counts.tolist(), strict=True)]
-    more = f" and {len(named) - 10} more" if len(named) > 10 else ""
     kind = "grey" if args.grey else "in colour"
     print_facts(
         [
             ("images", f"{len(train):,} to train on, {held:,} to validate with"),
-            ("classes", f"{len(named)}: {', '.join(named[:10])}{more}"),
+            ("classes", count_classes(train.labels, train.classes)),
             ("scaled to", f"{args.size} x {args.size} pixels, {kind}"),
             ("network", describe(model)),
             ("training", f"{args.epochs} epoch(s) in batches of {args.batch_size}"),

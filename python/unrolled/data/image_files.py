@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.class_folders import find_files
+
 #: Larger pictures are refused before they are decoded: small files can claim any size.
 MAX_PIXELS = 100_000_000
 #: What image files are called, in lower case.
@@ -116,15 +118,7 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     Hidden files and folders, whose names begin with a dot, are left out, and links to
     folders below are not followed.
     """
-    found: list[Path] = []
-    for entry in sorted(Path(folder).iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            found += find_images(entry)
-        elif entry.name.lower().endswith(SUFFIXES):
-            found.append(entry)
-    return found
+    return find_files(folder, SUFFIXES)
 
 
 def _to_bytes(image: Any, channels: int) -> NDArray[np.uint8]:

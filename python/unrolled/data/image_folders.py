@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.class_folders import find_class_files
 from unrolled.data.image_files import ImageError, find_images, load_image
 from unrolled.data.labels import DataError
 from unrolled.data.pictures import Size, prepare_picture
-
-# Folders of such names hold the folders of the classes.
-_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+from unrolled.data.split import split_by_class
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,55 +71,6 @@ class ImageSet:
         return self.subset(train), self.subset(held)
 
 
-def split_by_class(
-    labels: NDArray[Any], fraction: float, seed: int = 0, classes: Sequence[str] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Choose a share of the items of every class at random, at least one of each.
-
-    Parameters
-    ----------
-    labels : ndarray of int (N)
-    fraction : float
-        Share between 0 and 1.
-    seed : int
-    classes : sequence of str, optional
-        Names for the message.
-
-    Returns
-    -------
-    (ndarray of int64, ndarray of int64)
-        Positions of the other items and of the chosen ones, each rising.
-
-    Raises
-    ------
-    ValueError
-        If the fraction is not between 0 and 1, or all items of a class would be chosen.
-
-    Examples
-    --------
-    >>> rest, chosen = split_by_class(np.array([0, 0, 0, 0, 1, 1]), 0.25)
-    >>> len(rest), len(chosen)
-    (4, 2)
-    """
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction is {fraction}; it must be between 0 and 1")
-    rng = np.random.Generator(np.random.PCG64(seed))
-    chosen = []
-    for label in np.unique(labels).tolist():
-        places = np.flatnonzero(labels == label)
-        count = max(1, round(fraction * len(places)))
-        if count >= len(places):
-            name = label if classes is None else classes[label]
-            raise ValueError(
-                f"class {name} has {len(places)} image(s), too few to set a share of {fraction:g} "
-                "aside; add images or take a smaller share"
-            )
-        chosen.append(rng.permutation(places)[:count])
-    held = np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
-    rest = np.setdiff1d(np.arange(len(labels)), held)
-    return rest.astype(np.int64), held.astype(np.int64)
-
-
 def load_image_folders(
     folder: str | os.PathLike[str],
     size: Size,
@@ -163,9 +111,7 @@ def load_image_folders(
     ImportError
         Without Pillow.
     """
-    places = _class_folders(Path(folder), classes)
-    files = {label: find_images(place) for label, place in places.items()}
-    _check_classes(Path(folder), places, files, classes)
+    files = find_class_files(folder, classes, find_images, item="image", kinds="PNG or JPEG")
     chosen = [(path, label) for label, paths in files.items() for path in paths]
     images = np.empty((len(chosen), channels, *size), np.uint8)
     problems: list[str] = []
@@ -177,63 +123,6 @@ def load_image_folders(
             problems.append(str(error))
     if problems:
         raise DataError(problems)
-    order = {label: number for number, label in enumerate(classes or places)}
+    order = {label: number for number, label in enumerate(classes or files)}
     labels = np.array([order[label] for _, label in chosen], np.int64)
     return ImageSet(images, labels, tuple(order), [str(path) for path, _ in chosen])
-
-
-def _class_folders(folder: Path, classes: Sequence[str] | None) -> dict[str, Path]:
-    """Find the folder of each class."""
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "no such folder"
-        raise DataError([f"{folder}: {what}; name a folder that has one folder for each class"])
-    found = {
-        unicodedata.normalize("NFC", entry.name): entry
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and not entry.name.startswith(".")
-    }
-    if classes is None and len(found) == 1:
-        (only,) = found
-        raise DataError(
-            [
-                f"{folder}: has the single class {only}; a classifier needs two or more, one "
-                f"folder each (if the classes lie in {folder / only}, name that)"
-            ]
-        )
-    if not found:
-        raise DataError(
-            [f"{folder}: has no folder; put the images of each class into a folder named as it"]
-        )
-    return found
-
-
-def _check_classes(
-    folder: Path,
-    places: dict[str, Path],
-    files: dict[str, list[Path]],
-    classes: Sequence[str] | None,
-) -> None:
-    problems = [
-        f"{places[label]}: class without an image; add PNG or JPEG files, or remove the folder"
-        for label, paths in files.items()
-        if not paths
-    ]
-    if classes is not None:
-        problems += [
-            f"{place}: no class of the model; it knows {_listed(classes)}"
-            for label, place in places.items()
-            if label not in classes
-        ]
-    elif {label.lower() for label in places} <= _PARTS:
-        first = next(iter(places.values()))
-        problems.append(
-            f"{folder}: {' and '.join(places)} look like parts of the data, not classes; name one "
-            f"of them, such as {first}"
-        )
-    if problems:
-        raise DataError(problems)
-
-
-def _listed(classes: Sequence[str]) -> str:
-    shown = ", ".join(classes[:10])
-    return f"{shown} and {len(classes) - 10} more" if len(classes) > 10 else shown

@@ -100,7 +100,7 @@ def read_charset(path: str | os.PathLike[str]) -> str:
     """
     problems: list[str] = []
     seen: dict[str, str] = {}
-    for source, line in _text_lines(Path(path), problems):
+    for source, line in text_lines(Path(path), problems):
         for character in unicodedata.normalize("NFC", line):
             if character in seen:
                 problems.append(
@@ -128,7 +128,7 @@ def describe(character: str) -> str:
 
 def _labels(path: Path, problems: list[str]) -> Iterator[Label]:
     first: dict[str, str] = {}
-    for source, line in _text_lines(path, problems):
+    for source, line in text_lines(path, problems):
         if not line.strip():
             continue
         name, tab, text = line.partition("\t")
@@ -158,7 +158,7 @@ def _fault(name: str, tab: str, text: str) -> str | None:
     return None
 
 
-def _text_lines(path: Path, problems: list[str]) -> Iterator[tuple[str, str]]:
+def text_lines(path: Path, problems: list[str]) -> Iterator[tuple[str, str]]:
     """Yield ``file:line`` and the line without its end."""
     data = _text_bytes(path, problems)
     offset = 0

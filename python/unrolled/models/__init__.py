@@ -2,7 +2,27 @@
 
 from unrolled.models.cnn_classifier import CNNClassifier
 from unrolled.models.crnn import CRNN
+from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.prediction import Evaluation, Prediction
 from unrolled.models.reading import CharacterSpan, Reading
+from unrolled.models.sequence_classifier import SequenceClassifier
+from unrolled.models.sequence_generator import SequenceGenerator
+from unrolled.models.sequence_tagger import SequenceTagger
+from unrolled.models.symbol_decoder import Generation
+from unrolled.models.tagging import Segment, Tagging
 
-__all__ = ["CRNN", "CNNClassifier", "CharacterSpan", "Evaluation", "Prediction", "Reading"]
+__all__ = [
+    "CRNN",
+    "CNNClassifier",
+    "CharacterSpan",
+    "EncoderDecoder",
+    "Evaluation",
+    "Generation",
+    "Prediction",
+    "Reading",
+    "Segment",
+    "SequenceClassifier",
+    "SequenceGenerator",
+    "SequenceTagger",
+    "Tagging",
+]

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unrolled import metrics, nn
+from unrolled import nn
 from unrolled.autograd import Tensor, no_grad
 from unrolled.data.image_loader import Augmentation, ImageLoader
 from unrolled.data.pictures import prepare_picture
+from unrolled.models.class_labels import as_labels, check_classes
 from unrolled.models.conv_stages import check_stages, conv_layers
-from unrolled.models.image_batch import as_labels, as_pixels, channel_statistics, to_floats
+from unrolled.models.image_batch import as_pixels, channel_statistics, to_floats
 from unrolled.models.one_cycle import train_one_cycle
-from unrolled.models.prediction import Evaluation, Prediction, make_prediction
+from unrolled.models.prediction import Evaluation, Prediction, make_evaluation, make_prediction
 from unrolled.nn.checks import pair, positive, probability
 from unrolled.nn.functional import cross_entropy
 
@@ -91,9 +92,8 @@ class CNNClassifier(nn.Module):
         dropout: float = 0.0,
         dark_ground: bool = False,
     ) -> None:
-        _check_classes(classes)
+        self.classes = check_classes(classes)
         positive(channels=channels)
-        self.classes = tuple(classes)
         self.image_size = pair("image_size", image_size, least=1)
         self.channels = channels
         self.dark_ground = dark_ground
@@ -259,11 +259,7 @@ class CNNClassifier(nn.Module):
         if not len(probabilities):
             raise ValueError("images is empty: there is nothing to evaluate")
         truths = as_labels(labels, self.classes, len(probabilities), "labels")
-        of_truths = probabilities[np.arange(len(truths)), truths].astype(np.float64)
-        losses = -np.log(np.maximum(of_truths, np.finfo(np.float32).tiny))
-        guesses = probabilities.argmax(axis=1)
-        confusion = metrics.confusion_matrix(truths, guesses, len(self.classes))
-        return Evaluation(self.classes, float(losses.mean()), confusion)
+        return make_evaluation(probabilities, truths, self.classes)
 
     def prepare(self, image: ArrayLike) -> NDArray[np.uint8]:
         """Bring an image of any size, (H, W) or (H, W, 3), to the model's: bytes (C, H, W).
@@ -288,13 +284,3 @@ def _accuracy(model: CNNClassifier, images: ImageLoader) -> dict[str, float]:
     for pixels, labels in images.batches(0):
         right += int((model(pixels).data.argmax(axis=1) == labels).sum())
     return {"accuracy": right / len(images.images)}
-
-
-def _check_classes(classes: Sequence[str]) -> None:
-    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
-        raise TypeError("classes must be a list of names, each a string")
-    if len(classes) < 2:
-        raise ValueError(f"classes has {len(classes)} name(s): at least two are needed")
-    for position, name in enumerate(classes):
-        if name in classes[:position]:
-            raise ValueError(f"classes has {name!r} twice: name each class once")

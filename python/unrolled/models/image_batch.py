@@ -1,4 +1,4 @@
-"""Images and labels as a network takes them, checked: arrays (N, C, H, W), classes from 0."""
+"""Images as a network takes them, checked: arrays (N, C, H, W)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Size = tuple[int, int]
 
@@ -43,35 +43,6 @@ def as_pixels(images: Any, size: Size, channels: int, name: str = "images") -> N
     if pixels.ndim != 4 or pixels.shape[1:] != needed:
         raise ValueError(f"{name} has shape {np.shape(images)}, needed is {_wanted(needed)}")
     return _numbers(pixels, name)
-
-
-def as_labels(labels: ArrayLike, classes: Sequence[str], count: int, name: str) -> NDArray[Any]:
-    """Return labels, classes' names or their positions, as positions (N).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are not `count` of them, or one is no class; names it.
-    """
-    given = np.asarray(labels)
-    if given.shape != (count,):
-        raise ValueError(f"{name} has shape {given.shape}, needed is ({count},): one an image")
-    if given.dtype.kind in "UO" and count:
-        places = {label: place for place, label in enumerate(classes)}
-        for position, label in enumerate(given.tolist()):
-            if label not in places:
-                raise ValueError(f"{name}[{position}] is {label!r}, which is not among the classes")
-        return np.array([places[label] for label in given.tolist()], np.int64)
-    if given.dtype.kind not in "iu" and count:
-        raise TypeError(f"{name} must be names of classes or integers, not {given.dtype}")
-    outside = np.flatnonzero((given < 0) | (given >= len(classes)))
-    if len(outside):
-        position = int(outside[0])
-        raise ValueError(
-            f"{name}[{position}] is {given[position]}; with {len(classes)} classes, labels lie in "
-            f"[0, {len(classes) - 1}]"
-        )
-    return given.astype(np.int64)
 
 
 def to_floats(pixels: NDArray[Any]) -> NDArray[np.float32]:

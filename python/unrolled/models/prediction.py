@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled import metrics
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """The class of an image.
+    """The class of an image or a sequence.
 
     Attributes
     ----------
@@ -34,7 +37,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a classifier does on labelled images.
+    """How a classifier does on labelled images or sequences.
 
     Attributes
     ----------
@@ -42,7 +45,7 @@ class Evaluation:
     loss : float
         Mean of -log of the probability of the right class.
     confusion : ndarray of int64 (C, C)
-        Images of the class of the row that were taken for that of the column.
+        Items of the class of the row that were taken for that of the column.
     """
 
     classes: tuple[str, ...]
@@ -51,22 +54,22 @@ class Evaluation:
 
     @property
     def count(self) -> int:
-        """Images in all."""
+        """Items in all."""
         return int(self.confusion.sum())
 
     @property
     def right(self) -> int:
-        """Images whose class was found."""
+        """Items whose class was found."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """Share of images whose class was found."""
+        """Share of items whose class was found."""
         return self.right / self.count
 
     @property
     def recall(self) -> dict[str, float | None]:
-        """Share of each class's images that were found; None of a class without any."""
+        """Share of each class's items that were found; None of a class without any."""
         return self._shares(self.confusion.sum(axis=1))
 
     @property
@@ -83,7 +86,17 @@ class Evaluation:
 
 
 def make_prediction(probabilities: NDArray[np.float32], classes: Sequence[str]) -> Prediction:
-    """Name the classes of the probabilities (C) of one image."""
+    """Name the classes of the probabilities (C) of one item."""
     named = dict(zip(classes, probabilities.tolist(), strict=True))
     best = classes[int(np.argmax(probabilities))]
     return Prediction(best, named[best], named)
+
+
+def make_evaluation(
+    probabilities: NDArray[Any], truths: NDArray[np.int64], classes: tuple[str, ...]
+) -> Evaluation:
+    """Compare probabilities (N, C) with the right classes (N)."""
+    of_truths = probabilities[np.arange(len(truths)), truths].astype(np.float64)
+    losses = -np.log(np.maximum(of_truths, np.finfo(np.float32).tiny))
+    confusion = metrics.confusion_matrix(truths, probabilities.argmax(axis=1), len(classes))
+    return Evaluation(classes, float(losses.mean()), confusion)

@@ -211,9 +211,9 @@ def loss_and_grad(
 
 
 def greedy(
-    log_probs: Array, *, blank: int = 0
+    log_probs: Array, *, blank: int | None = 0
 ) -> tuple[list[int], list[tuple[int, int, int]], float]:
-    """Read the best class of every frame (T, C), merge repeats, drop blanks.
+    """Read the best class of every frame (T, C), merge repeats, drop blanks if there are any.
 
     Returns the tokens, one ``(token, start, end)`` each in frames, and the path's score.
     """
@@ -222,7 +222,7 @@ def greedy(
     spans, start = [], 0
     for token, frames in groupby(path):
         end = start + len(list(frames))
-        if token != blank % log_probs.shape[1]:
+        if blank is None or token != blank % log_probs.shape[1]:
             spans.append((token, start, end))
         start = end
     score = float(sum(frame[token] for frame, token in zip(log_probs, path, strict=True)))
