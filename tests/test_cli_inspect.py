@@ -11,7 +11,7 @@ import unrolled
 from command_line import told
 from unrolled import dynamics, nn, random
 from unrolled.cli import main
-from unrolled.models import CRNN
+from unrolled.models import CRNN, SequenceClassifier
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,19 @@ def test_a_reader_is_inspected_on_an_image(reader, tmp_path, capsys, rng):
     image.fromarray(picture).save(tmp_path / "line.png")
     found = as_json(capsys, "--model", reader, "--data", tmp_path / "line.png")
     assert found["model"] == "CRNN" and found["layers"]["lstm"]["frames"] == 20
+
+
+def test_a_classifier_of_sequences_is_inspected_on_a_ts_file(tmp_path, capsys):
+    random.manual_seed(0)
+    SequenceClassifier(["up", "down"], features=2, hidden=3).save(tmp_path / "model")
+    cases = ["1,2,3:0,0,1:up", "5,?,1,2:1,1,0,2:down", "1:1:up"]
+    text = "@classLabel true up down\n@data\n" + "\n".join(cases) + "\n"
+    (tmp_path / "steps.ts").write_text(text)
+    arguments = ("--model", tmp_path / "model", "--data", tmp_path / "steps.ts")
+    (found,) = as_json(capsys, *arguments)["layers"].values()
+    assert (found["sequences"], found["frames"]) == (3, 4)
+    (found,) = as_json(capsys, *arguments, "--sequences", 1)["layers"].values()
+    assert (found["sequences"], found["frames"]) == (1, 3)
 
 
 def test_pictures(saved, tmp_path, capsys):

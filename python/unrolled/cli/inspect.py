@@ -34,8 +34,9 @@ def add_parser(subparsers: Any) -> None:
     add(
         "--data",
         metavar="FILE",
-        help="what the model reads: for a line reader an image; for others an .npy file (N, T, D), "
-        "or an .npz file with x and lengths (without it, random numbers)",
+        help="what the model reads: for a line reader an image, for a classifier of sequences a "
+        ".ts file or a folder of recordings; for all an .npy file (N, T, D), or an .npz file with "
+        "x and lengths (without it, random numbers)",
     )
     add(
         "--sequences",

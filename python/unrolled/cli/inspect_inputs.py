@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unrolled.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from unrolled.models import CRNN
+    from unrolled.models import CRNN, SequenceClassifier
     from unrolled.nn import Module
 
 Array = NDArray[Any]
@@ -52,12 +52,15 @@ def given_inputs(
     """
     from unrolled import no_grad
     from unrolled.dynamics.recording import record_calls
-    from unrolled.models import CRNN
+    from unrolled.models import CRNN, SequenceClassifier
 
+    is_arrays = Path(path).suffix in (".npy", ".npz")
     with no_grad(), record_calls(layers) as calls:
         try:
-            if isinstance(model, CRNN) and Path(path).suffix not in (".npy", ".npz"):
+            if isinstance(model, CRNN) and not is_arrays:
                 _read_line(model, path)
+            elif isinstance(model, SequenceClassifier) and not is_arrays:
+                _run(model, *_load_sequences(model, path, most))
             else:
                 _run(model, *_load_arrays(path, most))
         except (TypeError, ValueError) as error:
@@ -73,6 +76,13 @@ def _read_line(model: CRNN, path: str) -> None:
 
     check_file(path)
     model.read(load_line(path))
+
+
+def _load_sequences(model: SequenceClassifier, path: str, most: int) -> tuple[Array, Array]:
+    from unrolled.cli.sequence_inputs import load_for
+    from unrolled.data.sequences import pad
+
+    return pad(load_for(model, path).sequences[:most])
 
 
 def _run(model: Module, x: Array, lengths: Array | None) -> None:
