@@ -166,7 +166,7 @@ PLAIN = ((0, 0, 0, 0), (1, 1), 1, "auto")
     "call",
     [
         lambda: _core.matmul(np.ones((2, 3)), np.ones((2, 3))),
-        lambda: _core.linear(np.ones((2, 3)), np.ones((4, 3)), np.ones(3)),
+        lambda: _core.linear(np.ones((2, 3)), np.ones((4, 3)), np.ones(3), False),
         lambda: _core.conv2d(
             np.ones((1, 1, 3, 3)), np.ones((1, 2, 3, 3)), None, (1, 1), *PLAIN, False
         ),

@@ -28,12 +28,14 @@ int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t paddi
 }
 
 MaxPoolShape max_shape(int64_t planes, Pair input, Pair kernel, Pair stride, Pair padding, Pair dilation,
-                       bool ceil_mode) {
+                       bool ceil_mode, bool relu) {
   const int64_t OH =
       output_size(input.first, kernel.first, stride.first, padding.first, dilation.first, ceil_mode);
   const int64_t OW =
       output_size(input.second, kernel.second, stride.second, padding.second, dilation.second, ceil_mode);
-  require(kernel.first * kernel.second <= 256, "kernel_size must have at most 256 elements");
+  const int64_t places = relu ? kNoWinner : kNoWinner + 1;
+  require(kernel.first * kernel.second <= places,
+          "kernel_size must have at most 256 elements, with a ReLU 255");
   return {planes,
           input.first,
           input.second,
@@ -46,7 +48,8 @@ MaxPoolShape max_shape(int64_t planes, Pair input, Pair kernel, Pair stride, Pai
           dilation.first,
           dilation.second,
           OH,
-          OW};
+          OW,
+          relu};
 }
 
 template <class Real>
@@ -57,10 +60,10 @@ Pair image_size(const Array<Real>& x) {
 
 template <class Real>
 py::tuple max_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair padding, Pair dilation,
-                           bool ceil_mode) {
+                           bool ceil_mode, bool relu) {
   const Pair size = image_size(x);
   const MaxPoolShape s =
-      max_shape(x.shape(0) * x.shape(1), size, kernel, stride, padding, dilation, ceil_mode);
+      max_shape(x.shape(0) * x.shape(1), size, kernel, stride, padding, dilation, ceil_mode, relu);
   const std::vector<int64_t> shape = {x.shape(0), x.shape(1), s.OH, s.OW};
   Array<Real> y = make_array<Real>(shape);
   Array<uint8_t> window = make_array<uint8_t>(shape);
@@ -77,10 +80,10 @@ py::tuple max_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair 
 template <class Real>
 Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uint8_t>& window,
                                       Pair input_size, Pair kernel, Pair stride, Pair padding, Pair dilation,
-                                      bool ceil_mode) {
+                                      bool ceil_mode, bool relu) {
   require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
   const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
-  const MaxPoolShape s = max_shape(N * C, input_size, kernel, stride, padding, dilation, ceil_mode);
+  const MaxPoolShape s = max_shape(N * C, input_size, kernel, stride, padding, dilation, ceil_mode, relu);
   require_shape(grad_y, {N, C, s.OH, s.OW}, "grad_y must have the shape of the output");
   require_shape(window, {N, C, s.OH, s.OW}, "window must have the shape of grad_y");
   Array<Real> grad_x = make_array<Real>({N, C, s.H, s.W});
@@ -210,10 +213,10 @@ Array<Real> adaptive_max_pool2d_backward_array(const Array<Real>& grad_y, const 
 template <class Real>
 void register_of(py::module_& m) {
   m.def("max_pool2d", &max_pool2d_array<Real>, "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a,
-        "dilation"_a, "ceil_mode"_a);
+        "dilation"_a, "ceil_mode"_a, "relu"_a);
   m.def("max_pool2d_backward", &max_pool2d_backward_array<Real>, "grad_y"_a.noconvert(),
         "window"_a.noconvert(), "input_size"_a, "kernel_size"_a, "stride"_a, "padding"_a, "dilation"_a,
-        "ceil_mode"_a);
+        "ceil_mode"_a, "relu"_a);
   m.def("avg_pool2d", &avg_pool2d_array<Real>, "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a,
         "ceil_mode"_a, "count_include_pad"_a, "divisor_override"_a);
   m.def("avg_pool2d_backward", &avg_pool2d_backward_array<Real>, "grad_y"_a.noconvert(), "input_size"_a,

@@ -139,7 +139,7 @@ def matmul(
     a: _Array, b: _Array, transpose_a: bool = False, transpose_b: bool = False
 ) -> _Array: ...
 def batched_matmul(a: _Array, b: _Array) -> _Array: ...
-def linear(x: _Array, weight: _Array, bias: _Array | None) -> _Array: ...
+def linear(x: _Array, weight: _Array, bias: _Array | None, relu: bool) -> _Array: ...
 def batch_norm_training(
     x: _Array, weight: _Array | None, bias: _Array | None, eps: float
 ) -> tuple[_Array, _Array, _Array]: ...
@@ -194,6 +194,7 @@ def max_pool2d(
     padding: _Pair,
     dilation: _Pair,
     ceil_mode: bool,
+    relu: bool,
 ) -> tuple[_Array, NDArray[np.uint8]]: ...
 def max_pool2d_backward(
     grad_y: _Array,
@@ -204,6 +205,7 @@ def max_pool2d_backward(
     padding: _Pair,
     dilation: _Pair,
     ceil_mode: bool,
+    relu: bool,
 ) -> _Array: ...
 def avg_pool2d(
     x: _Array,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from unrolled.nn.fusion import fused
 from unrolled.nn.module import Module
 
 
@@ -38,9 +39,9 @@ class Sequential(Module):
             setattr(self, str(position), module)
 
     def forward(self, x: Any) -> Any:
-        """Run the modules in their order."""
-        for module in self:
-            x = module(x)
+        """Run the modules in their order; a ReLU within its neighbour where that gives the same."""
+        for step in fused(list(self)):
+            x = step(x)
         return x
 
     def __len__(self) -> int:

@@ -179,6 +179,13 @@ class _ConvLayer:
 
     def forward(self, x: Operand) -> Tensor:
         """Map x (N, C, ...) to (N, K, ...)."""
+        return self._forward(x, self.activation)
+
+    def with_relu(self, x: Operand) -> Tensor:
+        """Map x to what a ReLU behind this layer gives, in one pass."""
+        return self._forward(x, "relu")
+
+    def _forward(self, x: Operand, activation: str | None) -> Tensor:
         options = {
             "stride": self.stride,
             "padding": self.padding,
@@ -186,7 +193,7 @@ class _ConvLayer:
             "groups": self.groups,
             "padding_mode": self.padding_mode,
             "algorithm": self.algorithm,
-            "activation": self.activation,
+            "activation": activation,
         }
         return _convolve(self.axes, x, self.weight, self.bias, options)
 

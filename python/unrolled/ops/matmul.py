@@ -8,6 +8,7 @@ import numpy as np
 
 from unrolled import _core
 from unrolled._arrays import RealArray, as_reals, require_shape
+from unrolled.ops.activation import is_relu
 
 
 def matmul(a: Any, b: Any) -> RealArray:
@@ -61,7 +62,7 @@ def _count(a: RealArray) -> int:
     return int(np.prod(a.shape[:-1]))
 
 
-def linear(x: Any, weight: Any, bias: Any = None) -> RealArray:
+def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = None) -> RealArray:
     """Affine map ``x @ weight.T + bias`` over the last axis.
 
     Parameters
@@ -69,6 +70,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> RealArray:
     x : array, shape (..., D)
     weight : array, shape (O, D)
     bias : array, shape (O,), optional
+    activation : None or "relu"
+        Applied to the result; `linear_backward` wants the gradient before it.
 
     Returns
     -------
@@ -83,7 +86,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> RealArray:
     _check_linear(x, weight)
     if bias is not None:
         require_shape(bias, "bias", (weight.shape[0],), "the rows of weight")
-    y = _core.linear(x.reshape(_count(x), x.shape[-1]), weight, bias)
+    rows = x.reshape(_count(x), x.shape[-1])
+    y = _core.linear(rows, weight, bias, is_relu(activation))
     return y.reshape(*x.shape[:-1], weight.shape[0])
 
 
