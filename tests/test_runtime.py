@@ -185,6 +185,18 @@ PLAIN = ((0, 0, 0, 0), (1, 1), 1, "auto")
             (0, 0),
             (1, 1),
             False,
+            False,
+        ),
+        lambda: _core.max_pool2d_backward(
+            np.ones((1, 1, 1, 1)),
+            np.full((1, 1, 1, 1), 4, np.uint8),
+            (2, 2),
+            (2, 2),
+            (2, 2),
+            (0, 0),
+            (1, 1),
+            False,
+            True,
         ),
         lambda: _core.batch_norm(np.ones((2, 3)), np.ones(2), np.ones(3), None, None, 0.0),
         lambda: _core.ctc_loss(

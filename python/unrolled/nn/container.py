@@ -40,7 +40,7 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Run the modules in their order; a ReLU within its neighbour where that gives the same."""
-        for step in fused(list(self)):
+        for step in fused(list(iter(self))):
             x = step(x)
         return x
 
@@ -48,7 +48,7 @@ class Sequential(Module):
         return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[Module]:
-        return (module for _, module in self.children())
+        return (part for part in vars(self).values() if isinstance(part, Module))
 
     def __getitem__(self, position: int) -> Module:
         return list(self)[position]

@@ -38,6 +38,8 @@ _PASSES = {  # by the number of spatial axes
 class ConvFunction(Function):
     """Convolution of any kind on the tape; gradients that nobody needs are not computed."""
 
+    gives_new_arrays = True
+
     def forward(
         self,
         x: Array,

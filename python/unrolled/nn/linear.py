@@ -18,6 +18,8 @@ from unrolled.ops.matmul import linear_backward
 class _LinearFunction(Function):
     """The affine map on the tape."""
 
+    gives_new_arrays = True
+
     def forward(
         self, x: Array, weight: Array, bias: Array | None, *, activation: str | None
     ) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def _matmul_matrices(a: RealArray, b: RealArray) -> RealArray:
 
 
 def _count(a: RealArray) -> int:
-    return int(np.prod(a.shape[:-1]))
+    return prod(a.shape[:-1])
 
 
 def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = None) -> RealArray:
