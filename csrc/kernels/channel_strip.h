@@ -13,11 +13,12 @@ template <class Real>
 void gather_channels(const Real* planes, int64_t plane_stride, int64_t count, int64_t pixels, Real* strip) {
   constexpr int64_t W = kWidth<Real>;
   if (pixels < W) {
-    for (int64_t p = 0; p < pixels; ++p) {
-      for (int64_t lane = 0; lane < W; ++lane) {
-        strip[p * W + lane] = lane < count ? planes[lane * plane_stride + p] : Real(0);
-      }
-    }
+    const auto row = [=](int lane) {
+      return lane < count ? load_partial(planes + lane * plane_stride, pixels, Real(0)) : Vec<Real>{};
+    };
+    Real block[W * W];
+    transpose_block<Real>(row, block, W);
+    for (int64_t p = 0; p < pixels; ++p) store(strip + p * W, load(block + p * W));
     return;
   }
   // The processor does not foresee that many short runs. The next W planes follow these, or the next image's.
