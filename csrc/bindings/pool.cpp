@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <limits>
 
 #include "bindings/arrays.h"
+#include "bindings/pool_shape.h"
 #include "bindings/register.h"
 #include "ops/pool_adaptive_max.h"
 #include "ops/pool_average.h"
@@ -9,48 +9,6 @@
 
 namespace unrolled {
 namespace {
-
-using Pair = std::pair<int64_t, int64_t>;
-
-constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();  // no sum of a few overflows
-
-// PyTorch's rule: with ceil_mode windows may hang over the far border, as long as they begin before it.
-int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
-                    bool ceil_mode) {
-  require(input >= 1, "images must have at least one pixel");
-  require(kernel >= 1 && stride >= 1 && dilation >= 1, "kernel_size, stride and dilation must be at least 1");
-  require(std::max({input, kernel, stride, dilation}) <= kLargest, "sizes must be below 2^31");
-  require(padding >= 0 && 2 * padding <= kernel, "padding must be at most half of kernel_size");
-  const int64_t room = input + 2 * padding - dilation * (kernel - 1) - 1;  // for the window to move
-  require(room + (ceil_mode ? stride - 1 : 0) >= 0, "the window is larger than the padded input");
-  const int64_t outputs = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
-  return ceil_mode && (outputs - 1) * stride >= input + padding ? outputs - 1 : outputs;
-}
-
-MaxPoolShape max_shape(int64_t planes, Pair input, Pair kernel, Pair stride, Pair padding, Pair dilation,
-                       bool ceil_mode, bool relu) {
-  const int64_t OH =
-      output_size(input.first, kernel.first, stride.first, padding.first, dilation.first, ceil_mode);
-  const int64_t OW =
-      output_size(input.second, kernel.second, stride.second, padding.second, dilation.second, ceil_mode);
-  const int64_t places = relu ? kNoWinner : kNoWinner + 1;
-  require(kernel.first * kernel.second <= places,
-          "kernel_size must have at most 256 elements, with a ReLU 255");
-  return {planes,
-          input.first,
-          input.second,
-          kernel.first,
-          kernel.second,
-          stride.first,
-          stride.second,
-          padding.first,
-          padding.second,
-          dilation.first,
-          dilation.second,
-          OH,
-          OW,
-          relu};
-}
 
 template <class Real>
 Pair image_size(const Array<Real>& x) {
@@ -63,7 +21,7 @@ py::tuple max_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair 
                            bool ceil_mode, bool relu) {
   const Pair size = image_size(x);
   const MaxPoolShape s =
-      max_shape(x.shape(0) * x.shape(1), size, kernel, stride, padding, dilation, ceil_mode, relu);
+      max_pool_shape(x.shape(0) * x.shape(1), size, kernel, stride, padding, dilation, ceil_mode, relu);
   const std::vector<int64_t> shape = {x.shape(0), x.shape(1), s.OH, s.OW};
   Array<Real> y = make_array<Real>(shape);
   Array<uint8_t> window = make_array<uint8_t>(shape);
@@ -83,7 +41,8 @@ Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uin
                                       bool ceil_mode, bool relu) {
   require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
   const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
-  const MaxPoolShape s = max_shape(N * C, input_size, kernel, stride, padding, dilation, ceil_mode, relu);
+  const MaxPoolShape s =
+      max_pool_shape(N * C, input_size, kernel, stride, padding, dilation, ceil_mode, relu);
   require_shape(grad_y, {N, C, s.OH, s.OW}, "grad_y must have the shape of the output");
   require_shape(window, {N, C, s.OH, s.OW}, "window must have the shape of grad_y");
   Array<Real> grad_x = make_array<Real>({N, C, s.H, s.W});
@@ -98,7 +57,7 @@ Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uin
 AverageOptions average_options(Pair input, Pair kernel, Pair stride, Pair padding, bool ceil_mode,
                                bool count_include_pad, int64_t divisor_override) {
   const auto axis = [ceil_mode](int64_t size, int64_t k, int64_t step, int64_t pad) {
-    return AverageWindows{size, output_size(size, k, step, pad, 1, ceil_mode), k, step, pad, false};
+    return AverageWindows{size, pooled_size(size, k, step, pad, 1, ceil_mode), k, step, pad, false};
   };
   return {axis(input.first, kernel.first, stride.first, padding.first),
           axis(input.second, kernel.second, stride.second, padding.second), count_include_pad,

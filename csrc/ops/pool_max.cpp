@@ -10,6 +10,8 @@
 namespace unrolled {
 namespace {
 
+constexpr int64_t kPlacesPerOperation = 16;  // checked in the time of one element operation
+
 struct Inside {
   int64_t first, last;
 };
@@ -77,7 +79,18 @@ bool places_fit(const MaxPoolShape& s, const uint8_t* window, int64_t begin, int
   return true;
 }
 
+void require_places(const MaxPoolShape& s, const uint8_t* window, int64_t begin, int64_t end) {
+  if (places_fit(s, window, begin, end)) return;
+  throw std::invalid_argument("window does not belong to this input_size and kernel_size");
+}
+
 }  // namespace
+
+void check_places(const MaxPoolShape& s, const uint8_t* window) {
+  const int64_t rows = s.planes * s.OH;
+  parallel_runs(rows, rows_per_task(s.OW), rows * s.OW / kPlacesPerOperation,
+                [&](int64_t begin, int64_t end) { require_places(s, window, begin, end); });
+}
 
 template <class Real>
 void max_pool2d(const MaxPoolShape& s, const Real* x, Real* y, uint8_t* window) {
@@ -100,9 +113,7 @@ void max_pool2d_backward(const MaxPoolShape& s, const Real* grad_y, const uint8_
   parallel_for(tasks, rows * s.W, [&](int64_t task) {
     const int64_t begin = task * grain, end = std::min(begin + grain, rows);
     // A task checks its share of the places, about those it will use.
-    if (!places_fit(s, window, task * windows / tasks, (task + 1) * windows / tasks)) {
-      throw std::invalid_argument("window does not belong to this input_size and kernel_size");
-    }
+    require_places(s, window, task * windows / tasks, (task + 1) * windows / tasks);
     if (!stream) return kernel.backward(s, grad_y, window, begin, end, grad_x + begin * s.W);
     stream_rows(begin, end, s.W, s.kernel_h, grad_x, [&](int64_t first, int64_t last, Real* to) {
       kernel.backward(s, grad_y, window, first, last, to);

@@ -139,6 +139,30 @@ def matmul(
     a: _Array, b: _Array, transpose_a: bool = False, transpose_b: bool = False
 ) -> _Array: ...
 def batched_matmul(a: _Array, b: _Array) -> _Array: ...
+def conv2d_max_pool(
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    stride: _Pair,
+    padding: tuple[int, int, int, int],
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
+    pooling: tuple[_Pair, _Pair, _Pair, _Pair, bool, bool],
+) -> tuple[_Array, NDArray[np.uint8]]: ...
+def conv2d_max_pool_backward(
+    grad_y: _Array,
+    window: NDArray[np.uint8],
+    x: _Array,
+    weight: _Array,
+    stride: _Pair,
+    padding: tuple[int, int, int, int],
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
+    pooling: tuple[_Pair, _Pair, _Pair, _Pair, bool, bool],
+    wanted: tuple[bool, bool, bool],
+) -> tuple[_Array | None, _Array | None, _Array | None]: ...
 def linear(x: _Array, weight: _Array, bias: _Array | None, relu: bool) -> _Array: ...
 def batch_norm_training(
     x: _Array, weight: _Array | None, bias: _Array | None, eps: float

@@ -39,7 +39,7 @@ class Sequential(Module):
             setattr(self, str(position), module)
 
     def forward(self, x: Any) -> Any:
-        """Run the modules in their order; a ReLU within its neighbour where that gives the same."""
+        """Run the modules in their order; neighbours as one where that gives the same bits."""
         for step in fused(list(iter(self))):
             x = step(x)
         return x
