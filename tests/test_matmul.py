@@ -52,6 +52,20 @@ def test_agrees_with_the_reference_beyond_one_block(isa, dtype, shape, rng, tole
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", [64, 65, 200, 1300])
+@pytest.mark.parametrize("depth", [5, 40, 600])
+def test_few_rows_have_the_bits_they_have_among_many(isa, dtype, columns, depth, rng, tolerance):
+    """Few rows meet B as it lies in memory, many meet it packed."""
+    a = rng.standard_normal((101, depth)).astype(dtype)
+    b = rng.standard_normal((depth, columns)).astype(dtype)
+    together = kernels.matmul(a, b)
+    assert_close(together, exact(a, b), tolerance("matmul", dtype))
+    for rows in (1, 7, 48, 49):
+        assert_same_bits(kernels.matmul(a[:rows], b), together[:rows], f"{rows} rows")
+    assert_same_bits(kernels.matmul(a[:7], b[:, :70]), together[:7, :70], "fewer columns")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     "shape", [(301, 700, 613), (3, 5, 4101), (2, 520, 1030), (3079, 4, 2), (97, 2, 70)]
 )

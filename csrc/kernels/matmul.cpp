@@ -163,8 +163,12 @@ void multiply(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real*
 template <class Real>
 void multiply_columns(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b,
                       int64_t row_stride, Real* c, int64_t ldc, const ProductEnd<Real>& end) {
-  constexpr int64_t NR = kColumns<Real>;
+  constexpr int64_t NR = kColumns<Real>, kLine = 64 / static_cast<int64_t>(sizeof(Real));
   for (int64_t j = 0; j < n; j += NR) {
+    // The panel after this one: its rows lie too far apart for the processor to foresee it.
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t i = NR; i < 2 * NR; i += kLine) __builtin_prefetch(b + j + p * row_stride + i, 0, 2);
+    }
     multiply_panel<Real, kProductVectors>(m, NR, k, a_packed, b + j, row_stride, c + j, ldc, end);
   }
 }

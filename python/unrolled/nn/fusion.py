@@ -41,10 +41,9 @@ def _first_step(modules: Sequence[Module]) -> tuple[Step, int]:
     pool, relu, count = _pooling(modules)
     if pool is not None:
         return (pool.with_relu if relu else pool), count
-    if len(modules) > 1 and _is(layer, _TAKE_RELU) and _is(modules[1], (ReLU,)):
-        # A pooling behind the ReLU would rather have it: it has fewer values to look at.
-        if _pooling(modules[1:])[0] is None:
-            return layer.with_relu, 2
+    relu = len(modules) > 1 and _is(layer, _TAKE_RELU) and _is(modules[1], (ReLU,))
+    if relu and _pooling(modules[1:])[0] is None:  # which has fewer values to look at
+        return layer.with_relu, 2
     return layer, 1
 
 

@@ -58,7 +58,9 @@ def conv2d_max_pool(x: Any, weight: Any, bias: Any, options: ConvPool) -> Winner
     _check(x, weight, options)
     if bias is not None:
         require_shape(bias, "bias", (weight.shape[0],), "the output channels of weight")
-    places: Winners = _core.conv2d_max_pool(x, weight, bias, *_core_options(x, weight, options)[:-1])
+    places: Winners = _core.conv2d_max_pool(
+        x, weight, bias, *_core_options(x, weight, options)[:-1]
+    )
     return places
 
 
@@ -97,9 +99,7 @@ def conv2d_max_pool_backward(
     *sizes, output = _core_options(x, weight, options)
     require_shape(grad_y, "grad_y", (x.shape[0], weight.shape[0], *output), "the shape of y")
     require_shape(places, "window", grad_y.shape, "the shape of grad_y")
-    gradients: Gradients = _core.conv2d_max_pool_backward(
-        grad_y, places, x, weight, *sizes, wanted
-    )
+    gradients: Gradients = _core.conv2d_max_pool_backward(grad_y, places, x, weight, *sizes, wanted)
     return gradients
 
 
