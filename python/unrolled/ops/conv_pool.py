@@ -13,6 +13,8 @@ from unrolled.ops.activation import is_relu
 from unrolled.ops.pool import Winners
 
 Gradients = tuple[RealArray | None, RealArray | None, RealArray | None]
+Two = tuple[int, int]
+Pooling = tuple[Two, Two, Two, Two, bool, bool]
 
 
 class ConvPool(NamedTuple):
@@ -58,9 +60,8 @@ def conv2d_max_pool(x: Any, weight: Any, bias: Any, options: ConvPool) -> Winner
     _check(x, weight, options)
     if bias is not None:
         require_shape(bias, "bias", (weight.shape[0],), "the output channels of weight")
-    places: Winners = _core.conv2d_max_pool(
-        x, weight, bias, *_core_options(x, weight, options)[:-1]
-    )
+    sizes, pooling, _ = _core_options(x, weight, options)
+    places: Winners = _core.conv2d_max_pool(x, weight, bias, *sizes, pooling)
     return places
 
 
@@ -96,11 +97,10 @@ def conv2d_max_pool_backward(
     grad_y, x, weight = as_reals(grad_y=grad_y, x=x, weight=weight)
     _check(x, weight, options)
     places = pool_geometry.as_places(window, (np.uint8,))
-    *sizes, output = _core_options(x, weight, options)
+    sizes, pooling, output = _core_options(x, weight, options)
     require_shape(grad_y, "grad_y", (x.shape[0], weight.shape[0], *output), "the shape of y")
     require_shape(places, "window", grad_y.shape, "the shape of grad_y")
-    gradients: Gradients = _core.conv2d_max_pool_backward(grad_y, places, x, weight, *sizes, wanted)
-    return gradients
+    return _core.conv2d_max_pool_backward(grad_y, places, x, weight, *sizes, pooling, wanted)
 
 
 def _check(x: RealArray, weight: RealArray, options: ConvPool) -> None:
@@ -113,12 +113,15 @@ def _check(x: RealArray, weight: RealArray, options: ConvPool) -> None:
         )
 
 
-def _core_options(x: RealArray, weight: RealArray, options: ConvPool) -> tuple[Any, ...]:
-    """Return the sizes as the core takes them, and behind them the size of y."""
+def _core_options(
+    x: RealArray, weight: RealArray, options: ConvPool
+) -> tuple[conv_geometry.CoreOptions, Pooling, conv_geometry.Sizes]:
+    """Return the sizes of both as the core takes them, and the size of y."""
     shape = conv_geometry.fit(x.shape[2:], weight.shape[2:], options.convolution)
     conv_geometry.check_channels(x.shape[1], weight, shape.groups)
     conv_geometry.check_memory(x.shape[1], shape)
     windows, relu = pool_geometry.fit(shape.output, options.pooling), is_relu(options.activation)
     pool_geometry.check_places(windows.kernel, relu)
-    sizes = pool_geometry.on_two_axes(windows)[1:]
-    return *shape.core_options, (*sizes, windows.ceil_mode, relu), windows.output
+    _, kernel, stride, padding, dilation = pool_geometry.on_two_axes(windows)
+    pooling = kernel, stride, padding, dilation, windows.ceil_mode, relu
+    return shape.core_options, pooling, windows.output
