@@ -46,18 +46,24 @@ const Level* find_level(std::string_view name) {
   return nullptr;
 }
 
-const Level* require_level(std::string_view name) {
+bool cpu_has(std::string_view name) {
   const auto levels = cpu_levels();
-  if (std::find(levels.begin(), levels.end(), name) != levels.end()) return find_level(name);
+  return std::find(levels.begin(), levels.end(), name) != levels.end();
+}
+
+std::string known_levels() {
   std::string known;
-  for (const std::string_view level : levels) known += (known.empty() ? "" : ", ") + std::string(level);
-  throw std::invalid_argument("ISA level \"" + std::string(name) +
-                              "\" is not available on this CPU; it has " + known);
+  for (const std::string_view level : cpu_levels()) known += (known.empty() ? "" : ", ") + std::string(level);
+  return known;
 }
 
 const Level* initial_level() {
   const char* forced = std::getenv("UNROLLED_ISA");
-  return require_level(forced && *forced ? std::string_view(forced) : cpu_levels().back());
+  if (!forced || !*forced) return find_level(cpu_levels().back());
+  if (cpu_has(forced)) return find_level(forced);
+  throw std::invalid_argument("the environment variable UNROLLED_ISA is \"" + std::string(forced) +
+                              "\", but this CPU has the ISA levels " + known_levels() +
+                              ": set it to one of them, or unset it for the highest");
 }
 
 std::atomic<const Level*>& current() {
@@ -79,6 +85,12 @@ const Kernels<double>& kernels() {
 
 std::string_view isa_level() { return current().load()->name; }
 
-void set_isa_level(std::string_view name) { current().store(require_level(name)); }
+void set_isa_level(std::string_view name) {
+  if (!cpu_has(name)) {
+    throw std::invalid_argument("ISA level \"" + std::string(name) +
+                                "\" is not available on this CPU; it has " + known_levels());
+  }
+  current().store(find_level(name));
+}
 
 }  // namespace unrolled

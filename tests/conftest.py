@@ -90,3 +90,30 @@ def threads(request):
     unrolled.set_num_threads(request.param)
     yield request.param
     unrolled.set_num_threads(count)
+
+
+@pytest.fixture(scope="session")
+def line_folder(tmp_path_factory):
+    """80 line images with their labels.tsv, to learn from; tests only read it."""
+    from line_folders import make_lines
+
+    return make_lines(tmp_path_factory.mktemp("lines") / "train", 80, seed=1)
+
+
+@pytest.fixture(scope="session")
+def unseen_folder(tmp_path_factory):
+    """30 more line images of the same kind."""
+    from line_folders import make_lines
+
+    return make_lines(tmp_path_factory.mktemp("unseen") / "test", 30, seed=2)
+
+
+@pytest.fixture(scope="session")
+def trained_reader(line_folder, tmp_path_factory):
+    """The folder of a reader that ``unrolled train lines`` made; tests only read it."""
+    from line_folders import train_arguments
+    from unrolled.cli import main
+
+    out = tmp_path_factory.mktemp("out") / "model"
+    assert main(train_arguments(line_folder, out)) == 0
+    return out

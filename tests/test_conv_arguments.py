@@ -7,6 +7,8 @@ import pytest
 
 import unrolled as ur
 from oracles import assert_same_bits
+from unrolled.ops.pool import max_pool2d
+from unrolled.ops.pool_average import avg_pool2d
 
 X1, W1, Y1 = np.ones((2, 4, 9)), np.ones((6, 4, 3)), np.ones((2, 6, 7))
 X2, W2, Y2 = np.ones((2, 4, 5, 6)), np.ones((6, 4, 3, 3)), np.ones((2, 6, 3, 4))
@@ -93,6 +95,21 @@ def test_what_does_not_fit_is_named(call, message):
 def test_wrong_kinds_are_named(call, named):
     with pytest.raises(TypeError, match=rf"^{named} must be"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "good", "bad", "named"),
+    [
+        (lambda stride: ur.conv2d(X2, W2, stride=stride), 1, 1.0, "stride"),
+        (lambda stride: max_pool2d(X2, 2, stride=stride), 1, 1.0, "stride"),
+        (lambda mode: avg_pool2d(X2, 2, ceil_mode=mode), True, 1, "ceil_mode"),
+    ],
+)
+def test_what_is_refused_does_not_depend_on_earlier_calls(call, good, bad, named):
+    """Checks are remembered, and Python calls these arguments equal."""
+    call(good)
+    with pytest.raises(TypeError, match=rf"^{named} must be"):
+        call(bad)
 
 
 def test_options_may_be_lists_arrays_and_numpy_numbers():

@@ -59,6 +59,23 @@ def test_images_of_one_pixel(isa, mode):
     assert np.count_nonzero(grads[1]) == (1 if mode == "zeros" else 9)
 
 
+@pytest.mark.parametrize("value", [NAN, INF])
+@pytest.mark.parametrize("channels", [1, 3, 8])
+def test_a_gradient_that_is_not_finite_shows_where_its_taps_reach_alone(isa, channels, value, rng):
+    """Few channels take all phases of the stride at once, with zeros where a phase has no tap."""
+    grad, weight = rng.random((3, 4, 7, 9)), 1 + rng.random((4, channels, 3, 3))
+    bad = grad.copy()
+    bad[1, 2, 3, 4] = value
+    options = {"input_size": (15, 19), "stride": 2}
+    found = ur.conv2d_backward_input(bad, weight, **options)
+    expected = ur.conv2d_backward_input(grad, weight, **options)
+    reached = np.zeros(found.shape, bool)
+    reached[1, :, 6:9, 8:11] = True
+    np.testing.assert_array_equal(found[reached], np.full(9 * channels, value))
+    assert_close(found[~reached], expected[~reached], 4e-15)
+    assert_same_bits(found[::2], expected[::2])
+
+
 @pytest.mark.parametrize("stride", [7, 1000, 2**31 - 1])
 def test_a_stride_beyond_the_image_finds_one_position(isa, stride):
     y = ur.conv2d(X2, W2, stride=stride)

@@ -36,7 +36,7 @@ def test_no_image_is_in_both_parts():
 
 
 def test_they_are_scikit_learns_digits_in_their_order():
-    datasets = pytest.importorskip("sklearn.datasets")
+    datasets = pytest.importorskip("sklearn.datasets", reason="needs scikit-learn")
     source = datasets.load_digits()
     for part, split in ((slice(1347), "train"), (slice(1347, None), "test")):
         images, labels = load_digits(split)

@@ -68,11 +68,11 @@ void add_activation_cases(Cases& cases);
 void add_conv_cases(Cases& cases);
 void add_ctc_cases(Cases& cases);
 void add_kernel_cases(Cases& cases);
-void add_lstm_cases(Cases& cases);
 void add_matmul_cases(Cases& cases);
 void add_norm_cases(Cases& cases);
 void add_optim_cases(Cases& cases);
 void add_pool_cases(Cases& cases);
+void add_recurrent_cases(Cases& cases);
 void add_softmax_cases(Cases& cases);
 
 }  // namespace unrolled_bench

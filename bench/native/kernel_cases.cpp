@@ -24,10 +24,28 @@ Call element_wise(void (*function)(int64_t, const float*, float*), int64_t n) {
   return [=, x = random_array(n, 4.0f), y = zeros(n)] { function(n, x.data(), y.data()); };
 }
 
-Call lstm_cell(int64_t H) {
-  const auto& lstm = kernels<float>().lstm;
-  return [=, &lstm, gates = random_array(4 * H), before = random_array(H), c = zeros(H), h = zeros(H)] {
-    lstm.cell_forward(H, gates.data(), before.data(), c.data(), h.data());
+// One step of `rows` items: the recurrent product and the gates.
+Call recurrent_step(const unrolled::CellKernels<float>& cell, int64_t rows, int64_t units) {
+  const int64_t columns = units * cell.gates, panel = cell.panel_vectors * kernels<float>().recurrent.lanes;
+  const Array weights = random_array(columns * units, 0.05f), gates = random_array(rows * columns);
+  const Array operand = random_array(rows * units), memory = zeros(rows * units), h = zeros(rows * units);
+  std::vector<float*> to;
+  for (int64_t i = 0; i < rows; ++i) to.push_back(h.data() + i * units);
+  return [=, &cell] {
+    cell.step({.rows = rows,
+               .depth = units,
+               .units = units,
+               .operand = operand.data(),
+               .operand_row = units,
+               .weights = weights.data(),
+               .gates = {gates.data(), rows, columns, panel},
+               .first_row = 0,
+               .hidden_bias = operand.data(),
+               .peephole = nullptr,
+               .before = operand.data(),
+               .memory = memory.data(),
+               .state_row = units,
+               .h = to.data()});
   };
 }
 
@@ -52,8 +70,16 @@ void add_kernel_cases(Cases& cases) {
       [] { return element_wise(kernels<float>().activation.sigmoid, kElements); });
   add(cases, "softmax, elements of one row", work,
       [] { return element_wise(kernels<float>().softmax.softmax_forward, kElements); });
-  constexpr int64_t kHidden = 256;
-  add(cases, "lstm.cell_forward, units", {.items = as_double(kHidden)}, [] { return lstm_cell(kHidden); });
+  constexpr int64_t kItems = 12, kHidden = 64;  // the recurrent weights of an LSTM: 64 KiB
+  const auto step_work = [](double gates) {
+    return Work{.flops = 2.0 * gates * as_double(kItems * kHidden * kHidden)};
+  };
+  add(cases, "lstm.step 12x64", step_work(4),
+      [] { return recurrent_step(kernels<float>().lstm, kItems, kHidden); });
+  add(cases, "gru.step 12x64", step_work(3),
+      [] { return recurrent_step(kernels<float>().gru, kItems, kHidden); });
+  add(cases, "rnn.tanh.step 12x64", step_work(1),
+      [] { return recurrent_step(kernels<float>().rnn.tanh, kItems, kHidden); });
 }
 
 }  // namespace unrolled_bench

@@ -19,10 +19,10 @@ Cases wanted_cases(const Options& options) {
   add_matmul_cases(cases);
   add_conv_cases(cases);
   add_pool_cases(cases);
+  add_recurrent_cases(cases);
   add_activation_cases(cases);
   add_norm_cases(cases);
   add_softmax_cases(cases);
-  add_lstm_cases(cases);
   add_ctc_cases(cases);
   add_optim_cases(cases);
   add_kernel_cases(cases);

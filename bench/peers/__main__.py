@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from bench.peers import conv, pool, step
+from bench.peers import conv, pool, recurrent, step
 from bench.peers.children import ALLOCATORS, WAITING, measure
 from bench.peers.sides import OURS, Settings
 from bench.peers.tables import unable_lines
 
-COMMANDS = {"conv": conv, "pool": pool, "step": step}
+COMMANDS = {"conv": conv, "pool": pool, "recurrent": recurrent, "step": step}
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 
 
@@ -61,7 +62,7 @@ def _positive(text: str) -> int:
 
 def _measure_here(options: argparse.Namespace) -> int:
     # PyTorch first: a process has one libgomp, and this is the one that PyTorch brings.
-    import torch  # noqa: F401
+    import_module("torch")
 
     from bench.peers.machine import describe
 
@@ -80,7 +81,7 @@ def _measure_in_children(options: argparse.Namespace, arguments: Sequence[str]) 
     for allocator in allocators:
         print(f"\n=== {allocator} allocator, waiting threads {options.waiting}", flush=True)
         extra = []
-        if options.command == "conv" and allocator != allocators[-1]:
+        if options.command in ("conv", "recurrent") and allocator != allocators[-1]:
             extra = ["--no-errors"]  # once is enough
         try:
             found = measure([*arguments, *extra], allocator, options.waiting)

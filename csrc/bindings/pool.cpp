@@ -16,23 +16,45 @@ Pair image_size(const Array<Real>& x) {
   return {x.shape(2), x.shape(3)};
 }
 
+// y, and where in its window each of its elements stands.
+template <class Place, class Real, class Shape>
+py::tuple winners(const Array<Real>& x, const Shape& s,
+                  void (*pool)(const Shape&, const Real*, Real*, Place*)) {
+  const std::vector<int64_t> shape = {x.shape(0), x.shape(1), s.OH, s.OW};
+  Array<Real> y = make_array<Real>(shape);
+  Array<Place> window = make_array<Place>(shape);
+  const Real* from = x.data();
+  Real* to = y.mutable_data();
+  Place* places = window.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    pool(s, from, to, places);
+  }
+  return py::make_tuple(y, window);
+}
+
+template <class Real, class Place, class Shape>
+Array<Real> to_winners(const Array<Real>& grad_y, const Array<Place>& window, const Shape& s,
+                       void (*pool)(const Shape&, const Real*, const Place*, Real*)) {
+  const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
+  require_shape(grad_y, {N, C, s.OH, s.OW}, "grad_y must have the shape of the output");
+  require_shape(window, {N, C, s.OH, s.OW}, "window must have the shape of grad_y");
+  Array<Real> grad_x = make_array<Real>({N, C, s.H, s.W});
+  const Real* g = grad_y.data();
+  const Place* places = window.data();
+  Real* to = grad_x.mutable_data();
+  const py::gil_scoped_release release;
+  pool(s, g, places, to);
+  return grad_x;
+}
+
 template <class Real>
 py::tuple max_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair padding, Pair dilation,
                            bool ceil_mode, bool relu) {
   const Pair size = image_size(x);
-  const MaxPoolShape s =
-      max_pool_shape(x.shape(0) * x.shape(1), size, kernel, stride, padding, dilation, ceil_mode, relu);
-  const std::vector<int64_t> shape = {x.shape(0), x.shape(1), s.OH, s.OW};
-  Array<Real> y = make_array<Real>(shape);
-  Array<uint8_t> window = make_array<uint8_t>(shape);
-  const Real* from = x.data();
-  Real* to = y.mutable_data();
-  uint8_t* places = window.mutable_data();
-  {
-    const py::gil_scoped_release release;
-    max_pool2d(s, from, to, places);
-  }
-  return py::make_tuple(y, window);
+  const int64_t planes = x.shape(0) * x.shape(1);
+  return winners<uint8_t>(x, max_pool_shape(planes, size, kernel, stride, padding, dilation, ceil_mode, relu),
+                          &max_pool2d<Real>);
 }
 
 template <class Real>
@@ -40,18 +62,10 @@ Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uin
                                       Pair input_size, Pair kernel, Pair stride, Pair padding, Pair dilation,
                                       bool ceil_mode, bool relu) {
   require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
-  const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
-  const MaxPoolShape s =
-      max_pool_shape(N * C, input_size, kernel, stride, padding, dilation, ceil_mode, relu);
-  require_shape(grad_y, {N, C, s.OH, s.OW}, "grad_y must have the shape of the output");
-  require_shape(window, {N, C, s.OH, s.OW}, "window must have the shape of grad_y");
-  Array<Real> grad_x = make_array<Real>({N, C, s.H, s.W});
-  const Real* g = grad_y.data();
-  const uint8_t* places = window.data();
-  Real* to = grad_x.mutable_data();
-  const py::gil_scoped_release release;
-  max_pool2d_backward(s, g, places, to);
-  return grad_x;
+  const int64_t planes = grad_y.shape(0) * grad_y.shape(1);
+  return to_winners(grad_y, window,
+                    max_pool_shape(planes, input_size, kernel, stride, padding, dilation, ceil_mode, relu),
+                    &max_pool2d_backward<Real>);
 }
 
 AverageOptions average_options(Pair input, Pair kernel, Pair stride, Pair padding, bool ceil_mode,
@@ -129,44 +143,23 @@ AdaptiveShape adaptive_shape(int64_t planes, Pair input, Pair output) {
   return {planes, input.first, input.second, output.first, output.second};
 }
 
-template <class Place, class Real>
-py::tuple adaptive_max(const Array<Real>& x, const AdaptiveShape& s) {
-  const std::vector<int64_t> shape = {x.shape(0), x.shape(1), s.OH, s.OW};
-  Array<Real> y = make_array<Real>(shape);
-  Array<Place> window = make_array<Place>(shape);
-  const Real* from = x.data();
-  Real* to = y.mutable_data();
-  Place* places = window.mutable_data();
-  {
-    const py::gil_scoped_release release;
-    adaptive_max_pool2d(s, from, to, places);
-  }
-  return py::make_tuple(y, window);
-}
-
 template <class Real>
 py::tuple adaptive_max_pool2d_array(const Array<Real>& x, Pair output_size) {
   const AdaptiveShape s = adaptive_shape(x.shape(0) * x.shape(1), image_size(x), output_size);
   const int64_t largest = largest_window(s);
   require(largest <= kLargest, "output_size makes windows of more than 2^31 elements");
-  return largest <= 256 ? adaptive_max<uint8_t>(x, s) : adaptive_max<int32_t>(x, s);
+  if (largest <= 256) return winners<uint8_t>(x, s, &adaptive_max_pool2d<Real, uint8_t>);
+  return winners<int32_t>(x, s, &adaptive_max_pool2d<Real, int32_t>);
 }
 
 template <class Real, class Place>
 Array<Real> adaptive_max_pool2d_backward_array(const Array<Real>& grad_y, const Array<Place>& window,
                                                Pair input_size) {
   require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
-  const int64_t N = grad_y.shape(0), C = grad_y.shape(1);
-  const AdaptiveShape s = adaptive_shape(N * C, input_size, {grad_y.shape(2), grad_y.shape(3)});
-  require_shape(window, {N, C, s.OH, s.OW}, "window must have the shape of grad_y");
+  const int64_t planes = grad_y.shape(0) * grad_y.shape(1);
+  const AdaptiveShape s = adaptive_shape(planes, input_size, {grad_y.shape(2), grad_y.shape(3)});
   require(sizeof(Place) > 1 || largest_window(s) <= 256, "window must be int32 for windows of this size");
-  Array<Real> grad_x = make_array<Real>({N, C, s.H, s.W});
-  const Real* g = grad_y.data();
-  const Place* places = window.data();
-  Real* to = grad_x.mutable_data();
-  const py::gil_scoped_release release;
-  adaptive_max_pool2d_backward(s, g, places, to);
-  return grad_x;
+  return to_winners(grad_y, window, s, &adaptive_max_pool2d_backward<Real, Place>);
 }
 
 template <class Real>

@@ -1,76 +1,87 @@
-#include "kernels/lstm.h"
-
+// Hochreiter and Schmidhuber 1997, "Long short-term memory"; forget gate: Gers, Schmidhuber and Cummins 2000;
+// peepholes: Gers, Schraudolph and Schmidhuber 2002. Gates in the order i, f, g, o; a panel is one block of
+// units, so that panel p is about units p * lanes and on.
 #include "kernels/math.h"
+#include "kernels/recurrent_tile.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
 
+// The peepholes of one block of units; zeros where there are none, which adds nothing.
 template <class Real>
-UNROLLED_INLINE void store_lanes(Real* p, int64_t count, Vec<Real> v) {
-  if (count == kWidth<Real>) {
-    store(p, v);
-  } else {
-    store_partial(p, count, v);
+struct Peepholes {
+  Vec<Real> i = {}, f = {}, o = {};
+
+  UNROLLED_INLINE Peepholes(const Real* all, int64_t units, int64_t unit) {
+    if (!all) return;
+    i = load(all + unit);
+    f = load(all + units + unit);
+    o = load(all + 2 * units + unit);
   }
-}
+};
 
 template <class Real>
-UNROLLED_INLINE void forward_lanes(int64_t H, int64_t j, int64_t count, Real* gates, const Real* c_prev,
-                                   Real* c, Real* h) {
-  Real *i_gate = gates + j, *f_gate = gates + H + j, *g_gate = gates + 2 * H + j, *o_gate = gates + 3 * H + j;
-  const Vec<Real> i = sigmoid<Real>(load_or_zero(i_gate, count));
-  const Vec<Real> f = sigmoid<Real>(load_or_zero(f_gate, count));
-  const Vec<Real> g = tanh<Real>(load_or_zero(g_gate, count));
-  const Vec<Real> o = sigmoid<Real>(load_or_zero(o_gate, count));
-  const Vec<Real> cell = f * load_or_zero(c_prev + j, count) + i * g;
-  store_lanes(i_gate, count, i);
-  store_lanes(f_gate, count, f);
-  store_lanes(g_gate, count, g);
-  store_lanes(o_gate, count, o);
-  store_lanes(c + j, count, cell);
-  store_lanes(h + j, count, o * tanh<Real>(cell));
-}
-
-template <class Real>
-void cell_forward(int64_t H, Real* gates, const Real* c_prev, Real* c, Real* h) {
+UNROLLED_INLINE void finish_units(const RecurrentStep<Real>& s, int64_t panel, int64_t row,
+                                  const Real* sums) {
   constexpr int64_t W = kWidth<Real>;
-  int64_t j = 0;
-  for (; j + W <= H; j += W) forward_lanes<Real>(H, j, W, gates, c_prev, c, h);
-  if (j < H) forward_lanes<Real>(H, j, H - j, gates, c_prev, c, h);
+  const int64_t unit = panel * W, at = row * s.state_row + unit;
+  Real* gates = s.gates.at(panel, s.first_row + row);
+  const Peepholes<Real> peep(s.peephole, s.units, unit);
+  const Vec<Real> before = load(s.before + at);
+  const Vec<Real> i = sigmoid<Real>(load(gates) + load(sums) + peep.i * before);
+  const Vec<Real> f = sigmoid<Real>(load(gates + W) + load(sums + W) + peep.f * before);
+  const Vec<Real> g = tanh<Real>(load(gates + 2 * W) + load(sums + 2 * W));
+  const Vec<Real> cell = f * before + i * g;
+  const Vec<Real> o = sigmoid<Real>(load(gates + 3 * W) + load(sums + 3 * W) + peep.o * cell);
+  store(gates, i);
+  store(gates + W, f);
+  store(gates + 2 * W, g);
+  store(gates + 3 * W, o);
+  store(s.memory + at, cell);
+  store(s.h[row] + unit, o * tanh<Real>(cell));
 }
 
 template <class Real>
-UNROLLED_INLINE void backward_lanes(int64_t H, int64_t j, int64_t count, Real* gates, const Real* c_prev,
-                                    const Real* c, const Real* grad_h, Real* grad_c) {
-  Real *i_gate = gates + j, *f_gate = gates + H + j, *g_gate = gates + 2 * H + j, *o_gate = gates + 3 * H + j;
-  const Vec<Real> i = load_or_zero(i_gate, count), f = load_or_zero(f_gate, count);
-  const Vec<Real> g = load_or_zero(g_gate, count), o = load_or_zero(o_gate, count);
-  const Vec<Real> dh = load_or_zero(grad_h + j, count);
-  const Vec<Real> tanh_c = tanh<Real>(load_or_zero(c + j, count));
-  const Vec<Real> dc = load_or_zero(grad_c + j, count) + dh * o * (Real(1) - tanh_c * tanh_c);
-  store_lanes(i_gate, count, dc * g * i * (Real(1) - i));
-  store_lanes(f_gate, count, dc * load_or_zero(c_prev + j, count) * f * (Real(1) - f));
-  store_lanes(g_gate, count, dc * i * (Real(1) - g * g));
-  store_lanes(o_gate, count, dh * tanh_c * o * (Real(1) - o));
-  store_lanes(grad_c + j, count, dc * f);
+void step(const RecurrentStep<Real>& s) {
+  product_panels<Real, 4, 4>(
+      s, [&](int64_t panel, int64_t row, const Real* sums) { finish_units(s, panel, row, sums); });
 }
 
 template <class Real>
-void cell_backward(int64_t H, Real* gates, const Real* c_prev, const Real* c, const Real* grad_h,
-                   Real* grad_c) {
+UNROLLED_INLINE void units_backward(const RecurrentStepBackward<Real>& s, int64_t panel, int64_t row) {
   constexpr int64_t W = kWidth<Real>;
-  int64_t j = 0;
-  for (; j + W <= H; j += W) backward_lanes<Real>(H, j, W, gates, c_prev, c, grad_h, grad_c);
-  if (j < H) backward_lanes<Real>(H, j, H - j, gates, c_prev, c, grad_h, grad_c);
+  const int64_t unit = panel * W, at = row * s.state_row + unit;
+  const Real* gates = s.gates.at(panel, s.first_row + row);
+  Real* grad = s.grad_hidden.at(panel, s.first_row + row);
+  Real* grad_cell = s.grad_around + row * s.grad_row + unit;
+  const Peepholes<Real> peep(s.peephole, s.units, unit);
+  const Vec<Real> i = load(gates), f = load(gates + W), g = load(gates + 2 * W), o = load(gates + 3 * W);
+  const Vec<Real> before = load(s.before + at), tanh_c = tanh<Real>(load(s.memory + at));
+  const Vec<Real> dh = load(s.grad_h + row * s.grad_row + unit);
+  const Vec<Real> d_o = dh * tanh_c * o * (Real(1) - o);
+  const Vec<Real> dc = load(grad_cell) + dh * o * (Real(1) - tanh_c * tanh_c) + d_o * peep.o;
+  const Vec<Real> d_i = dc * g * i * (Real(1) - i), d_f = dc * before * f * (Real(1) - f);
+  store(grad, d_i);
+  store(grad + W, d_f);
+  store(grad + 2 * W, dc * i * (Real(1) - g * g));
+  store(grad + 3 * W, d_o);
+  store(grad_cell, dc * f + d_i * peep.i + d_f * peep.f);
+}
+
+template <class Real>
+void step_backward(const RecurrentStepBackward<Real>& s) {
+  for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
+    for (int64_t row = 0; row < s.rows; ++row) units_backward(s, panel, row);
+  }
 }
 
 }  // namespace
 
 template <class Real>
-LstmKernels<Real> lstm_kernels() {
-  return {cell_forward<Real>, cell_backward<Real>};
+CellKernels<Real> lstm_kernels() {
+  return {4, 4, CellMemory::cells, step<Real>, step_backward<Real>};
 }
-template LstmKernels<float> lstm_kernels();
-template LstmKernels<double> lstm_kernels();
+template CellKernels<float> lstm_kernels();
+template CellKernels<double> lstm_kernels();
 
 }  // namespace unrolled::UNROLLED_LEVEL

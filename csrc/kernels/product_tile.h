@@ -31,13 +31,12 @@ UNROLLED_INLINE Vec<Real> finish_sum(Vec<Real> sum, Vec<Real> before, int64_t ro
   return sum;
 }
 
-// C (rows, vectors * W) from A times B, whose row p lies at line(p).
+// sum += A times B, whose row p lies at line(p).
 // Every loop over the accumulators is unrolled: one that is not spills the whole array to memory.
 template <class Real, int rows, int vectors, class Line>
-UNROLLED_INLINE void product_tile(int64_t depth, ProductRows<Real> a, Line line, Real* c, int64_t c_row,
-                                  const ProductEnd<Real>& end) {
+UNROLLED_INLINE void add_products(int64_t depth, ProductRows<Real> a, Line line,
+                                  Vec<Real> (&sum)[rows][vectors]) {
   constexpr int64_t W = kWidth<Real>;
-  Vec<Real> sum[rows][vectors] = {};
   for (int64_t p = 0; p < depth; ++p, a.a += a.depth_stride) {
     const Real* from = line(p);
     Vec<Real> b[vectors];
@@ -50,6 +49,15 @@ UNROLLED_INLINE void product_tile(int64_t depth, ProductRows<Real> a, Line line,
       for (int v = 0; v < vectors; ++v) sum[i][v] += x * b[v];
     }
   }
+}
+
+// C (rows, vectors * W) from A times B.
+template <class Real, int rows, int vectors, class Line>
+UNROLLED_INLINE void product_tile(int64_t depth, ProductRows<Real> a, Line line, Real* c, int64_t c_row,
+                                  const ProductEnd<Real>& end) {
+  constexpr int64_t W = kWidth<Real>;
+  Vec<Real> sum[rows][vectors] = {};
+  add_products<Real, rows, vectors>(depth, a, line, sum);
 #pragma GCC unroll 8
   for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 8

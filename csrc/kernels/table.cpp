@@ -14,9 +14,11 @@ DepthwiseKernels<Real> depthwise_kernels();
 template <class Real>
 DepthwiseWeightKernels<Real> depthwise_weight_kernels();
 template <class Real>
+CellKernels<Real> gru_kernels();
+template <class Real>
 LossKernels<Real> loss_kernels();
 template <class Real>
-LstmKernels<Real> lstm_kernels();
+CellKernels<Real> lstm_kernels();
 template <class Real>
 MatmulKernels<Real> matmul_kernels();
 template <class Real>
@@ -30,7 +32,11 @@ MaxPoolForward<Real>* max_pool_forward();
 template <class Real>
 MaxPoolBackward<Real>* max_pool_backward();
 template <class Real>
+RecurrentKernels<Real> recurrent_kernels();
+template <class Real>
 ReluKernels<Real> relu_kernels();
+template <class Real>
+RnnKernels<Real> rnn_kernels();
 template <class Real>
 SoftmaxKernels<Real> softmax_kernels();
 template <class Real>
@@ -51,6 +57,7 @@ Kernels<Real> kernels() {
       .ctc = ctc_kernels(),
       .depthwise = depthwise_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
+      .gru = gru_kernels<Real>(),
       .loss = loss_kernels<Real>(),
       .lstm = lstm_kernels<Real>(),
       .matmul = matmul_kernels<Real>(),
@@ -58,7 +65,9 @@ Kernels<Real> kernels() {
       .optim = optim_kernels<Real>(),
       .average_pool = average_pool_kernels<Real>(),
       .max_pool = {max_pool_forward<Real>(), max_pool_backward<Real>()},
+      .recurrent = recurrent_kernels<Real>(),
       .relu = relu_kernels<Real>(),
+      .rnn = rnn_kernels<Real>(),
       .softmax = softmax_kernels<Real>(),
       .upsample = upsample_kernels<Real>(),
       .winograd_f2 = winograd_f2_kernels<Real>(),

@@ -8,12 +8,12 @@
 #include "kernels/depthwise.h"
 #include "kernels/depthwise_weight.h"
 #include "kernels/loss.h"
-#include "kernels/lstm.h"
 #include "kernels/matmul.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
 #include "kernels/pool_average.h"
 #include "kernels/pool_max.h"
+#include "kernels/recurrent.h"
 #include "kernels/relu.h"
 #include "kernels/softmax.h"
 #include "kernels/upsample.h"
@@ -29,14 +29,17 @@ struct Kernels {
   CtcKernels ctc;
   DepthwiseKernels<Real> depthwise;
   DepthwiseWeightKernels<Real> depthwise_weight;
+  CellKernels<Real> gru;
   LossKernels<Real> loss;
-  LstmKernels<Real> lstm;
+  CellKernels<Real> lstm;
   MatmulKernels<Real> matmul;
   NormKernels<Real> norm;
   OptimKernels<Real> optim;
   AveragePoolKernels<Real> average_pool;
   MaxPoolKernels<Real> max_pool;
+  RecurrentKernels<Real> recurrent;
   ReluKernels<Real> relu;
+  RnnKernels<Real> rnn;
   SoftmaxKernels<Real> softmax;
   UpsampleKernels<Real> upsample;
   WinogradKernels<Real> winograd_f2;

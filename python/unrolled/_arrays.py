@@ -74,7 +74,8 @@ def _are_ready(values: list[Any]) -> bool:
 
 def as_real(value: Any, name: str) -> RealArray:
     """One array in C order, float32 or float64."""
-    return as_reals(**{name: value})[0]  # type: ignore[no-any-return]
+    array: RealArray = as_reals(**{name: value})[0]
+    return array
 
 
 def as_indices(value: Any, name: str, ndim: int | None = None) -> NDArray[np.int64]:
@@ -112,12 +113,6 @@ def as_lengths(value: Any, name: str, count: int, longest: int) -> NDArray[np.in
         if not 0 <= length <= longest:
             raise ValueError(f"{name} of item {item} is {length}, it must lie in 0 .. {longest}")
     return lengths
-
-
-def as_pair(value: Any, name: str, minimum: int) -> tuple[int, int]:
-    """Make a pair of a number or a pair of numbers, each at least `minimum`."""
-    first, second = as_sizes(value, name, 2, minimum)
-    return first, second
 
 
 def as_sizes(value: Any, name: str, axes: int, minimum: int) -> tuple[int, ...]:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 _Array = NDArray[Any]
 _Pair = tuple[int, int]
 _Borders = tuple[int, int, int, int]
-_Weights = tuple[_Array, _Array, _Array | None, _Array | None]
+_Maybe = _Array | None
+_Weights = tuple[_Array, _Array, _Maybe, _Maybe, _Maybe, _Maybe]
 _Axis = tuple[NDArray[np.int64], NDArray[np.int64], _Array]
-_Tape = tuple[_Array, _Array, _Array]
 
 __version__: str
 
@@ -117,24 +117,6 @@ def squared_error(
 def divergence(
     x: _Array, target: _Array, log_target: bool, scale: float, keep_losses: bool, with_grad: bool
 ) -> tuple[Any, _Array | None]: ...
-def lstm(
-    x: _Array,
-    lengths: NDArray[np.int64],
-    weights: list[_Weights],
-    h0: _Array | None,
-    c0: _Array | None,
-) -> tuple[_Array, _Array, _Array, _Tape]: ...
-def lstm_backward(
-    grad_output: _Array,
-    grad_h_n: _Array | None,
-    grad_c_n: _Array | None,
-    x: _Array,
-    lengths: NDArray[np.int64],
-    weights: list[_Weights],
-    h0: _Array | None,
-    c0: _Array | None,
-    tape: _Tape,
-) -> tuple[_Array, list[tuple[_Array, _Array, _Array]], _Array, _Array]: ...
 def matmul(
     a: _Array, b: _Array, transpose_a: bool = False, transpose_b: bool = False
 ) -> _Array: ...
@@ -258,6 +240,36 @@ def adaptive_max_pool2d(
 def adaptive_max_pool2d_backward(
     grad_y: _Array, window: NDArray[np.uint8] | NDArray[np.int32], input_size: _Pair
 ) -> _Array: ...
+def recurrent(
+    cell: str,
+    x: _Array,
+    lengths: NDArray[np.int64],
+    weights: list[_Weights],
+    h0: _Maybe,
+    c0: _Maybe,
+    hidden_mask: _Maybe,
+) -> tuple[_Array, _Array, _Maybe, _Array]: ...
+def recurrent_backward(
+    cell: str,
+    grad_output: _Array,
+    grad_h_n: _Maybe,
+    grad_c_n: _Maybe,
+    x: _Array,
+    lengths: NDArray[np.int64],
+    weights: list[_Weights],
+    h0: _Maybe,
+    c0: _Maybe,
+    hidden_mask: _Maybe,
+    tape: _Array,
+    input_gradient: bool,
+) -> tuple[_Maybe, list[_Weights], _Array, _Maybe]: ...
+def recurrent_states(
+    cell: str,
+    x: _Array,
+    lengths: NDArray[np.int64],
+    weights: list[_Weights],
+    tape: _Array,
+) -> tuple[_Array, _Maybe]: ...
 def softmax(x: _Array) -> _Array: ...
 def log_softmax(x: _Array) -> _Array: ...
 def softmax_backward(grad_y: _Array, y: _Array) -> _Array: ...

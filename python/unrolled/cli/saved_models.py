@@ -25,21 +25,21 @@ def load_reader(path: str) -> CRNN:
     """
     from unrolled.models import CRNN
 
-    return _load(path, (CRNN,))  # type: ignore[no-any-return]
+    return _load(path, (CRNN,))
 
 
 def load_classifier(path: str) -> CNNClassifier:
     """Load a model and make sure that it classifies images; raises as `load_reader`."""
     from unrolled.models import CNNClassifier
 
-    return _load(path, (CNNClassifier,))  # type: ignore[no-any-return]
+    return _load(path, (CNNClassifier,))
 
 
 def load_any(path: str) -> CRNN | CNNClassifier:
     """Load a model of a kind that commands know; raises as `load_reader`."""
     from unrolled.models import CRNN, CNNClassifier
 
-    return _load(path, (CRNN, CNNClassifier))  # type: ignore[no-any-return]
+    return _load(path, (CRNN, CNNClassifier))
 
 
 def _load(path: str, kinds: tuple[type, ...]) -> Any:

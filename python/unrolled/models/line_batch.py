@@ -96,7 +96,8 @@ def as_images(images: Any) -> Sequence[ArrayLike]:
         raise TypeError(f"images must be a list of arrays (H, W), not {type(images).__name__}")
     if hasattr(images, "ndim") and images.ndim == 2:
         return [images]
-    return images  # type: ignore[no-any-return]
+    sequence: Sequence[ArrayLike] = images
+    return sequence
 
 
 def whole_frames(

@@ -95,7 +95,7 @@ def conv1d(
     options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     options |= {"groups": groups, "padding_mode": padding_mode, "algorithm": algorithm}
     options["activation"] = activation
-    return _convolve(1, x, weight, bias, options)
+    return convolve(_PASSES[1], x, weight, bias, options)
 
 
 def conv2d(
@@ -133,15 +133,16 @@ def conv2d(
     options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     options |= {"groups": groups, "padding_mode": padding_mode, "algorithm": algorithm}
     options["activation"] = activation
-    return _convolve(2, x, weight, bias, options)
+    return convolve(_PASSES[2], x, weight, bias, options)
 
 
-def _convolve(
-    axes: int, x: Operand, weight: Operand, bias: Tensor | None, options: dict[str, Any]
+def convolve(
+    passes: Passes, x: Operand, weight: Operand, bias: Tensor | None, options: dict[str, Any]
 ) -> Tensor:
+    """Run one kind of convolution on the tape; an x that is no tensor gets the weight's dtype."""
     weight = as_tensor(weight)
     x = as_tensor(x, weight.dtype)
-    y: Tensor = ConvFunction.apply(x, weight, bias, passes=_PASSES[axes], **options)
+    y: Tensor = ConvFunction.apply(x, weight, bias, passes=passes, **options)
     return y
 
 
@@ -197,7 +198,7 @@ class _ConvLayer:
             "algorithm": self.algorithm,
             "activation": activation,
         }
-        return _convolve(self.axes, x, self.weight, self.bias, options)
+        return convolve(_PASSES[self.axes], x, self.weight, self.bias, options)
 
     def _checked_padding(self, padding: Padding) -> tuple[int, ...] | str:
         if not isinstance(padding, str):

@@ -8,7 +8,7 @@ from typing import Any
 from unrolled.autograd import Tensor, as_tensor
 from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import Pair, one_of, per_axis
-from unrolled.nn.conv import ConvFunction, Passes, check_channels
+from unrolled.nn.conv import Passes, check_channels, convolve
 from unrolled.nn.init import uniform
 from unrolled.nn.module import Module
 from unrolled.ops import conv_transpose as ops
@@ -45,7 +45,7 @@ def conv_transpose1d(
     """Spread sequences x (N, C, L) by weight (C, K / groups, S): `conv_transpose2d`, one axis."""
     options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     options |= {"output_padding": output_padding, "groups": groups, "algorithm": algorithm}
-    return _spread(1, x, weight, bias, options)
+    return convolve(_PASSES[1], x, weight, bias, options)
 
 
 def conv_transpose2d(
@@ -81,16 +81,7 @@ def conv_transpose2d(
     """
     options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     options |= {"output_padding": output_padding, "groups": groups, "algorithm": algorithm}
-    return _spread(2, x, weight, bias, options)
-
-
-def _spread(
-    axes: int, x: Operand, weight: Operand, bias: Tensor | None, options: dict[str, Any]
-) -> Tensor:
-    weight = as_tensor(weight)
-    x = as_tensor(x, weight.dtype)
-    y: Tensor = ConvFunction.apply(x, weight, bias, passes=_PASSES[axes], **options)
-    return y
+    return convolve(_PASSES[2], x, weight, bias, options)
 
 
 class _ConvTransposeLayer:
@@ -148,7 +139,7 @@ class _ConvTransposeLayer:
             "dilation": self.dilation,
             "algorithm": self.algorithm,
         }
-        return _spread(self.axes, x, self.weight, self.bias, options)
+        return convolve(_PASSES[self.axes], x, self.weight, self.bias, options)
 
     def _output_padding(self, size: tuple[int, ...], output_size: Pair) -> tuple[int, ...]:
         wanted = per_axis("output_size", output_size, self.axes, least=1)

@@ -81,18 +81,8 @@ def max_pool2d(
     Parameters
     ----------
     x : Tensor or array-like (N, C, H, W)
-    kernel_size : int or pair of int
-        Height and width of the window.
-    stride : int or pair of int, optional
-        Step of the window; its own size when not given.
-    padding : int or pair of int
-        Rows and columns around the image that never win; at most half the window.
-    dilation : int or pair of int
-        Distance between the window's elements.
-    ceil_mode : bool
-        Whether windows may hang over the far border, as long as they begin before it.
-    activation : None or "relu"
-        Applied to y, as a `relu` after it, or before, would; at no extra cost.
+    kernel_size, stride, padding, dilation, ceil_mode, activation
+        As `unrolled.nn.MaxPool2d` takes them.
 
     Returns
     -------
@@ -123,12 +113,13 @@ class _MaxPool:
 
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
-        ceil_mode: bool,
-        activation: str | None,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        *,
+        ceil_mode: bool = False,
+        activation: str | None = None,
     ) -> None:
         step = kernel_size if stride is None else stride
         sizes = {
@@ -146,6 +137,10 @@ class _MaxPool:
     def relu_commutes(self) -> bool:
         """Whether a ReLU before it gives the same: no window lies in the border alone."""
         return max(self.dilation) == 1
+
+    def forward(self, x: Operand) -> Tensor:
+        """Map x (N, C, ...) to the largest element of every window, (N, C, ...)."""
+        return self._forward(x, self.activation)
 
     def with_relu(self, x: Operand) -> Tensor:
         """Map x to what a ReLU behind this layer gives, in one pass."""
@@ -189,22 +184,6 @@ class MaxPool1d(_MaxPool, Module):
 
     axes = 1
 
-    def __init__(
-        self,
-        kernel_size: int,
-        stride: int | None = None,
-        padding: int = 0,
-        dilation: int = 1,
-        *,
-        ceil_mode: bool = False,
-        activation: str | None = None,
-    ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, activation)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, L) to (N, C, OL)."""
-        return self._forward(x, self.activation)
-
 
 class MaxPool2d(_MaxPool, Module):
     """The largest element of every window.
@@ -237,19 +216,3 @@ class MaxPool2d(_MaxPool, Module):
     """
 
     axes = 2
-
-    def __init__(
-        self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        dilation: Pair = 1,
-        *,
-        ceil_mode: bool = False,
-        activation: str | None = None,
-    ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, activation)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, H, W) to (N, C, OH, OW)."""
-        return self._forward(x, self.activation)

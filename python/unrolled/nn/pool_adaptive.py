@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from unrolled.autograd import Function, Tensor, as_tensor
-from unrolled.autograd.tape import Array
+from unrolled.autograd import Tensor, as_tensor
 from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import per_axis
 from unrolled.nn.module import Module
 from unrolled.nn.pool import MaxPoolFunction
 from unrolled.nn.pool import Passes as MaxPasses
+from unrolled.nn.pool_average import AveragePoolFunction
+from unrolled.nn.pool_average import Passes as AveragePasses
 from unrolled.ops import pool_adaptive as ops
 from unrolled.ops.pool_adaptive import OutputSize
 
-
-class Passes(NamedTuple):
-    """The functions of adaptive average pooling along some number of axes."""
-
-    forward: Any
-    backward: Any
-
-
-_AVERAGE = {  # by the number of spatial axes
-    1: Passes(ops.adaptive_avg_pool1d, ops.adaptive_avg_pool1d_backward),
-    2: Passes(ops.adaptive_avg_pool2d, ops.adaptive_avg_pool2d_backward),
+_AVERAGE = {  # by the number of spatial axes; gradients need the size of x alone
+    1: AveragePasses(
+        ops.adaptive_avg_pool1d,
+        lambda grad_y, n, _: ops.adaptive_avg_pool1d_backward(grad_y, n),
+    ),
+    2: AveragePasses(
+        ops.adaptive_avg_pool2d,
+        lambda grad_y, n, _: ops.adaptive_avg_pool2d_backward(grad_y, n),
+    ),
 }
 _MAX = {
     1: MaxPasses(
-        lambda x, size: ops.adaptive_max_pool1d(x, size),
-        lambda x, size: ops.adaptive_max_pool1d_with_indices(x, size),
+        ops.adaptive_max_pool1d,
+        ops.adaptive_max_pool1d_with_indices,
         lambda grad_y, window, n, _: ops.adaptive_max_pool1d_backward(grad_y, window, n),
     ),
     2: MaxPasses(
-        lambda x, size: ops.adaptive_max_pool2d(x, size),
-        lambda x, size: ops.adaptive_max_pool2d_with_indices(x, size),
+        ops.adaptive_max_pool2d,
+        ops.adaptive_max_pool2d_with_indices,
         lambda grad_y, window, n, _: ops.adaptive_max_pool2d_backward(grad_y, window, n),
     ),
 }
-
-
-class _AdaptiveAverageFunction(Function):
-    """Adaptive average pooling on the tape: linear, its gradient needs only sizes."""
-
-    def forward(self, x: Array, *, passes: Passes, output_size: OutputSize) -> Array:
-        self.passes, self.input_size = passes, x.shape[2:]
-        y: Array = passes.forward(x, output_size)
-        return y
-
-    def backward(self, grad_y: Array) -> Array:
-        grad_x: Array = self.passes.backward(grad_y, self.input_size)
-        return grad_x
 
 
 def adaptive_avg_pool1d(x: Operand, output_size: int | None) -> Tensor:
@@ -106,8 +93,8 @@ def adaptive_max_pool2d(x: Operand, output_size: OutputSize) -> Tensor:
 
 
 def _average(axes: int, x: Operand, output_size: Any) -> Tensor:
-    y: Tensor = _AdaptiveAverageFunction.apply(
-        as_tensor(x), passes=_AVERAGE[axes], output_size=output_size
+    y: Tensor = AveragePoolFunction.apply(
+        as_tensor(x), passes=_AVERAGE[axes], arguments=(output_size,)
     )
     return y
 
@@ -118,17 +105,23 @@ def _maximum(axes: int, x: Operand, output_size: Any) -> Tensor:
 
 
 class _AdaptivePool(Module):
-    """The constructor of the adaptive layers; None stays what it is until x is known."""
+    """What the adaptive layers are but for `axes` and `_pool`."""
 
     axes: int
+    _pool: Callable[[int, Operand, Any], Tensor]
 
-    def __init__(self, output_size: Any) -> None:
-        given = output_size
+    def __init__(self, output_size: OutputSize) -> None:
+        given: Any = output_size
         if not isinstance(given, (tuple, list)):
             given = (given,) * self.axes
         known = [1 if size is None else size for size in given]
         per_axis("output_size", known, self.axes, least=1)
+        # None stays what it is until x is known.
         self.output_size = tuple(None if size is None else int(size) for size in given)
+
+    def forward(self, x: Operand) -> Tensor:
+        """Map x (N, C, L) or (N, C, H, W) to (N, C, *output_size)."""
+        return self._pool(self.axes, x, self.output_size)
 
 
 class AdaptiveAvgPool1d(_AdaptivePool):
@@ -151,13 +144,7 @@ class AdaptiveAvgPool1d(_AdaptivePool):
     """
 
     axes = 1
-
-    def __init__(self, output_size: int | None) -> None:
-        super().__init__(output_size)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, L) to (N, C, output_size)."""
-        return _average(1, x, self.output_size)
+    _pool = staticmethod(_average)
 
 
 class AdaptiveAvgPool2d(_AdaptivePool):
@@ -181,13 +168,7 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     """
 
     axes = 2
-
-    def __init__(self, output_size: OutputSize) -> None:
-        super().__init__(output_size)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, H, W) to (N, C, *output_size)."""
-        return _average(2, x, self.output_size)
+    _pool = staticmethod(_average)
 
 
 class AdaptiveMaxPool1d(_AdaptivePool):
@@ -210,13 +191,7 @@ class AdaptiveMaxPool1d(_AdaptivePool):
     """
 
     axes = 1
-
-    def __init__(self, output_size: int | None) -> None:
-        super().__init__(output_size)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, L) to (N, C, output_size)."""
-        return _maximum(1, x, self.output_size)
+    _pool = staticmethod(_maximum)
 
 
 class AdaptiveMaxPool2d(_AdaptivePool):
@@ -240,10 +215,4 @@ class AdaptiveMaxPool2d(_AdaptivePool):
     """
 
     axes = 2
-
-    def __init__(self, output_size: OutputSize) -> None:
-        super().__init__(output_size)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, H, W) to (N, C, *output_size)."""
-        return _maximum(2, x, self.output_size)
+    _pool = staticmethod(_maximum)

@@ -26,19 +26,19 @@ _PASSES = {  # by the number of spatial axes
 }
 
 
-class _AveragePoolFunction(Function):
+class AveragePoolFunction(Function):
     """Average pooling on the tape: a linear function, whose gradient needs only sizes."""
 
-    def forward(self, x: Array, *, passes: Passes, kernel_size: Pair, **options: Any) -> Array:
-        self.passes, self.input_size = passes, x.shape[2:]
-        self.kernel_size, self.options = kernel_size, options
-        y: Array = passes.forward(x, kernel_size, **options)
+    def forward(self, x: Array, *, passes: Passes, arguments: Any, **options: Any) -> Array:
+        """Compute y; `arguments` go to both passes."""
+        self.input_size, self.arguments, self.options = x.shape[2:], arguments, options
+        self.by_input = passes.backward
+        y: Array = passes.forward(x, *arguments, **options)
         return y
 
     def backward(self, grad_y: Array) -> Array:
-        grad_x: Array = self.passes.backward(
-            grad_y, self.input_size, self.kernel_size, **self.options
-        )
+        """Share the gradients among the elements of their windows."""
+        grad_x: Array = self.by_input(grad_y, self.input_size, *self.arguments, **self.options)
         return grad_x
 
 
@@ -71,18 +71,8 @@ def avg_pool2d(
     Parameters
     ----------
     x : Tensor or array-like (N, C, H, W)
-    kernel_size : int or pair of int
-        Height and width of the window.
-    stride : int or pair of int, optional
-        Step of the window; its own size when not given.
-    padding : int or pair of int
-        Rows and columns of zeros around the image; at most half the window.
-    ceil_mode : bool
-        Whether windows may hang over the far border, as long as they begin before it.
-    count_include_pad : bool
-        Whether the zeros count among a window's elements.
-    divisor_override : int, optional
-        What sums are divided by, instead of the number of elements.
+    kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        As `unrolled.nn.AvgPool2d` takes them.
 
     Returns
     -------
@@ -100,8 +90,8 @@ def avg_pool2d(
 
 
 def _pool(axes: int, x: Operand, kernel_size: Any, options: dict[str, Any]) -> Tensor:
-    y: Tensor = _AveragePoolFunction.apply(
-        as_tensor(x), passes=_PASSES[axes], kernel_size=kernel_size, **options
+    y: Tensor = AveragePoolFunction.apply(
+        as_tensor(x), passes=_PASSES[axes], arguments=(kernel_size,), **options
     )
     return y
 
@@ -112,7 +102,12 @@ class _AvgPool:
     axes: int
 
     def __init__(
-        self, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
     ) -> None:
         step = kernel_size if stride is None else stride
         self.kernel_size = per_axis("kernel_size", kernel_size, self.axes, least=1)
@@ -120,6 +115,10 @@ class _AvgPool:
         self.padding = per_axis("padding", padding, self.axes, least=0)
         self.ceil_mode = as_flag(ceil_mode, "ceil_mode")
         self.count_include_pad = as_flag(count_include_pad, "count_include_pad")
+
+    def forward(self, x: Operand) -> Tensor:
+        """Map x (N, C, ...) to the average of every window, (N, C, ...)."""
+        return _pool(self.axes, x, self.kernel_size, self._options())
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -158,20 +157,6 @@ class AvgPool1d(_AvgPool, Module):
     """
 
     axes = 1
-
-    def __init__(
-        self,
-        kernel_size: int,
-        stride: int | None = None,
-        padding: int = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
-
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, L) to (N, C, OL)."""
-        return _pool(1, x, self.kernel_size, self._options())
 
 
 class AvgPool2d(_AvgPool, Module):
@@ -219,7 +204,5 @@ class AvgPool2d(_AvgPool, Module):
             positive(divisor_override=divisor_override)
         self.divisor_override = divisor_override
 
-    def forward(self, x: Operand) -> Tensor:
-        """Map x (N, C, H, W) to (N, C, OH, OW)."""
-        options = self._options() | {"divisor_override": self.divisor_override}
-        return _pool(2, x, self.kernel_size, options)
+    def _options(self) -> dict[str, Any]:
+        return super()._options() | {"divisor_override": self.divisor_override}

@@ -9,6 +9,7 @@ from unrolled.ops import (
     activation,
     conv,
     conv_transpose,
+    gru,
     loss,
     lstm,
     matmul,
@@ -18,6 +19,7 @@ from unrolled.ops import (
     pool,
     pool_adaptive,
     pool_average,
+    rnn,
     softmax,
     upsample,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "activation",
     "conv",
     "conv_transpose",
+    "gru",
     "loss",
     "lstm",
     "matmul",
@@ -35,6 +38,7 @@ __all__ = [
     "pool",
     "pool_adaptive",
     "pool_average",
+    "rnn",
     "softmax",
     "upsample",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 from unrolled._arrays import RealArray, as_sizes
 from unrolled.ops.padding import check_borders
+from unrolled.ops.remembered import remembered
+from unrolled.ops.rows import two_axes
 
 Pair: TypeAlias = "int | tuple[int, int]"
 Sizes: TypeAlias = "tuple[int, ...]"
@@ -77,16 +79,6 @@ class Geometry:
         return stride, (*rows, *columns), dilation, self.groups, self.algorithm
 
 
-def two_axes(sizes: Sizes) -> tuple[int, int]:
-    """Make a sequence's sizes those of an image of one row."""
-    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
-
-
-def two_spatial_axes(array: RealArray) -> RealArray:
-    """View (N, C, L) as (N, C, 1, L); images stay as they are."""
-    return array if array.ndim == 4 else array[:, :, None]
-
-
 def fit(size: Sizes, kernel: Sizes, options: Options) -> Geometry:
     """Check the options against the sizes of x and of the kernel.
 
@@ -95,23 +87,27 @@ def fit(size: Sizes, kernel: Sizes, options: Options) -> Geometry:
     ValueError, TypeError
         An option is out of its range, or the kernel is larger than the padded x.
     """
-    try:
-        hash(options)
-    except TypeError:  # a list or an array among them
-        return _fit.__wrapped__(size, kernel, options)
-    return _fit(size, kernel, options)
+    return _fit(size, kernel, *options)
 
 
-@lru_cache(maxsize=1024)  # plain numbers, the same ones at every step of a training run
-def _fit(size: Sizes, kernel: Sizes, options: Options) -> Geometry:
+@remembered
+def _fit(
+    size: Sizes,
+    kernel: Sizes,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    mode: Any,
+    algorithm: Any,
+) -> Geometry:
     axes = len(size)
-    stride = as_sizes(options.stride, "stride", axes, 1)
-    dilation = as_sizes(options.dilation, "dilation", axes, 1)
-    groups = as_sizes(options.groups, "groups", 1, 1)[0]
+    stride = as_sizes(stride, "stride", axes, 1)
+    dilation = as_sizes(dilation, "dilation", axes, 1)
+    groups = as_sizes(groups, "groups", 1, 1)[0]
     if min(kernel) < 1:
         raise ValueError(f"the kernel must have at least one element, got {kernel}")
-    borders = _borders(options.padding, kernel, stride, dilation)
-    mode, algorithm = options.padding_mode, options.algorithm
+    borders = _borders(padding, kernel, stride, dilation)
     check_borders(size, borders, mode)
     check_algorithm(algorithm, kernel, stride, dilation)
     shape = Geometry(size, kernel, stride, borders, dilation, groups, mode, algorithm)

@@ -12,6 +12,7 @@ from unrolled.ops import conv_geometry as geometry
 from unrolled.ops.activation import is_relu
 from unrolled.ops.conv_geometry import Geometry, Options
 from unrolled.ops.padding import add_borders, fold_borders
+from unrolled.ops.rows import two_axes, with_rows, without_rows
 
 X_AXES = {1: "N, C, L", 2: "N, C, H, W"}
 Y_AXES = {1: "N, K, OL", 2: "N, K, OH, OW"}
@@ -33,13 +34,13 @@ def forward(
     relu = is_relu(activation)
     x, shape = _with_border(x, shape)
     y = _core.conv2d(
-        geometry.two_spatial_axes(x),
-        geometry.two_spatial_axes(weight),
+        with_rows(x),
+        with_rows(weight),
         bias,
         *shape.core_options,
         relu,
     )
-    return spatial_axes(y, axes)
+    return without_rows(y, axes)
 
 
 def backward_input(
@@ -55,12 +56,12 @@ def backward_input(
     _check_grad_y(grad_y, weight.shape[0], shape)
     inner = shape if shape.padding_mode == "zeros" else shape.on_padded
     grad_x = _core.conv2d_backward_input(
-        geometry.two_spatial_axes(grad_y),
-        geometry.two_spatial_axes(weight),
-        geometry.two_axes(inner.size),
+        with_rows(grad_y),
+        with_rows(weight),
+        two_axes(inner.size),
         *inner.core_options,
     )
-    grad_x = spatial_axes(grad_x, axes)
+    grad_x = without_rows(grad_x, axes)
     return grad_x if inner is shape else fold_borders(grad_x, shape.borders, shape.padding_mode)
 
 
@@ -78,16 +79,16 @@ def backward_weight(
     _check_grad_y(grad_y, grad_y.shape[1], shape)
     if grad_y.shape[0] != x.shape[0]:
         raise ValueError(f"grad_y has {grad_y.shape[0]} items, x has {x.shape[0]}")
-    kernel = geometry.two_axes(shape.kernel)
+    kernel = two_axes(shape.kernel)
     x, shape = _with_border(x, shape)
     grad_weight, grad_bias = _core.conv2d_backward_weight(
-        geometry.two_spatial_axes(grad_y),
-        geometry.two_spatial_axes(x),
+        with_rows(grad_y),
+        with_rows(x),
         kernel,
         *shape.core_options,
         bias,
     )
-    return spatial_axes(grad_weight, axes), grad_bias
+    return without_rows(grad_weight, axes), grad_bias
 
 
 def backward(
@@ -119,8 +120,3 @@ def _check_grad_y(grad_y: RealArray, channels: int, shape: Geometry) -> None:
     require_axes(grad_y, "grad_y", Y_AXES[len(shape.size)])
     expected = (grad_y.shape[0], channels, *shape.output)
     require_shape(grad_y, "grad_y", expected, "the shape of the output")
-
-
-def spatial_axes(array: RealArray, axes: int) -> RealArray:
-    """View (N, C, 1, L) as (N, C, L) where there is one axis."""
-    return array if axes == 2 else array[:, :, 0]

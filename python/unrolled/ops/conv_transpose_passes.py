@@ -12,8 +12,9 @@ from unrolled import _core
 from unrolled._arrays import RealArray, as_reals, as_sizes, require_axes, require_shape
 from unrolled.ops import conv_geometry as geometry
 from unrolled.ops.conv_geometry import Geometry, Sizes
-from unrolled.ops.conv_passes import X_AXES, Y_AXES, bias_gradient, spatial_axes
+from unrolled.ops.conv_passes import X_AXES, Y_AXES, bias_gradient
 from unrolled.ops.padding import add_borders, fold_borders
+from unrolled.ops.rows import two_axes, with_rows, without_rows
 
 _WEIGHT_AXES = {1: "C, K / groups, S", 2: "C, K / groups, R, S"}
 
@@ -41,12 +42,12 @@ def forward(axes: int, x: Any, weight: Any, bias: Any, options: TransposeOptions
     if bias is not None:
         require_shape(bias, "bias", (channels,), "the output channels of weight")
     y = _core.conv2d_backward_input(
-        geometry.two_spatial_axes(_at_all_positions(x, shape)),
-        geometry.two_spatial_axes(weight),
-        geometry.two_axes(shape.size),
+        with_rows(_at_all_positions(x, shape)),
+        with_rows(weight),
+        two_axes(shape.size),
         *shape.core_options,
     )
-    y = spatial_axes(y, axes)
+    y = without_rows(y, axes)
     if bias is not None:
         y += bias.reshape(-1, *[1] * axes)
     return y
@@ -63,13 +64,13 @@ def backward_input(
     _check_groups(weight, shape)
     _check_grad_y(grad_y, weight.shape[1] * shape.groups, shape)
     grad_x = _core.conv2d(
-        geometry.two_spatial_axes(grad_y),
-        geometry.two_spatial_axes(weight),
+        with_rows(grad_y),
+        with_rows(weight),
         None,
         *shape.core_options,
         False,
     )
-    return fold_borders(spatial_axes(grad_x, axes), _behind(size, shape), "zeros")
+    return fold_borders(without_rows(grad_x, axes), _behind(size, shape), "zeros")
 
 
 def backward_weight(
@@ -86,13 +87,13 @@ def backward_weight(
     if grad_y.shape[0] != x.shape[0]:
         raise ValueError(f"grad_y has {grad_y.shape[0]} items, x has {x.shape[0]}")
     grad_weight, _ = _core.conv2d_backward_weight(
-        geometry.two_spatial_axes(_at_all_positions(x, shape)),
-        geometry.two_spatial_axes(grad_y),
-        geometry.two_axes(shape.kernel),
+        with_rows(_at_all_positions(x, shape)),
+        with_rows(grad_y),
+        two_axes(shape.kernel),
         *shape.core_options,
         False,
     )
-    return spatial_axes(grad_weight, axes), bias_gradient(grad_y)
+    return without_rows(grad_weight, axes), bias_gradient(grad_y)
 
 
 def backward(

@@ -20,9 +20,8 @@ from unrolled.ops.pool_geometry import (
     check_places,
     fit,
     on_two_axes,
-    with_rows,
-    without_rows,
 )
+from unrolled.ops.rows import with_rows, without_rows
 
 Winners = tuple[RealArray, NDArray[np.uint8]]
 
@@ -237,4 +236,4 @@ def _backward(
     check_output(grad_y, windows.output, window=places)
     arrays = with_rows(grad_y), with_rows(places)
     grad_x = _core.max_pool2d_backward(*arrays, *on_two_axes(windows), windows.ceil_mode, relu)
-    return without_rows(grad_x, axes)  # type: ignore[no-any-return]
+    return without_rows(grad_x, axes)

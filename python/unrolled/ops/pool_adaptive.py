@@ -20,9 +20,8 @@ from unrolled.ops.pool_geometry import (
     check_input,
     check_output,
     check_size,
-    with_rows,
-    without_rows,
 )
+from unrolled.ops.rows import two_axes, with_rows, without_rows
 
 OutputSize: TypeAlias = "int | tuple[int | None, int | None] | None"
 Winners: TypeAlias = "tuple[RealArray, NDArray[np.uint8] | NDArray[np.int32]]"
@@ -201,19 +200,20 @@ def adaptive_max_pool2d_backward(
 
 def _average(x: Any, output_size: Any, axes: int) -> RealArray:
     x = as_real(x, "x")
-    y = _core.adaptive_avg_pool2d(with_rows(x), _two(_fit(x, output_size, axes)))
-    return without_rows(y, axes)  # type: ignore[no-any-return]
+    y = _core.adaptive_avg_pool2d(with_rows(x), two_axes(_fit(x, output_size, axes)))
+    return without_rows(y, axes)
 
 
 def _average_backward(grad_y: Any, input_size: Any, axes: int) -> RealArray:
     grad_y = as_real(grad_y, "grad_y")
     size = _fit_gradient(grad_y, input_size, axes)
-    return without_rows(_core.adaptive_avg_pool2d_backward(with_rows(grad_y), _two(size)), axes)  # type: ignore[no-any-return]
+    grad_x = _core.adaptive_avg_pool2d_backward(with_rows(grad_y), two_axes(size))
+    return without_rows(grad_x, axes)
 
 
 def _maximum(x: Any, output_size: Any, axes: int) -> Winners:
     x = as_real(x, "x")
-    y, window = _core.adaptive_max_pool2d(with_rows(x), _two(_fit(x, output_size, axes)))
+    y, window = _core.adaptive_max_pool2d(with_rows(x), two_axes(_fit(x, output_size, axes)))
     return without_rows(y, axes), without_rows(window, axes)
 
 
@@ -223,8 +223,8 @@ def _maximum_backward(grad_y: Any, window: Any, input_size: Any, axes: int) -> R
     size = _fit_gradient(grad_y, input_size, axes)
     check_output(grad_y, grad_y.shape[2:], window=places)
     arrays = with_rows(grad_y), with_rows(places)
-    grad_x = _core.adaptive_max_pool2d_backward(*arrays, _two(size))
-    return without_rows(grad_x, axes)  # type: ignore[no-any-return]
+    grad_x = _core.adaptive_max_pool2d_backward(*arrays, two_axes(size))
+    return without_rows(grad_x, axes)
 
 
 def _fit(x: RealArray, output_size: Any, axes: int) -> Sizes:
@@ -248,7 +248,3 @@ def _fit_gradient(grad_y: RealArray, input_size: Any, axes: int) -> Sizes:
     size = as_sizes(input_size, "input_size", axes, 1)
     check_size(size, "input_size")
     return size
-
-
-def _two(sizes: Sizes) -> tuple[int, int]:
-    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])

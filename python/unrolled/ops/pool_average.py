@@ -16,9 +16,8 @@ from unrolled.ops.pool_geometry import (
     check_output,
     fit,
     on_two_axes,
-    with_rows,
-    without_rows,
 )
+from unrolled.ops.rows import with_rows, without_rows
 
 
 def avg_pool1d(
@@ -168,7 +167,7 @@ def _forward(
     windows = fit(x.shape[2:], options)
     how = _dividing(windows, count_include_pad, divisor_override)
     y = _core.avg_pool2d(with_rows(x), *_core_sizes(windows)[1:], *how)
-    return without_rows(y, axes)  # type: ignore[no-any-return]
+    return without_rows(y, axes)
 
 
 def _backward(
@@ -185,7 +184,7 @@ def _backward(
     how = _dividing(windows, count_include_pad, divisor_override)
     check_output(grad_y, windows.output)
     grad_x = _core.avg_pool2d_backward(with_rows(grad_y), *_core_sizes(windows), *how)
-    return without_rows(grad_x, axes)  # type: ignore[no-any-return]
+    return without_rows(grad_x, axes)
 
 
 def _dividing(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -10,6 +9,8 @@ import numpy as np
 
 from unrolled._arrays import RealArray, as_sizes, require_axes, require_shape
 from unrolled.ops.conv_geometry import Sizes
+from unrolled.ops.remembered import remembered
+from unrolled.ops.rows import two_axes
 
 _AXES = {1: "L", 2: "H, W"}
 _OUTPUT_AXES = {1: "OL", 2: "OH, OW"}
@@ -58,22 +59,19 @@ def fit(size: Sizes, options: Options) -> Windows:
     ValueError, TypeError
         An option is out of its range, or the window is larger than the padded x.
     """
-    try:
-        hash(options)
-    except TypeError:  # a list or an array among them
-        return _fit.__wrapped__(size, options)
-    return _fit(size, options)
+    return _fit(size, *options)
 
 
-@lru_cache(maxsize=1024, typed=True)  # plain numbers, the same ones at every step of a training run
-def _fit(size: Sizes, options: Options) -> Windows:
+@remembered
+def _fit(
+    size: Sizes, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
+) -> Windows:
     axes = len(size)
-    kernel = as_sizes(options.kernel_size, "kernel_size", axes, 1)
-    step = options.kernel_size if options.stride is None else options.stride
-    stride = as_sizes(step, "stride", axes, 1)
-    padding = as_sizes(options.padding, "padding", axes, 0)
-    dilation = as_sizes(options.dilation, "dilation", axes, 1)
-    ceil_mode = as_flag(options.ceil_mode, "ceil_mode")
+    kernel = as_sizes(kernel_size, "kernel_size", axes, 1)
+    stride = as_sizes(kernel_size if stride is None else stride, "stride", axes, 1)
+    padding = as_sizes(padding, "padding", axes, 0)
+    dilation = as_sizes(dilation, "dilation", axes, 1)
+    ceil_mode = as_flag(ceil_mode, "ceil_mode")
     check_size(size)
     if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
         raise ValueError(f"padding must be at most half of kernel_size {kernel}, got {padding}")
@@ -99,7 +97,7 @@ def _output_size(
     return outputs
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def on_two_axes(windows: Windows) -> CoreWindows:
     """Make a sequence's sizes those of an image of one row, and bound those that reach outside."""
     padded = [s + 2 * p for s, p in zip(windows.size, windows.padding, strict=True)]
@@ -109,11 +107,11 @@ def on_two_axes(windows: Windows) -> CoreWindows:
         [min(s, max(n, r)) for s, n, r in zip(windows.stride, padded, reach, strict=True)]
     )
     return CoreWindows(
-        _pair(windows.size, 1),
-        _pair(windows.kernel, 1),
-        _pair(stride, 1),
-        _pair(windows.padding, 0),
-        _pair(windows.dilation, 1),
+        two_axes(windows.size),
+        two_axes(windows.kernel),
+        two_axes(stride),
+        two_axes(windows.padding, of_one_row=0),
+        two_axes(windows.dilation),
     )
 
 
@@ -165,17 +163,3 @@ def as_places(window: Any, dtypes: tuple[Any, ...]) -> Any:
         names = " or ".join(np.dtype(dtype).name for dtype in dtypes)
         raise TypeError(f"window must be {names}, got {places.dtype}")
     return places.astype(native, copy=False)
-
-
-def with_rows(array: Any) -> Any:
-    """View (N, C, L) as (N, C, 1, L); images stay as they are."""
-    return array if array.ndim == 4 else array[:, :, None]
-
-
-def without_rows(array: Any, axes: int) -> Any:
-    """View (N, C, 1, L) as (N, C, L) where there is one axis."""
-    return array if axes == 2 else array[:, :, 0]
-
-
-def _pair(sizes: Sizes, of_one_row: int) -> tuple[int, int]:
-    return (of_one_row, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])

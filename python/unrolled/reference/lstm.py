@@ -2,9 +2,14 @@
 
 Gates stand in PyTorch's order i, f, g, o in every matrix of 4H rows:
 
+    z = W_ih x + b_ih + W_hh h(t-1) + b_hh
     i = sigmoid(z_i)   f = sigmoid(z_f)   g = tanh(z_g)   o = sigmoid(z_o)
     c(t) = f * c(t-1) + i * g
     h(t) = o * tanh(c(t))
+
+Peepholes (Gers and Schmidhuber 2000) let the gates see the memory: p_i * c(t-1) is added to z_i,
+p_f * c(t-1) to z_f, p_o * c(t) to z_o. A projection (Sak et al. 2014) makes the state smaller
+than the memory: h(t) = W_hr (o * tanh(c(t))).
 """
 
 from __future__ import annotations
@@ -15,87 +20,98 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import recurrent
 from .activation import sigmoid
+from .recurrent import Entry, Parameters, Saved, State, Step, affine
 
 Array = NDArray[Any]
-Weights = Sequence[tuple[ArrayLike, ArrayLike, ArrayLike | None, ArrayLike | None]]
 
 
-def lstm_cell(z: Array, c: Array) -> tuple[Array, Array, tuple[Array, ...]]:
-    """Take one step from the affine values `z` (4H,) and the memory `c` (H,).
+class LstmCell:
+    """One step; see the equations above."""
 
-    Returns h(t) (H,), c(t) (H,) and what the backward step needs.
-    """
-    z_i, z_f, z_g, z_o = np.split(z, 4)
-    i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
-    c_t = f * c + i * g
-    h_t = o * np.tanh(c_t)
-    return h_t, c_t, (i, f, g, o, c, c_t)
+    states: tuple[str, ...] = ("h", "c")
 
+    def sizes(self, weights: Parameters) -> dict[str, int]:
+        """Return H for the gates and the memory, and the size of h: H, or P of a projection."""
+        H, P = len(weights[0]) // 4, weights[1].shape[1]
+        return {**dict.fromkeys(("i", "f", "g", "o", "c"), H), "h": P}
 
-def lstm_cell_backward(
-    grad_h: Array, grad_c: Array, step: tuple[Array, ...]
-) -> tuple[Array, Array]:
-    """Return the gradients by `z` (4H,) and by c(t-1) (H,) of one step."""
-    i, f, g, o, c, c_t = step
-    grad_o = grad_h * np.tanh(c_t)
-    grad_c = grad_c + grad_h * o * (1 - np.tanh(c_t) ** 2)
-    grad_z = np.concatenate(
-        [
-            grad_c * g * i * (1 - i),
-            grad_c * c * f * (1 - f),
-            grad_c * i * (1 - g**2),
-            grad_o * o * (1 - o),
-        ]
-    )
-    return grad_z, grad_c * f
+    def forward(self, x: Array, seen: Array, before: State, weights: Parameters) -> Step:
+        """Return the gates i, f, g, o and the memory c(t), each (H,), and h(t)."""
+        W_ih, W_hh, b_ih, b_hh, W_hr, (p_i, p_f, p_o) = _six(weights)
+        _, c = before
+        z = affine(W_ih, x, b_ih) + affine(W_hh, seen, b_hh)
+        z_i, z_f, z_g, z_o = z.reshape(4, -1)
+        i, f, g = sigmoid(z_i + p_i * c), sigmoid(z_f + p_f * c), np.tanh(z_g)
+        c_t = f * c + i * g
+        o = sigmoid(z_o + p_o * c_t)
+        m = o * np.tanh(c_t)
+        return {"i": i, "f": f, "g": g, "o": o, "c": c_t, "h": m if W_hr is None else W_hr @ m}
+
+    def backward(
+        self, grad: State, x: Array, seen: Array, before: State, step: Step, weights: Parameters
+    ) -> tuple[Array, Array, State, Sequence[Any]]:
+        """Return the gradients by x(t), `seen`, h(t-1) (none) and c(t-1), and the six weights."""
+        W_ih, W_hh, _, _, W_hr, (p_i, p_f, p_o) = _six(weights)
+        (dh, dc), (_, c) = grad, before
+        i, f, g, o, c_t = (step[name] for name in ("i", "f", "g", "o", "c"))
+        m = o * np.tanh(c_t)
+        dm = dh if W_hr is None else W_hr.T @ dh
+        dz_o = dm * np.tanh(c_t) * o * (1 - o)
+        dc = dc + dm * o * (1 - np.tanh(c_t) ** 2) + p_o * dz_o
+        dz_i, dz_f, dz_g = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g**2)
+        dz = np.concatenate([dz_i, dz_f, dz_g, dz_o])
+        dc_before = dc * f + p_i * dz_i + p_f * dz_f
+        dpeephole = np.stack([dz_i * c, dz_f * c, dz_o * c_t])
+        parts = (np.outer(dz, x), np.outer(dz, seen), dz, dz, np.outer(dh, m), dpeephole)
+        return W_ih.T @ dz, W_hh.T @ dz, (np.zeros_like(dh), dc_before), parts
 
 
 def lstm(
     x: ArrayLike,
-    weights: Weights,
+    weights: Sequence[Entry],
     *,
     h0: ArrayLike | None = None,
     c0: ArrayLike | None = None,
     lengths: ArrayLike | None = None,
-) -> tuple[Array, Array, Array, dict[str, Any]]:
+    hidden_mask: ArrayLike | None = None,
+) -> tuple[Array, Array, Array, Saved]:
     """Run one layer over a padded batch, in one or both directions.
 
     Parameters
     ----------
     x : array (N, T, D)
     weights : one entry a direction (1 or 2)
-        ``(weight_ih (4H, D), weight_hh (4H, H), bias_ih (4H,) or None, bias_hh (4H,) or None)``.
+        ``(weight_ih (4H, D), weight_hh (4H, H), bias_ih (4H,) or None, bias_hh (4H,) or None)``,
+        and, where wanted, ``weight_hr (P, H) or None, peephole (3, H) or None`` for i, f, o. With
+        a projection weight_hh is (4H, P), and output and h have P features.
         The second runs from each sequence's last frame to its first.
     h0, c0 : array (directions, N, H), optional
-        States before the first step; 0 when not given.
+        States before the first step; 0 when not given. h0 has P features with a projection.
     lengths : array (N,), optional
         Frames of each sequence, in any order. Frames from there on are never read.
+    hidden_mask : array (directions, N, H or P), optional
+        Multiplied, the same at every step, onto the state that enters the recurrent product
+        (Gal and Ghahramani 2016).
 
     Returns
     -------
     output (N, T, directions * H), 0 after each end; h_n, c_n (directions, N, H), the states after
     each sequence's own last step; and what `lstm_backward` needs. float64.
+
+    Examples
+    --------
+    A memory whose forget gate is open keeps what it holds, however long the sequence is:
+
+    >>> import numpy as np
+    >>> zeros, bias = np.zeros((4, 1)), np.array([-1e3, 1e3, 0.0, 0.0])
+    >>> _, _, c_n, _ = lstm(np.ones((1, 1000, 1)), [(zeros, zeros, bias, None)], c0=[[[0.25]]])
+    >>> float(c_n[0, 0, 0])
+    0.25
     """
-    x = np.asarray(x, np.float64)
-    N, T, _ = x.shape
-    parameters = [_parameters(entry) for entry in weights]
-    directions, H = len(parameters), parameters[0][1].shape[1]
-    ends = [T] * N if lengths is None else [int(n) for n in np.asarray(lengths)]
-    h_n, c_n = _state(h0, (directions, N, H)), _state(c0, (directions, N, H))
-    output = np.zeros((N, T, directions * H))
-    previous = np.zeros((directions, N, T, H))
-    steps: dict[tuple[int, int, int], tuple[Array, ...]] = {}
-    for d, n in np.ndindex(directions, N):
-        weight_ih, weight_hh, bias_ih, bias_hh = parameters[d]
-        h, c = h_n[d, n].copy(), c_n[d, n].copy()
-        for t in _times(d, ends[n]):
-            previous[d, n, t] = h
-            z = weight_ih @ x[n, t] + bias_ih + weight_hh @ h + bias_hh
-            h, c, steps[d, n, t] = lstm_cell(z, c)
-            output[n, t, d * H : (d + 1) * H] = h
-        h_n[d, n], c_n[d, n] = h, c
-    saved = {"x": x, "weights": weights, "ends": ends, "previous": previous, "steps": steps}
+    cell = LstmCell()
+    output, (h_n, c_n), saved = recurrent.run(cell, x, weights, [h0, c0], lengths, hidden_mask)
     return output, h_n, c_n, saved
 
 
@@ -103,8 +119,10 @@ def lstm_backward(
     grad_output: ArrayLike,
     grad_h_n: ArrayLike | None,
     grad_c_n: ArrayLike | None,
-    saved: dict[str, Any],
-) -> tuple[Array, list[tuple[Array, Array, Array | None, Array | None]], Array, Array]:
+    saved: Saved,
+    *,
+    input_gradient: bool = True,
+) -> tuple[Any, list[tuple[Any, ...]], Array, Array]:
     """Backpropagate through time: the steps of `lstm` in the opposite order.
 
     Parameters
@@ -113,59 +131,21 @@ def lstm_backward(
         Not read after each sequence's end.
     grad_h_n, grad_c_n : array (directions, N, H) or None
     saved : what `lstm` returned last
+    input_gradient : bool
+        False returns None for grad_x.
 
     Returns
     -------
-    grad_x (N, T, D), 0 after each end; one tuple a direction with the gradients of its weights;
-    grad_h0, grad_c0 (directions, N, H); float64.
+    grad_x (N, T, D), 0 after each end; one tuple a direction with the gradients of its weights,
+    as many as were given; grad_h0, grad_c0 (directions, N, H); float64.
     """
-    grad_output = np.asarray(grad_output, np.float64)
-    x, ends, previous, steps = (saved[key] for key in ("x", "ends", "previous", "steps"))
-    directions, N, _, H = previous.shape
-    grad_h0 = _state(grad_h_n, (directions, N, H))
-    grad_c0 = _state(grad_c_n, (directions, N, H))
-    grad_x, grad_weights = np.zeros_like(x), []
-    for d in range(directions):
-        weight_ih, weight_hh, _, _ = _parameters(saved["weights"][d])
-        dW_ih, dW_hh = np.zeros_like(weight_ih), np.zeros_like(weight_hh)
-        db = np.zeros(4 * H)
-        for n in range(N):
-            grad_h, grad_c = grad_h0[d, n].copy(), grad_c0[d, n].copy()
-            for t in reversed(_times(d, ends[n])):
-                grad_h = grad_h + grad_output[n, t, d * H : (d + 1) * H]
-                dz, grad_c = lstm_cell_backward(grad_h, grad_c, steps[d, n, t])
-                dW_ih += np.outer(dz, x[n, t])
-                dW_hh += np.outer(dz, previous[d, n, t])
-                db += dz
-                grad_x[n, t] += weight_ih.T @ dz
-                grad_h = weight_hh.T @ dz
-            grad_h0[d, n], grad_c0[d, n] = grad_h, grad_c
-        _, _, bias_ih, bias_hh = saved["weights"][d]
-        grad_weights.append(
-            (
-                dW_ih,
-                dW_hh,
-                None if bias_ih is None else db,
-                None if bias_hh is None else db.copy(),
-            )
-        )
+    grad_x, grad_weights, (grad_h0, grad_c0) = recurrent.run_backward(
+        grad_output, [grad_h_n, grad_c_n], saved, input_gradient
+    )
     return grad_x, grad_weights, grad_h0, grad_c0
 
 
-def _times(direction: int, end: int) -> range:
-    return range(end) if direction == 0 else range(end - 1, -1, -1)
-
-
-def _state(given: ArrayLike | None, shape: tuple[int, ...]) -> Array:
-    return np.zeros(shape) if given is None else np.array(given, np.float64)
-
-
-def _parameters(
-    entry: tuple[ArrayLike, ArrayLike, ArrayLike | None, ArrayLike | None],
-) -> tuple[Array, Array, Array, Array]:
-    weight_ih, weight_hh = (np.asarray(matrix, np.float64) for matrix in entry[:2])
-    bias_ih, bias_hh = (
-        np.zeros(len(weight_ih)) if bias is None else np.asarray(bias, np.float64)
-        for bias in entry[2:]
-    )
-    return weight_ih, weight_hh, bias_ih, bias_hh
+def _six(weights: Parameters) -> Parameters:
+    """Return all six weights: no projection is None, no peepholes are zeros."""
+    *four, W_hr, peephole = (*weights, None, None)[:6]
+    return (*four, W_hr, np.zeros((3, len(weights[0]) // 4)) if peephole is None else peephole)

@@ -1,0 +1,69 @@
+// Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", with the reset gate after the
+// recurrent product, as cuDNN and PyTorch have it. Gates in the order r, z, n; a panel is one block of units.
+#include "kernels/math.h"
+#include "kernels/recurrent_tile.h"
+
+namespace unrolled::UNROLLED_LEVEL {
+namespace {
+
+template <class Real>
+UNROLLED_INLINE void finish_units(const RecurrentStep<Real>& s, int64_t panel, int64_t row,
+                                  const Real* sums) {
+  constexpr int64_t W = kWidth<Real>;
+  const int64_t unit = panel * W, at = row * s.state_row + unit;
+  Real* gates = s.gates.at(panel, s.first_row + row);
+  const Vec<Real> r = sigmoid<Real>(load(gates) + load(sums));
+  const Vec<Real> z = sigmoid<Real>(load(gates + W) + load(sums + W));
+  const Vec<Real> product = load(sums + 2 * W) + load(s.hidden_bias + unit);
+  const Vec<Real> n = tanh<Real>(load(gates + 2 * W) + r * product);
+  store(gates, r);
+  store(gates + W, z);
+  store(gates + 2 * W, n);
+  store(s.memory + at, product);
+  store(s.h[row] + unit, (Real(1) - z) * n + z * load(s.before + at));
+}
+
+template <class Real>
+void step(const RecurrentStep<Real>& s) {
+  product_panels<Real, 3, 3>(
+      s, [&](int64_t panel, int64_t row, const Real* sums) { finish_units(s, panel, row, sums); });
+}
+
+template <class Real>
+UNROLLED_INLINE void units_backward(const RecurrentStepBackward<Real>& s, int64_t panel, int64_t row) {
+  constexpr int64_t W = kWidth<Real>;
+  const int64_t unit = panel * W, at = row * s.state_row + unit, grad_at = row * s.grad_row + unit;
+  const Real* gates = s.gates.at(panel, s.first_row + row);
+  Real* by_input = s.grad_input.at(panel, s.first_row + row);
+  Real* by_hidden = s.grad_hidden.at(panel, s.first_row + row);
+  const Vec<Real> r = load(gates), z = load(gates + W), n = load(gates + 2 * W);
+  const Vec<Real> dh = load(s.grad_h + grad_at);
+  const Vec<Real> dn = dh * (Real(1) - z) * (Real(1) - n * n);
+  const Vec<Real> dr = dn * load(s.memory + at) * r * (Real(1) - r);
+  const Vec<Real> dz = dh * (load(s.before + at) - n) * z * (Real(1) - z);
+  store(by_input, dr);
+  store(by_input + W, dz);
+  store(by_input + 2 * W, dn);
+  store(by_hidden, dr);
+  store(by_hidden + W, dz);
+  store(by_hidden + 2 * W, dn * r);
+  store(s.grad_around + grad_at, dh * z);
+}
+
+template <class Real>
+void step_backward(const RecurrentStepBackward<Real>& s) {
+  for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
+    for (int64_t row = 0; row < s.rows; ++row) units_backward(s, panel, row);
+  }
+}
+
+}  // namespace
+
+template <class Real>
+CellKernels<Real> gru_kernels() {
+  return {3, 3, CellMemory::product, step<Real>, step_backward<Real>};
+}
+template CellKernels<float> gru_kernels();
+template CellKernels<double> gru_kernels();
+
+}  // namespace unrolled::UNROLLED_LEVEL

@@ -1,0 +1,71 @@
+// The register tile of recurrent layers: all gates of some units, for some rows.
+#pragma once
+
+#include "kernels/product_tile.h"
+#include "kernels/recurrent.h"
+
+namespace unrolled::UNROLLED_LEVEL {
+
+// Rows of a tile of so many vectors: as many sums as leave registers for a row of weights.
+template <int vectors>
+inline constexpr int kTileRows =
+#if UNROLLED_VECTOR_BYTES == 64 || defined(__aarch64__)
+    vectors == 3 ? 8 : 6;
+#elif UNROLLED_VECTOR_BYTES == 32
+    vectors == 3 ? 4 : 3;
+#else
+    vectors == 3 ? 3 : 2;
+#endif
+
+template <class Real, int vectors>
+inline constexpr int64_t kPanelColumns = vectors * kWidth<Real>;
+
+// Calls run(Constant<count>) for count in least .. most.
+template <int most, int least = 1, class Run>
+UNROLLED_INLINE void with_constant(int64_t count, Run run) {
+  if constexpr (most > least) {
+    if (count < most) return with_constant<most - 1, least>(count, run);
+  }
+  run(Constant<most>{});
+}
+
+// Cuts `rows` into as few tiles of at most `most` rows as there must be, of about one size:
+// run(first row, Constant<rows>).
+template <int most, class Run>
+UNROLLED_INLINE void for_each_tile(int64_t rows, Run run) {
+  for (int64_t left = (rows + most - 1) / most, row = 0; left > 0; --left) {
+    const int64_t height = (rows - row + left - 1) / left;
+    with_constant<most>(height, [&](auto count) { run(row, count); });
+    row += height;
+  }
+}
+
+// A (rows, depth) times each panel of packed weights: finish(panel, row, sums of one row). Rows inside of a
+// panel, so that its weights come from afar once.
+template <class Real, int vectors, class Finish>
+UNROLLED_INLINE void product_panel(int64_t rows, int64_t depth, const Real* a, int64_t a_row,
+                                   const Real* weights, Finish finish) {
+  for_each_tile<kTileRows<vectors>>(rows, [&](int64_t row, auto count) {
+    Real tile[count.value * kPanelColumns<Real, vectors>];
+    const auto line = [weights](int64_t p) { return weights + p * kPanelColumns<Real, vectors>; };
+    const ProductRows<Real> from = {a + row * a_row, a_row, 1};
+    product_tile<Real, count.value, vectors>(depth, from, line, tile, kPanelColumns<Real, vectors>, {});
+    for (int i = 0; i < count.value; ++i) finish(row + i, tile + i * kPanelColumns<Real, vectors>);
+  });
+}
+
+// All panels of a cell that has `least` to `vectors` vectors in a panel: finish(panel, row, sums).
+template <class Real, int least, int vectors, class Finish>
+UNROLLED_INLINE void product_panels(const RecurrentStep<Real>& s, Finish finish) {
+  const Real* weights = s.weights;
+  for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
+    const int64_t width = s.gates.width(panel);
+    const auto end_row = [&](int64_t row, const Real* sums) { finish(panel, row, sums); };
+    with_constant<vectors, least>(width / kWidth<Real>, [&](auto count) {
+      product_panel<Real, count.value>(s.rows, s.depth, s.operand, s.operand_row, weights, end_row);
+    });
+    weights += s.depth * width;
+  }
+}
+
+}  // namespace unrolled::UNROLLED_LEVEL
