@@ -71,6 +71,46 @@ void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, Matri
   });
 }
 
+// Few rows of A and B transposed in memory: C transposed is B transposed, whose rows are read as they lie,
+// times A transposed, which is packed. Each sum has the same terms in the same order.
+template <class Real>
+bool transposed_pays(MatrixView<Real> a, MatrixView<Real> b) {
+  const int64_t bytes = b.column_stride * static_cast<int64_t>(sizeof(Real));
+  // Rows a multiple of 4 KiB apart would share their places in the first-level cache.
+  return a.rows <= kFewRows && b.row_stride == 1 && b.columns > kFewRows && bytes % 4096 != 0;
+}
+
+template <class Real>
+void transpose(int64_t rows, int64_t columns, const Real* from, int64_t from_stride, Real* to,
+               int64_t to_stride) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+  }
+}
+
+template <class Real>
+void multiply_transposed(const MatmulKernels<Real>& kernel, MatrixView<Real> a, MatrixView<Real> b, Real* c,
+                         int64_t ldc, bool accumulate) {
+  const int64_t m = a.rows, n = b.columns, k = a.columns, width = round_up(m, kernel.tile_columns);
+  const int64_t chunks = (k + kMatmulDepth - 1) / kMatmulDepth;
+  Buffer<Real> packed(k * width), turned(n * m);
+  if (accumulate) transpose(m, n, c, ldc, turned.data(), m);
+  parallel_for(chunks, k * m, [&](int64_t chunk) {
+    const int64_t p = chunk * kMatmulDepth;
+    kernel.pack_columns(std::min(kMatmulDepth, k - p), m, a.at(0, p), a.column_stride, a.row_stride,
+                        packed.data() + p * width);
+  });
+  const int64_t grain = round_up((n + kTasks - 1) / kTasks, kernel.tile_rows);
+  parallel_runs(n, grain, m * n * k / kMultiplyAddsPerOperation, [&](int64_t begin, int64_t end) {
+    for (int64_t p = 0; p < k; p += kMatmulDepth) {
+      kernel.multiply_rows(end - begin, m, std::min(kMatmulDepth, k - p), b.at(p, begin), b.column_stride,
+                           packed.data() + p * width, turned.data() + begin * m, m,
+                           {.accumulate = accumulate || p > 0});
+    }
+  });
+  transpose(n, m, turned.data(), m, c, ldc);
+}
+
 template <class Real>
 void clear(int64_t rows, int64_t columns, Real* c, int64_t ldc) {
   for (int64_t i = 0; i < rows; ++i) std::fill_n(c + i * ldc, columns, Real(0));
@@ -90,6 +130,7 @@ void matmul(MatrixView<Real> a, MatrixView<Real> b, Real* c, int64_t ldc, bool a
   if (m == 0 || n == 0) return;
   if (k == 0 && !accumulate) return clear(m, n, c, ldc);
   const MatmulKernels<Real>& kernel = kernels<Real>().matmul;
+  if (transposed_pays(a, b)) return multiply_transposed(kernel, a, b, c, ldc, accumulate);
   const int64_t depth = std::min(k, kMatmulDepth);
   Buffer<Real> a_packed(round_up(std::min(m, kRowsAtOnce), kernel.tile_rows) * depth);
   Buffer<Real> b_packed(round_up(std::min(n, kColumnsAtOnce), kernel.tile_columns) * depth);
