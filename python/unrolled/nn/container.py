@@ -12,6 +12,9 @@ from unrolled.nn.module import Module
 class Sequential(Module):
     """Modules run one after the other; parts are named ``0``, ``1``, ...
 
+    Some neighbours are computed as one, with the same bits: a ReLU within the layer beside it, a
+    convolution with its max pooling. `ReLU` and `MaxPool2d` themselves are then not called.
+
     Parameters
     ----------
     *modules : Module
