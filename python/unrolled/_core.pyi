@@ -190,6 +190,19 @@ def adam_step(
     decoupled: bool,
     step: int,
 ) -> None: ...
+def adam_steps(
+    params: list[_Array],
+    grads: list[_Array],
+    exp_avgs: list[_Array],
+    exp_avg_sqs: list[_Array],
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    steps: list[int],
+) -> None: ...
 def scale(x: _Array, factor: float) -> None: ...
 def max_abs(x: _Array) -> float: ...
 def sum_squares(x: _Array, scale: float) -> float: ...

@@ -74,10 +74,33 @@ def adam_step(
     if step < 1:
         raise ValueError(f"step counts from 1, got {step}")
     options = lr, *betas, eps, weight_decay, decoupled, step
-    if not _are_alike(param, grad, exp_avg, exp_avg_sq):
-        _require_places(param=param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
-        _require_same(param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    _require_places(param=param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    _require_same(param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
     _core.adam_step(param, grad, exp_avg, exp_avg_sq, *options)
+
+
+def adam_steps(
+    params: list[RealArray],
+    grads: list[RealArray],
+    exp_avgs: list[RealArray],
+    exp_avg_sqs: list[RealArray],
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    steps: list[int],
+) -> None:
+    """`adam_step` of several parameters, each at a step of its own; raises as it does."""
+    arrays = params, grads, exp_avgs, exp_avg_sqs
+    try:
+        _core.adam_steps(*arrays, lr, *betas, eps, weight_decay, decoupled, steps)
+    except (TypeError, ValueError):  # two dtypes, or a fault that the checks will name
+        options: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps}
+        options |= {"weight_decay": weight_decay, "decoupled": decoupled}
+        for *one, step in zip(*arrays, steps, strict=True):
+            adam_step(*one, step=step, **options)
 
 
 def scale_(array: RealArray, factor: float) -> None:
@@ -103,22 +126,6 @@ def gradient_norm(arrays: Iterable[RealArray]) -> float:
     exponent = max(math.frexp(top)[1], -1020)
     total = sum(_core.sum_squares(array, math.ldexp(1.0, -exponent)) for array in reals)
     return math.sqrt(total) * math.ldexp(1.0, exponent) if exponent < 1024 else math.inf
-
-
-def _are_alike(param: RealArray, grad: RealArray, *state: RealArray) -> bool:
-    """Whether there is nothing to refuse, as at nearly every step; else the checks find what."""
-    if not _is_place(param) or param.dtype not in (np.float32, np.float64):
-        return False
-    if type(grad) is not np.ndarray or grad.dtype != param.dtype or grad.shape != param.shape:
-        return False
-    return all(_is_place(a) and a.dtype == param.dtype and a.shape == param.shape for a in state)
-
-
-def _is_place(array: Any) -> bool:
-    if type(array) is not np.ndarray:
-        return False
-    flags = array.flags
-    return flags.c_contiguous and flags.writeable
 
 
 def _require_places(**arrays: RealArray | None) -> None:
