@@ -11,10 +11,10 @@ from unrolled._arrays import RealArray, as_reals, require_axes, require_shape
 from unrolled.ops import conv_geometry, pool_geometry
 from unrolled.ops.activation import is_relu
 from unrolled.ops.pool import Winners
+from unrolled.ops.remembered import remembered
 
 Gradients = tuple[RealArray | None, RealArray | None, RealArray | None]
-Two = tuple[int, int]
-Pooling = tuple[Two, Two, Two, Two, bool, bool]
+CoreOptions = tuple[conv_geometry.CoreOptions, Any, conv_geometry.Sizes]
 
 
 class ConvPool(NamedTuple):
@@ -57,10 +57,9 @@ def conv2d_max_pool(x: Any, weight: Any, bias: Any, options: ConvPool) -> Winner
              [9., 9.]]]])
     """
     x, weight, bias = as_reals(x=x, weight=weight, bias=bias)
-    _check(x, weight, options)
+    sizes, pooling, _ = _check(x, weight, options)
     if bias is not None:
         require_shape(bias, "bias", (weight.shape[0],), "the output channels of weight")
-    sizes, pooling, _ = _core_options(x, weight, options)
     places: Winners = _core.conv2d_max_pool(x, weight, bias, *sizes, pooling)
     return places
 
@@ -95,33 +94,38 @@ def conv2d_max_pool_backward(
         The shapes do not fit, or `window` is not of this pooling.
     """
     grad_y, x, weight = as_reals(grad_y=grad_y, x=x, weight=weight)
-    _check(x, weight, options)
     places = pool_geometry.as_places(window, (np.uint8,))
-    sizes, pooling, output = _core_options(x, weight, options)
+    sizes, pooling, output = _check(x, weight, options)
     require_shape(grad_y, "grad_y", (x.shape[0], weight.shape[0], *output), "the shape of y")
     require_shape(places, "window", grad_y.shape, "the shape of grad_y")
     return _core.conv2d_max_pool_backward(grad_y, places, x, weight, *sizes, pooling, wanted)
 
 
-def _check(x: RealArray, weight: RealArray, options: ConvPool) -> None:
+def _check(x: RealArray, weight: RealArray, options: ConvPool) -> CoreOptions:
+    """Return the sizes of both as the core takes them, and the size of y."""
     require_axes(x, "x", "N, C, H, W")
     require_axes(weight, "weight", "K, C / groups, R, S")
-    if options.convolution.padding_mode != "zeros":
+    size, kernel = x.shape[1:], weight.shape[2:]
+    sizes: CoreOptions = _fit(
+        size, kernel, options.activation, *options.convolution, *options.pooling
+    )
+    conv_geometry.check_channels(x.shape[1], weight, sizes[0][3])
+    return sizes
+
+
+@remembered
+def _fit(size: Any, kernel: Any, activation: str | None, *options: Any) -> CoreOptions:
+    """Check the options of the convolution, six of them, and those of the pooling."""
+    convolution = conv_geometry.Options(*options[:6])
+    if convolution.padding_mode != "zeros":
         raise ValueError(
-            f"padding_mode must be 'zeros', got {options.convolution.padding_mode!r}: "
+            f"padding_mode must be 'zeros', got {convolution.padding_mode!r}: "
             "call conv2d and max_pool2d"
         )
-
-
-def _core_options(
-    x: RealArray, weight: RealArray, options: ConvPool
-) -> tuple[conv_geometry.CoreOptions, Pooling, conv_geometry.Sizes]:
-    """Return the sizes of both as the core takes them, and the size of y."""
-    shape = conv_geometry.fit(x.shape[2:], weight.shape[2:], options.convolution)
-    conv_geometry.check_channels(x.shape[1], weight, shape.groups)
-    conv_geometry.check_memory(x.shape[1], shape)
-    windows, relu = pool_geometry.fit(shape.output, options.pooling), is_relu(options.activation)
+    shape = conv_geometry.fit(size[1:], kernel, convolution)
+    conv_geometry.check_memory(size[0], shape)
+    windows = pool_geometry.fit(shape.output, pool_geometry.Options(*options[6:]))
+    relu = is_relu(activation)
     pool_geometry.check_places(windows.kernel, relu)
-    _, kernel, stride, padding, dilation = pool_geometry.on_two_axes(windows)
-    pooling = kernel, stride, padding, dilation, windows.ceil_mode, relu
-    return shape.core_options, pooling, windows.output
+    _, *sides = pool_geometry.on_two_axes(windows)
+    return shape.core_options, (*sides, windows.ceil_mode, relu), windows.output
