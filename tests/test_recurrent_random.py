@@ -15,7 +15,7 @@ from unrolled.ops.rnn import rnn, rnn_backward
 
 CONFIGURATIONS = 200  # of each kind
 KERNELS = {"rnn": (rnn, rnn_backward), "gru": (gru, gru_backward), "lstm": (lstm, lstm_backward)}
-RESET_AFTER = (True,)  # the sides that the GRU's kernel has; the reference has both
+RESET_AFTER = (True, False)
 SEEDS = {"rnn": 1, "gru": 2, "lstm": 3}
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from bench.peers.recurrent_cases import LAYERS, STEP, RecurrentCase
 from bench.peers.recurrent_errors import errors
-from bench.peers.recurrent_sides import onnxruntime_side, ours, step_sides, torch_side
+from bench.peers.recurrent_sides import fading, onnxruntime_side, ours, step_sides, torch_side
 from bench.peers.sides import OURS, Settings, Sides, best_peer, result, set_threads
 from bench.peers.tables import error_table, rows_table
 
@@ -30,6 +30,8 @@ def run(settings: Settings, options: argparse.Namespace) -> dict[str, list]:
             print(line, flush=True)
         if settings.wants("step"):
             rows.append(_measure_step(threads, settings))
+        if settings.wants("fading"):
+            rows += _measure_fading(threads, settings)
     found = [] if options.no_errors else [errors(case) for case in cases if case.layers == 1]
     for line in error_table(found):
         print(line, flush=True)
@@ -81,9 +83,27 @@ def _measure_step(threads: int, settings: Settings) -> dict:
         sides.add(name, make)
     row = result(STEP.name, "step", threads, sides, settings.time(sides.calls("step")))
     weights = 4 * 4 * STEP.hidden * (STEP.inputs + STEP.hidden)  # bytes
-    row |= {"bytes": weights, "triad": 0, "goal": STEP.goal}
+    row |= {"bytes": weights, "triad": 0}
+    if "ratio" in row:
+        row["goal"] = STEP.goal
     names = (OURS, "torch cell", "onnxruntime")
     title = f"one streaming step, GB/s of weights, threads: {threads}"
     for line in rows_table(title, names, [row]):
         print(line, flush=True)
     return row
+
+
+def _measure_fading(threads: int, settings: Settings) -> list[dict]:
+    """States that fade to nothing over 5,000 frames, against ordinary ones of the same sizes."""
+    rows = []
+    for cell in ("rnn", "lstm", "gru"):
+        case = RecurrentCase(cell, 1, 5000, 16, 64)
+        sides = Sides()
+        sides.add("fading", lambda case=case: fading(case, 1e-3))
+        sides.add("ordinary", lambda case=case: fading(case, 1.0))
+        timings = settings.time(sides.calls("forward+backward"))
+        rows.append(result(f"{case.name}, fading", "forward+backward", threads, sides, timings))
+    title = f"states among the smallest numbers, threads: {threads}"
+    for line in rows_table(title, ("fading", "ordinary"), rows):
+        print(line, flush=True)
+    return rows

@@ -61,6 +61,28 @@ def ours(case: RecurrentCase) -> Passes:
     return {"forward": forward, "forward+backward": both}
 
 
+def fading(case: RecurrentCase, scale: float) -> Passes:
+    """Ours with all weights scaled and an input in the first frame alone."""
+    import unrolled
+
+    layer = our_layer(case)
+    for parameter in layer.parameters():
+        parameter.data[...] *= scale
+    array, grad = case.arrays()
+    array[:, 1:] = 0
+    x = unrolled.Tensor(array, requires_grad=True)
+    grad[:, :-1] = 0
+
+    def both() -> object:
+        layer.zero_grad()
+        x.grad = None
+        output, _ = layer(x)
+        output.backward(grad)
+        return output
+
+    return {"forward+backward": both}
+
+
 def torch_side(case: RecurrentCase, form: str) -> Passes:
     """`form` is one of batch (N, T, D), time (T, N, D) and packed."""
     import torch

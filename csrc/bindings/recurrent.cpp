@@ -18,11 +18,25 @@ const CellKernels<Real>& cell_kernels(const std::string& cell) {
   const Kernels<Real>& all = kernels<Real>();
   if (cell == "lstm") return all.lstm;
   if (cell == "gru") return all.gru;
+  if (cell == "gru_reset_before") return all.gru_reset_before;
   if (cell == "tanh") return all.rnn.tanh;
   if (cell == "relu") return all.rnn.relu;
   if (cell == "sigmoid") return all.rnn.sigmoid;
-  require(cell == "identity", "cell must be lstm, gru, tanh, relu, sigmoid or identity");
+  require(cell == "identity", "cell must be lstm, gru, gru_reset_before, tanh, relu, sigmoid or identity");
   return all.rnn.identity;
+}
+
+struct Frames {
+  int64_t N, T, D;
+};
+
+template <class Real>
+Frames frames_of(const Array<Real>& x, const Array<int64_t>& lengths) {
+  require(x.ndim() == 3, "x must be (N, T, D)");
+  require_shape(lengths, {x.shape(0)}, "lengths must be (N)");
+  for (int64_t n = 0; n < x.shape(0); ++n)
+    require(lengths.at(n) >= 0 && lengths.at(n) <= x.shape(1), "lengths must lie in 0 .. T");
+  return {x.shape(0), x.shape(1), x.shape(2)};
 }
 
 // A layer whose arrays have been checked, as the operations take it.
@@ -31,18 +45,21 @@ class Layer {
  public:
   Layer(const std::string& cell, const Array<Real>& x, const Array<int64_t>& lengths,
         const std::vector<Direction<Real>>& directions, const MaybeArray<Real>& hidden_mask)
+      : Layer(cell, frames_of(x, lengths), lengths.data(), directions, hidden_mask) {}
+
+  Layer(const std::string& cell, const Frames& frames, const int64_t* lengths,
+        const std::vector<Direction<Real>>& directions, const MaybeArray<Real>& hidden_mask)
       : cell_(cell_kernels<Real>(cell)), hidden_mask_(data_or_null(hidden_mask)) {
-    require(x.ndim() == 3, "x must be (N, T, D)");
     require(directions.size() == 1 || directions.size() == 2, "weights must have one or two directions");
     const auto& weight_hh = std::get<1>(directions[0]);
     require(weight_hh.ndim() == 2 && weight_hh.shape(0) % cell_.gates == 0, "weight_hh must be (G H, P)");
-    shape_ = {x.shape(0),         x.shape(1),
-              x.shape(2),         weight_hh.shape(0) / cell_.gates,
-              weight_hh.shape(1), static_cast<int64_t>(directions.size()),
-              lengths.data()};
-    require_shape(lengths, {shape_.N}, "lengths must be (N)");
-    for (int64_t n = 0; n < shape_.N; ++n)
-      require(lengths.at(n) >= 0 && lengths.at(n) <= shape_.T, "lengths must lie in 0 .. T");
+    shape_ = {frames.N,
+              frames.T,
+              frames.D,
+              weight_hh.shape(0) / cell_.gates,
+              weight_hh.shape(1),
+              static_cast<int64_t>(directions.size()),
+              lengths};
     for (const auto& direction : directions) add(direction);
     if (hidden_mask) require_state(hidden_mask, shape_.P, "hidden_mask must be (directions, N, P)");
   }
@@ -182,6 +199,27 @@ py::tuple recurrent_states_array(const std::string& cell, const Array<Real>& x, 
 }
 
 template <class Real>
+py::tuple recurrent_step_array(const std::string& cell, const Array<Real>& x, const Direction<Real>& weights,
+                               const MaybeArray<Real>& h, const MaybeArray<Real>& c) {
+  require(x.ndim() == 2, "x must be (N, D)");
+  const Layer<Real> checked(cell, Frames{x.shape(0), 1, x.shape(1)}, nullptr, {weights}, std::nullopt);
+  const RecurrentShape& s = checked.shape();
+  if (h) require_shape(*h, {s.N, s.P}, "h must be (N, P)");
+  if (c) require_shape(*c, {s.N, s.H}, "c must be (N, H)");
+  Array<Real> h_after = make_array<Real>({s.N, s.P});
+  MaybeArray<Real> c_after;
+  if (checked.has_cells()) c_after = make_array<Real>({s.N, s.H});
+  const Real* from = x.data();
+  const RecurrentState<const Real> before = {data_or_null(h), data_or_null(c)};
+  const RecurrentState<Real> after = {h_after.mutable_data(), c_after ? c_after->mutable_data() : nullptr};
+  {
+    const py::gil_scoped_release release;
+    recurrent_step(checked.layer(), from, before, after);
+  }
+  return py::make_tuple(h_after, c_after);
+}
+
+template <class Real>
 void register_of(py::module_& m) {
   m.def("recurrent", &recurrent_array<Real>, "cell"_a, "x"_a.noconvert(), "lengths"_a.noconvert(),
         "weights"_a.noconvert(), "h0"_a.noconvert().none(true), "c0"_a.noconvert().none(true),
@@ -191,6 +229,8 @@ void register_of(py::module_& m) {
         "lengths"_a.noconvert(), "weights"_a.noconvert(), "h0"_a.noconvert().none(true),
         "c0"_a.noconvert().none(true), "hidden_mask"_a.noconvert().none(true), "tape"_a.noconvert(),
         "input_gradient"_a);
+  m.def("recurrent_step", &recurrent_step_array<Real>, "cell"_a, "x"_a.noconvert(), "weights"_a.noconvert(),
+        "h"_a.noconvert().none(true), "c"_a.noconvert().none(true));
   m.def("recurrent_states", &recurrent_states_array<Real>, "cell"_a, "x"_a.noconvert(),
         "lengths"_a.noconvert(), "weights"_a.noconvert(), "tape"_a.noconvert());
 }

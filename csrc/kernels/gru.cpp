@@ -52,9 +52,7 @@ UNROLLED_INLINE void units_backward(const RecurrentStepBackward<Real>& s, int64_
 
 template <class Real>
 void step_backward(const RecurrentStepBackward<Real>& s) {
-  for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
-    for (int64_t row = 0; row < s.rows; ++row) units_backward(s, panel, row);
-  }
+  for_each_panel_row(s, [&](int64_t panel, int64_t row) { units_backward(s, panel, row); });
 }
 
 }  // namespace

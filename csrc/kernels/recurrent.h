@@ -34,13 +34,13 @@ struct RecurrentStep {
   int64_t units;        // rounded up to whole vectors
   const Real* operand;  // (rows, depth), rows operand_row apart: the state that enters the product
   int64_t operand_row;
-  const Real* weights;     // as pack_gates leaves them
+  const Real* weights;     // as pack_gates leaves them, group after group
   GatePanels<Real> gates;  // from first_row on: products with the input in, activated gates out
   int64_t first_row;
   const Real* hidden_bias;  // (units) of the gate whose recurrent product stands alone (GRU's n), or null
   const Real* peephole;     // (3, units) of the LSTM's i, f, o, or null
   const Real* before;       // (rows, units): LSTM the cells, GRU the states of the step before
-  Real* memory;             // (rows, units): LSTM the cells, GRU the recurrent product of n
+  Real* memory;             // (rows, units): see CellMemory
   int64_t state_row;
   Real* const* h;  // per row: where the new state goes, `units` of it
 };
@@ -52,20 +52,22 @@ struct RecurrentStepBackward {
   GatePanels<const Real> gates;
   GatePanels<Real> grad_input, grad_hidden;  // by the products with the input and with the state: one array,
                                              // but for the GRU
+  GatePanels<Real> grad_candidate;           // of the group of n, where it has one of its own
   int64_t first_row;
   const Real* peephole;
   const Real* before;
   const Real* memory;
   int64_t state_row;
   const Real* grad_h;  // (rows, units), whole; rows grad_row apart
+  Real* grad_reset;    // (rows, units), of reset_backward
   Real* grad_around;   // (rows, units): LSTM the gradient of the cells, of the step after in and of the step
                        // before out; GRU what reaches the state before without the product, out
   int64_t grad_row;
 };
 
-// What a cell keeps for each row beside its gates: nothing, the LSTM's cells, or the recurrent product of the
-// GRU's n. With a product the cell also reads the state before, and that product has a bias of its own.
-enum class CellMemory { none, cells, product };
+// What a cell keeps for each row beside its gates: nothing; the LSTM's cells; the recurrent product of the
+// GRU's n, which has a bias of its own; or, where the reset acts before that product, the state it reads.
+enum class CellMemory { none, cells, product, reset_state };
 
 template <class Real>
 struct CellKernels {
@@ -74,12 +76,21 @@ struct CellKernels {
   CellMemory memory;
   void (*step)(const RecurrentStep<Real>&);
   void (*step_backward)(const RecurrentStepBackward<Real>&);
+  // Of a reset state, null for other cells. Before step: the gates but the last, and the state that the last
+  // one's product reads. After step_backward, with the gradient of that state in grad_reset: the rest of the
+  // gates, and in its place what reaches the state before through the reset.
+  void (*reset)(const RecurrentStep<Real>&) = nullptr;
+  void (*reset_backward)(const RecurrentStepBackward<Real>&) = nullptr;
 };
 
 template <class Real>
 struct RnnKernels {
   CellKernels<Real> tanh, relu, sigmoid, identity;
 };
+
+// y (rows) = or += w (rows, depth) times x (depth).
+template <class Real>
+using DotRows = void(int64_t rows, int64_t depth, const Real* w, const Real* x, bool accumulate, Real* y);
 
 template <class Real>
 struct RecurrentKernels {
@@ -115,6 +126,9 @@ struct RecurrentKernels {
   // sums (width) over the rows of x (rows, width), in double over short runs of rows; whole vectors.
   void (*sum_rows)(int64_t rows, int64_t width, const Real* x, Real* sums);
 };
+
+// Vectors of a panel of the candidate n where its recurrent product waits for the reset.
+inline constexpr int64_t kCandidateVectors = 4;
 
 // Panels of a left operand whose products are summed in registers before they reach C.
 inline constexpr int64_t kPanelsAtOnce = 8;

@@ -68,4 +68,12 @@ UNROLLED_INLINE void product_panels(const RecurrentStep<Real>& s, Finish finish)
   }
 }
 
+// Calls run(panel, row) for all panels of the rows of a step backward.
+template <class Real, class Run>
+UNROLLED_INLINE void for_each_panel_row(const RecurrentStepBackward<Real>& s, Run run) {
+  for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
+    for (int64_t row = 0; row < s.rows; ++row) run(panel, row);
+  }
+}
+
 }  // namespace unrolled::UNROLLED_LEVEL

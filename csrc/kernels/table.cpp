@@ -16,6 +16,8 @@ DepthwiseWeightKernels<Real> depthwise_weight_kernels();
 template <class Real>
 CellKernels<Real> gru_kernels();
 template <class Real>
+CellKernels<Real> gru_reset_before_kernels();
+template <class Real>
 LossKernels<Real> loss_kernels();
 template <class Real>
 CellKernels<Real> lstm_kernels();
@@ -33,6 +35,8 @@ template <class Real>
 MaxPoolBackward<Real>* max_pool_backward();
 template <class Real>
 RecurrentKernels<Real> recurrent_kernels();
+template <class Real>
+DotRows<Real>* dot_rows_kernel();
 template <class Real>
 ReluKernels<Real> relu_kernels();
 template <class Real>
@@ -58,6 +62,7 @@ Kernels<Real> kernels() {
       .depthwise = depthwise_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
       .gru = gru_kernels<Real>(),
+      .gru_reset_before = gru_reset_before_kernels<Real>(),
       .loss = loss_kernels<Real>(),
       .lstm = lstm_kernels<Real>(),
       .matmul = matmul_kernels<Real>(),
@@ -66,6 +71,7 @@ Kernels<Real> kernels() {
       .average_pool = average_pool_kernels<Real>(),
       .max_pool = {max_pool_forward<Real>(), max_pool_backward<Real>()},
       .recurrent = recurrent_kernels<Real>(),
+      .dot_rows = dot_rows_kernel<Real>(),
       .relu = relu_kernels<Real>(),
       .rnn = rnn_kernels<Real>(),
       .softmax = softmax_kernels<Real>(),

@@ -30,6 +30,7 @@ struct Kernels {
   DepthwiseKernels<Real> depthwise;
   DepthwiseWeightKernels<Real> depthwise_weight;
   CellKernels<Real> gru;
+  CellKernels<Real> gru_reset_before;
   LossKernels<Real> loss;
   CellKernels<Real> lstm;
   MatmulKernels<Real> matmul;
@@ -38,6 +39,7 @@ struct Kernels {
   AveragePoolKernels<Real> average_pool;
   MaxPoolKernels<Real> max_pool;
   RecurrentKernels<Real> recurrent;
+  DotRows<Real>* dot_rows;
   ReluKernels<Real> relu;
   RnnKernels<Real> rnn;
   SoftmaxKernels<Real> softmax;

@@ -63,7 +63,11 @@ std::deque<PackedWeights<Real>> pack_weights(const std::vector<RecurrentDirectio
     const int64_t panel = task % panels, vectors = directions[i].cell.panel_vectors;
     const auto pack = kernels<Real>().recurrent.pack_gates;
     pack(G, s.H, s.D, vectors, directions[i].weights.weight_ih, panel, panel + 1, packed[i].input.data());
-    pack(G, s.H, s.P, vectors, directions[i].weights.weight_hh, panel, panel + 1, packed[i].hidden.data());
+    for (const GateGroup& g : directions[i].hidden_groups()) {
+      const int64_t end = std::min(panel + 1, directions[i].panels(g, nullptr).count());
+      pack(g.gates, s.H, s.P, g.panel_vectors, directions[i].weights.weight_hh + g.first * s.H * s.P, panel,
+           end, packed[i].hidden.data() + g.first * directions[i].units * s.P);
+    }
   });
   return packed;
 }
@@ -74,6 +78,7 @@ void project_input(const RecurrentDirection<Real>& d, const PackedWeights<Real>&
   const int64_t row_size = padded_row<Real>(d.shape.D), rows = d.rows.count();
   const int64_t work = rows * d.gates.columns * d.shape.D / kMultiplyAddsPerOperation;
   parallel_runs(rows, kRowsPerTask, work, [&](int64_t begin, int64_t end) {
+    const FlushDenormals flush;
     Buffer<Real> frames((end - begin) * row_size);
     gather_frames(d, x, begin, end, frames.data());
     kernels<Real>().recurrent.project(end - begin, d.shape.D, frames.data(), row_size, packed.input.data(),
@@ -97,7 +102,9 @@ class ForwardRun {
         projected_(d.weights.weight_hr ? (last - first) * d.shape.P : 0),
         scratch_(packed.projection.empty() ? 0 : packed.projection[0].scratch_size(last - first)),
         h_(static_cast<std::size_t>(last - first)),
-        to_(static_cast<std::size_t>(last - first)) {}
+        to_(static_cast<std::size_t>(last - first)) {
+    std::fill_n(operand_.data(), d.hidden_mask ? (last - first) * d.operand_row : 0, Real(0));
+  }
 
   void run(RecurrentState<const Real> initial, Real* output, RecurrentState<Real> end) {
     start(initial);
@@ -153,23 +160,25 @@ class ForwardRun {
   }
 
   void multiply(int64_t step) {
-    const Real* states = d_.lone_product() ? d_.before + row(step) * d_.operand_row
-                         : step == 0       ? c_start_.data()
-                                           : d_.memory + row(step - 1) * d_.state_row;
-    d_.cell.step({.rows = active(step),
-                  .depth = d_.shape.P,
-                  .units = d_.units,
-                  .operand = operand(step),
-                  .operand_row = d_.operand_row,
-                  .weights = packed_.hidden.data(),
-                  .gates = d_.gates,
-                  .first_row = row(step),
-                  .hidden_bias = packed_.hidden_bias.data(),
-                  .peephole = d_.weights.peephole ? packed_.peephole.data() : nullptr,
-                  .before = states,
-                  .memory = d_.memory + row(step) * d_.state_row,
-                  .state_row = d_.state_row,
-                  .h = to_.data()});
+    const Real* states = !d_.has_cells() ? d_.before + row(step) * d_.operand_row
+                         : step == 0     ? c_start_.data()
+                                         : d_.memory + row(step - 1) * d_.state_row;
+    const RecurrentStep<Real> s = {.rows = active(step),
+                                   .depth = d_.shape.P,
+                                   .units = d_.units,
+                                   .operand = operand(step),
+                                   .operand_row = d_.operand_row,
+                                   .weights = packed_.hidden.data(),
+                                   .gates = d_.gates,
+                                   .first_row = row(step),
+                                   .hidden_bias = packed_.hidden_bias.data(),
+                                   .peephole = d_.weights.peephole ? packed_.peephole.data() : nullptr,
+                                   .before = states,
+                                   .memory = d_.memory + row(step) * d_.state_row,
+                                   .state_row = d_.state_row,
+                                   .h = to_.data()};
+    if (d_.resets_state()) d_.cell.reset(s);
+    d_.cell.step(s);
   }
 
   // Sak, Senior and Beaufays 2014: the state that leaves the layer is a projection of the cell's.

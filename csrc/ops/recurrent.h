@@ -61,6 +61,12 @@ void recurrent_backward(const RecurrentLayer<Real>& layer, const Real* x, const 
                         RecurrentState<const Real> initial, Real* grad_x,
                         const RecurrentGradients<Real>* gradients, RecurrentState<Real> grad_initial);
 
+// One frame of each item, without a tape: x (N, D), states (N, P) and (N, H), of a layer with one direction
+// and no mask. Reads each weight once, as it lies; the sums have another order than those of `recurrent`.
+template <class Real>
+void recurrent_step(const RecurrentLayer<Real>& layer, const Real* x, RecurrentState<const Real> before,
+                    RecurrentState<Real> after);
+
 // The activated gates (directions, N, T, G, H), and an LSTM's cells (directions, N, T, H) or null, from the
 // tape; 0 on padding.
 template <class Real>

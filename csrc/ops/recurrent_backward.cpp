@@ -11,19 +11,12 @@
 namespace unrolled {
 namespace {
 
-// The gradients of one direction's rows.
-template <class Real>
-struct RowGradients {
-  GatePanels<Real> by_input, by_hidden;  // of the pre-activations; one array, but for a lone product
-  Real* projected;                       // (rows, operand_row) of the state that leaves a projection
-};
-
 // The items at places first .. last of one direction, from the last step to the first. Row i of every array
 // is item first + i, as in each step.
 template <class Real>
 class BackwardRun {
  public:
-  BackwardRun(const RecurrentDirection<Real>& d, const ProductBack<Real>& hidden,
+  BackwardRun(const RecurrentDirection<Real>& d, const std::deque<ProductBack<Real>>& hidden,
               const PackedMatrix<Real>* projection, const RowGradients<Real>& gradients, int64_t first,
               int64_t last)
       : d_(d),
@@ -62,7 +55,6 @@ class BackwardRun {
     return std::max(std::min(d_.rows.active(step), last_) - first_, int64_t{0});
   }
   int64_t row(int64_t step) const { return d_.rows.begin(step) + first_; }
-  bool has_cells() const { return d_.cell.memory == CellMemory::cells; }
 
   void start(RecurrentState<const Real> initial) {
     const int64_t H = d_.shape.H;
@@ -85,11 +77,11 @@ class BackwardRun {
       Real *dh = grad_h_ + i * row_size_, *dc = around_ + i * row_size_;
       if (i >= active(step + 1)) {
         copy_or_zero(P, grad_end.h ? grad_end.h + d_.state_offset(first_ + i, P) : nullptr, dh);
-        if (has_cells())
+        if (d_.has_cells())
           copy_or_zero(H, grad_end.c ? grad_end.c + d_.state_offset(first_ + i, H) : nullptr, dc);
       }
       const Real* from = grad_output + d_.frame_offset(first_ + i, step, d_.width()) + d_.index * P;
-      for (int64_t j = 0; j < P; ++j) dh[j] += from[j];
+      add(from, dh);
     }
   }
 
@@ -105,39 +97,55 @@ class BackwardRun {
   }
 
   void differentiate(int64_t step) {
-    const Real* states = d_.lone_product() ? d_.before + row(step) * d_.operand_row
-                         : step == 0       ? c_start_.data()
-                                           : d_.memory + row(step - 1) * d_.state_row;
-    d_.cell.step_backward({.rows = active(step),
-                           .units = d_.units,
-                           .gates = const_panels(d_.gates),
-                           .grad_input = gradients_.by_input,
-                           .grad_hidden = gradients_.by_hidden,
-                           .first_row = row(step),
-                           .peephole = d_.weights.peephole ? peephole_.data() : nullptr,
-                           .before = states,
-                           .memory = d_.memory + row(step) * d_.state_row,
-                           .state_row = d_.state_row,
-                           .grad_h = unprojected(step),
-                           .grad_around = around_,
-                           .grad_row = row_size_});
+    const Real* states = !d_.has_cells() ? d_.before + row(step) * d_.operand_row
+                         : step == 0     ? c_start_.data()
+                                         : d_.memory + row(step - 1) * d_.state_row;
+    const RecurrentStepBackward<Real> s = {.rows = active(step),
+                                           .units = d_.units,
+                                           .gates = const_panels(d_.gates),
+                                           .grad_input = gradients_.by_input,
+                                           .grad_hidden = gradients_.by_hidden.front(),
+                                           .grad_candidate = gradients_.by_hidden.back(),
+                                           .first_row = row(step),
+                                           .peephole = d_.weights.peephole ? peephole_.data() : nullptr,
+                                           .before = states,
+                                           .memory = d_.memory + row(step) * d_.state_row,
+                                           .state_row = d_.state_row,
+                                           .grad_h = unprojected(step),
+                                           .grad_reset = grad_h_,
+                                           .grad_around = around_,
+                                           .grad_row = row_size_};
+    d_.cell.step_backward(s);
+    if (!d_.resets_state()) return;
+    multiply_group(1, step, grad_h_, false);  // grad_h has been read
+    d_.cell.reset_backward(s);
+  }
+
+  void multiply_group(std::size_t group, int64_t step, Real* to, bool accumulate) const {
+    hidden_[group].multiply(active(step), const_panels(gradients_.by_hidden[group]), row(step), to, row_size_,
+                            accumulate);
   }
 
   // Through the recurrent product to the state before.
   void go_back(int64_t step) {
-    const int64_t rows = active(step), P = d_.shape.P;
-    const auto from = const_panels(gradients_.by_hidden);
+    const bool around = d_.lone_product() || d_.resets_state();
     if (!d_.hidden_mask && d_.lone_product()) {
-      hidden_.multiply(rows, from, row(step), around_, row_size_, true);
+      multiply_group(0, step, around_, true);
       return std::swap(grad_h_, around_);
     }
-    hidden_.multiply(rows, from, row(step), grad_h_, row_size_, false);
-    if (!d_.hidden_mask) return;
-    for (int64_t i = 0; i < rows; ++i) {
-      const Real* mask = d_.hidden_mask + d_.rows.item(first_ + i) * P;
-      Real *dh = grad_h_ + i * row_size_, *around = around_ + i * row_size_;
-      for (int64_t j = 0; j < P; ++j) dh[j] = dh[j] * mask[j] + (d_.lone_product() ? around[j] : Real(0));
+    multiply_group(0, step, grad_h_, d_.resets_state());
+    for (int64_t i = 0; i < active(step); ++i) {
+      Real* dh = grad_h_ + i * row_size_;
+      if (d_.hidden_mask) multiply_by(d_.hidden_mask + d_.rows.item(first_ + i) * d_.shape.P, dh);
+      if (around) add(around_ + i * row_size_, dh);
     }
+  }
+
+  void multiply_by(const Real* mask, Real* dh) const {
+    for (int64_t j = 0; j < d_.shape.P; ++j) dh[j] *= mask[j];
+  }
+  void add(const Real* grad, Real* dh) const {
+    for (int64_t j = 0; j < d_.shape.P; ++j) dh[j] += grad[j];
   }
 
   void finish(RecurrentState<Real> grad_initial) const {
@@ -150,7 +158,7 @@ class BackwardRun {
   }
 
   const RecurrentDirection<Real>& d_;
-  const ProductBack<Real>& hidden_;
+  const std::deque<ProductBack<Real>>& hidden_;  // per group of gates
   const PackedMatrix<Real>* projection_;
   const RowGradients<Real>& gradients_;
   int64_t first_, last_, row_size_;
@@ -172,19 +180,15 @@ void recurrent_backward(const RecurrentLayer<Real>& layer, const Real* x, const 
   copy_or_zero(s.directions * s.N * s.P, grad_end.h, grad_initial.h);
   if (grad_initial.c) copy_or_zero(s.directions * s.N * s.H, grad_end.c, grad_initial.c);
 
-  std::deque<ProductBack<Real>> hidden;
+  std::deque<std::deque<ProductBack<Real>>> hidden;
   std::deque<PackedMatrix<Real>> projection;
-  std::deque<Buffer<Real>> buffers;
-  std::vector<RowGradients<Real>> by_row;
+  std::deque<RowGradients<Real>> by_row;
   for (const auto& d : directions) {
-    hidden.emplace_back(d, d.weights.weight_hh, s.P);
+    by_row.emplace_back(d);
+    auto& products = hidden.emplace_back();
+    for (const GateGroup& group : d.hidden_groups())
+      products.emplace_back(d, group, d.weights.weight_hh, s.P);
     if (d.weights.weight_hr) projection.emplace_back(row_major(d.weights.weight_hr, s.P, s.H));
-    const GatePanels<Real> by_hidden = d.like_gates(buffers.emplace_back(d.gates_size()).data());
-    const GatePanels<Real> by_input =
-        d.lone_product() ? d.like_gates(buffers.emplace_back(d.gates_size()).data()) : by_hidden;
-    Real* projected =
-        d.weights.weight_hr ? buffers.emplace_back(rows.count() * d.operand_row).data() : nullptr;
-    by_row.push_back({by_input, by_hidden, projected});
   }
   for_each_run(directions, [&](const RecurrentDirection<Real>& d, int64_t first, int64_t last) {
     const FlushDenormals flush;
@@ -194,8 +198,7 @@ void recurrent_backward(const RecurrentLayer<Real>& layer, const Real* x, const 
   });
   for (const auto& d : directions) {
     const auto& g = by_row[static_cast<std::size_t>(d.index)];
-    weight_gradients(d, x, initial, const_panels(g.by_input), const_panels(g.by_hidden), g.projected,
-                     gradients[d.index]);
+    weight_gradients(d, x, initial, g, gradients[d.index]);
     if (grad_x) input_gradient(d, const_panels(g.by_input), grad_x);
   }
 }

@@ -19,6 +19,11 @@ int64_t padded_row(int64_t features) {
   return whole % (4 * kLine) == 0 ? whole + kLine : whole;
 }
 
+// Gates of a cell whose recurrent product is made at once, in panels of their own.
+struct GateGroup {
+  int64_t first, gates, panel_vectors;
+};
+
 template <class Real>
 struct RecurrentDirection {
   const RecurrentShape& shape;
@@ -41,6 +46,9 @@ struct RecurrentDirection {
   bool reverse() const { return index == 1; }
   // Whether the last gate's recurrent product stands alone and has a bias of its own.
   bool lone_product() const { return cell.memory == CellMemory::product; }
+  // Whether the last gate's recurrent product waits for a gate before it, which resets the state it reads.
+  bool resets_state() const { return cell.memory == CellMemory::reset_state; }
+  bool has_cells() const { return cell.memory == CellMemory::cells; }
   int64_t width() const { return shape.directions * shape.P; }
   // Offset of an item's frame in an array (N, T, features).
   int64_t frame_offset(int64_t place, int64_t step, int64_t features) const {
@@ -50,9 +58,16 @@ struct RecurrentDirection {
   int64_t state_offset(int64_t place, int64_t features) const {
     return (index * shape.N + rows.item(place)) * features;
   }
-  // The whole arrays with another owner.
-  GatePanels<Real> like_gates(Real* data) const {
-    return {data, gates.rows, gates.columns, gates.panel_columns};
+  GateGroup all_gates() const { return {0, cell.gates, cell.panel_vectors}; }
+  // In the order of their products within a step.
+  std::vector<GateGroup> hidden_groups() const {
+    const int64_t last = cell.gates - 1;
+    if (resets_state()) return {{0, last, last}, {last, 1, kCandidateVectors}};
+    return {all_gates()};
+  }
+  // Panels of a group's gates for all rows.
+  GatePanels<Real> panels(const GateGroup& group, Real* data) const {
+    return {data, rows.count(), units * group.gates, group.panel_vectors * kernels<Real>().recurrent.lanes};
   }
   int64_t gates_size() const { return gates.rows * gates.columns; }
 
@@ -74,8 +89,7 @@ RecurrentDirection<Real>::RecurrentDirection(const RecurrentLayer<Real>& layer, 
       units(round_up(shape.H, kernels<Real>().recurrent.lanes)),
       state_row(padded_row<Real>(shape.H)),
       operand_row(padded_row<Real>(shape.P)) {
-  const int64_t lanes = kernels<Real>().recurrent.lanes;
-  gates = {nullptr, rows.count(), units * cell.gates, cell.panel_vectors * lanes};
+  gates = panels(all_gates(), nullptr);
   if (!tape) return;
   gates.data = tape + direction * tape_size();
   before = gates.data + gates_size();

@@ -12,8 +12,8 @@ constexpr int64_t kRowsPerTask = 96;
 constexpr int64_t kRowsPerSum = 384, kFeaturesPacked = 192;
 
 template <class Real>
-int64_t product_work(const RecurrentDirection<Real>& d, int64_t features) {
-  return d.gates_size() * features / kMultiplyAddsPerOperation;
+int64_t product_work(GatePanels<const Real> gates, int64_t features) {
+  return gates.rows * gates.columns * features / kMultiplyAddsPerOperation;
 }
 
 // The transposed gradient of a weight for some panels, each (features in whole tiles, columns of the panel).
@@ -36,23 +36,23 @@ void multiply_rows_of_panels(GatePanels<const Real> gates, int64_t first, int64_
   }
 }
 
-// weight's gradient (G H, features) from all rows of the gate gradients and of `a` (rows, features). Each
-// thread has a run of panels, for which it packs `a`; no bit depends on the runs.
+// A group's rows of a weight's gradient (G H, features) from all rows of its gate gradients and of `a` (rows,
+// features). Each thread has a run of panels, for which it packs `a`; no bit depends on the runs.
 template <class Real>
-void weight_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> gates, const Real* a,
-                     int64_t a_row, int64_t features, Real* gradient) {
+void weight_gradient(const RecurrentDirection<Real>& d, const GateGroup& group, GatePanels<const Real> gates,
+                     const Real* a, int64_t a_row, int64_t features, Real* gradient) {
   const Kernels<Real>& kernel = kernels<Real>();
   const int64_t padded = round_up(features, kernel.matmul.tile_rows) + kernel.matmul.tile_rows;
   const int64_t runs = std::min<int64_t>(get_num_threads(), gates.count());
-  parallel_for(runs, product_work(d, features), [&](int64_t run) {
+  parallel_for(runs, product_work(gates, features), [&](int64_t run) {
     const FlushDenormals flush;
     const int64_t first = gates.count() * run / runs, last = gates.count() * (run + 1) / runs;
     Buffer<Real> transposed((last - first) * gates.panel_columns * padded);
     multiply_rows_of_panels(gates, first, last, a, a_row, features, padded, transposed.data());
     for (int64_t panel = first; panel < last; ++panel) {
-      kernel.recurrent.unpack_gates(d.cell.gates, d.shape.H, features, d.cell.panel_vectors, panel,
+      kernel.recurrent.unpack_gates(group.gates, d.shape.H, features, group.panel_vectors, panel,
                                     transposed.data() + (panel - first) * gates.panel_columns * padded,
-                                    gradient);
+                                    gradient + group.first * d.shape.H * features);
     }
   });
 }
@@ -60,7 +60,7 @@ void weight_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> g
 template <class Real>
 void bias_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> gates, Real* bias) {
   const RecurrentKernels<Real>& kernel = kernels<Real>().recurrent;
-  parallel_for(gates.count(), d.gates_size(), [&](int64_t panel) {
+  parallel_for(gates.count(), gates.rows * gates.columns, [&](int64_t panel) {
     Buffer<Real> sums(gates.width(panel));
     kernel.sum_rows(gates.rows, gates.width(panel), gates.at(panel, 0), sums.data());
     kernel.unpack_gates(d.cell.gates, d.shape.H, 1, d.cell.panel_vectors, panel, sums.data(), bias);
@@ -69,15 +69,15 @@ void bias_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> gat
 
 // Both biases of gates without a lone product have one gradient.
 template <class Real>
-void bias_gradients(const RecurrentDirection<Real>& d, GatePanels<const Real> by_input,
-                    GatePanels<const Real> by_hidden, const RecurrentGradients<Real>& gradients) {
+void bias_gradients(const RecurrentDirection<Real>& d, const RowGradients<Real>& by_row,
+                    const RecurrentGradients<Real>& gradients) {
   Real *ih = gradients.bias_ih, *hh = gradients.bias_hh;
-  if (ih) bias_gradient(d, by_input, ih);
+  if (ih) bias_gradient(d, const_panels(by_row.by_input), ih);
   if (!hh) return;
-  if (ih && by_input.data == by_hidden.data) {
+  if (ih && !d.lone_product()) {
     std::copy_n(ih, d.cell.gates * d.shape.H, hh);
   } else {
-    bias_gradient(d, by_hidden, hh);
+    bias_gradient(d, const_panels(d.lone_product() ? by_row.by_hidden[0] : by_row.by_input), hh);
   }
 }
 
@@ -121,20 +121,49 @@ Buffer<Real> masked_states(const RecurrentDirection<Real>& d) {
   return masked;
 }
 
+template <class Real>
+void hidden_gradient(const RecurrentDirection<Real>& d, const RowGradients<Real>& by_row, Real* gradient) {
+  const std::vector<GateGroup> groups = d.hidden_groups();
+  const auto add = [&](std::size_t group, const Real* states) {
+    weight_gradient(d, groups[group], const_panels(by_row.by_hidden[group]), states, d.operand_row, d.shape.P,
+                    gradient);
+  };
+  if (d.hidden_mask) {
+    add(0, masked_states(d).data());
+  } else {
+    add(0, d.before);
+  }
+  if (d.resets_state()) add(1, d.memory);
+}
+
 }  // namespace
 
 template <class Real>
-ProductBack<Real>::ProductBack(const RecurrentDirection<Real>& d, const Real* weight, int64_t features)
+RowGradients<Real>::RowGradients(const RecurrentDirection<Real>& d)
+    : hidden_(d.gates_size()),
+      input_(d.lone_product() || d.resets_state() ? d.gates_size() : 0),
+      projected_(d.weights.weight_hr ? d.rows.count() * d.operand_row : 0) {
+  for (const GateGroup& group : d.hidden_groups())
+    by_hidden.push_back(d.panels(group, hidden_.data() + group.first * d.units * d.rows.count()));
+  by_input = d.lone_product() || d.resets_state() ? d.panels(d.all_gates(), input_.data()) : by_hidden[0];
+  projected = projected_.data();
+}
+
+template <class Real>
+ProductBack<Real>::ProductBack(const RecurrentDirection<Real>& d, const GateGroup& group, const Real* weight,
+                               int64_t features)
     : features_(features),
-      packed_(d.gates.columns * round_up(features, kernels<Real>().recurrent.tile_columns)) {
+      packed_(group.gates * d.units * round_up(features, kernels<Real>().recurrent.tile_columns)) {
+  const GatePanels<Real> gates = d.panels(group, nullptr);
   const int64_t tile = kernels<Real>().recurrent.tile_columns;
-  Buffer<Real> interleaved(d.gates.columns * features);
-  kernels<Real>().recurrent.interleave(d.cell.gates, d.shape.H, features, weight, interleaved.data());
-  const int64_t chunk = kPanelsAtOnce * d.gates.panel_columns;
-  const int64_t chunks = (d.gates.columns + chunk - 1) / chunk, tiles = (features + tile - 1) / tile;
-  parallel_for(chunks * tiles, d.gates.columns * features, [&](int64_t task) {
+  Buffer<Real> interleaved(gates.columns * features);
+  kernels<Real>().recurrent.interleave(group.gates, d.shape.H, features,
+                                       weight + group.first * d.shape.H * features, interleaved.data());
+  const int64_t chunk = kPanelsAtOnce * gates.panel_columns;
+  const int64_t chunks = (gates.columns + chunk - 1) / chunk, tiles = (features + tile - 1) / tile;
+  parallel_for(chunks * tiles, gates.columns * features, [&](int64_t task) {
     const int64_t row = task / tiles * chunk, j = task % tiles * tile;
-    const int64_t depth = std::min(chunk, d.gates.columns - row);
+    const int64_t depth = std::min(chunk, gates.columns - row);
     kernels<Real>().matmul.pack_columns(depth, std::min(tile, features - j),
                                         interleaved.data() + row * features + j, features, 1,
                                         packed_.data() + row * tiles * tile + j * depth);
@@ -143,26 +172,21 @@ ProductBack<Real>::ProductBack(const RecurrentDirection<Real>& d, const Real* we
 
 template <class Real>
 void weight_gradients(const RecurrentDirection<Real>& d, const Real* x, RecurrentState<const Real> initial,
-                      GatePanels<const Real> by_input, GatePanels<const Real> by_hidden,
-                      const Real* projected, const RecurrentGradients<Real>& gradients) {
+                      const RowGradients<Real>& by_row, const RecurrentGradients<Real>& gradients) {
   const int64_t D = d.shape.D, x_row = padded_row<Real>(D), rows = d.rows.count();
   {
     Buffer<Real> frames(rows * x_row);
     parallel_runs(rows, kRowsPerTask, rows * D, [&](int64_t begin, int64_t end) {
       gather_frames(d, x, begin, end, frames.data() + begin * x_row);
     });
-    weight_gradient(d, by_input, frames.data(), x_row, D, gradients.weight_ih);
+    weight_gradient<Real>(d, d.all_gates(), const_panels(by_row.by_input), frames.data(), x_row, D,
+                          gradients.weight_ih);
   }
-  if (d.hidden_mask) {
-    const Buffer<Real> masked = masked_states(d);
-    weight_gradient(d, by_hidden, masked.data(), d.operand_row, d.shape.P, gradients.weight_hh);
-  } else {
-    weight_gradient<Real>(d, by_hidden, d.before, d.operand_row, d.shape.P, gradients.weight_hh);
-  }
-  bias_gradients(d, by_input, by_hidden, gradients);
-  if (gradients.peephole) peephole_gradient(d, by_hidden, initial.c, gradients.peephole);
+  hidden_gradient(d, by_row, gradients.weight_hh);
+  bias_gradients(d, by_row, gradients);
+  if (gradients.peephole) peephole_gradient(d, const_panels(by_row.by_input), initial.c, gradients.peephole);
   if (gradients.weight_hr) {
-    const MatrixView<Real> grad = {projected, rows, d.shape.P, d.operand_row, 1};
+    const MatrixView<Real> grad = {by_row.projected, rows, d.shape.P, d.operand_row, 1};
     const MatrixView<Real> states = {d.unprojected, rows, d.shape.H, d.state_row, 1};
     matmul(grad.transposed(), states, gradients.weight_hr, d.shape.H, false);
   }
@@ -172,8 +196,8 @@ template <class Real>
 void input_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> by_input, Real* grad_x) {
   const int64_t D = d.shape.D, tile = kernels<Real>().recurrent.tile_columns, row_size = round_up(D, tile);
   if (d.index == 0) std::fill_n(grad_x, d.shape.N * d.shape.T * D, Real(0));
-  const ProductBack<Real> weight(d, d.weights.weight_ih, D);
-  parallel_runs(d.rows.count(), kRowsPerTask, product_work(d, D), [&](int64_t begin, int64_t end) {
+  const ProductBack<Real> weight(d, d.all_gates(), d.weights.weight_ih, D);
+  parallel_runs(d.rows.count(), kRowsPerTask, product_work(by_input, D), [&](int64_t begin, int64_t end) {
     const FlushDenormals flush;
     Buffer<Real> frames((end - begin) * row_size);
     weight.multiply(end - begin, by_input, begin, frames.data(), row_size, false);
@@ -188,9 +212,9 @@ void input_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> by
 
 #define UNROLLED_INSTANTIATE(Real)                                                                         \
   template class ProductBack<Real>;                                                                        \
+  template class RowGradients<Real>;                                                                       \
   template void weight_gradients(const RecurrentDirection<Real>&, const Real*, RecurrentState<const Real>, \
-                                 GatePanels<const Real>, GatePanels<const Real>, const Real*,              \
-                                 const RecurrentGradients<Real>&);                                         \
+                                 const RowGradients<Real>&, const RecurrentGradients<Real>&);              \
   template void input_gradient(const RecurrentDirection<Real>&, GatePanels<const Real>, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)

@@ -11,11 +11,26 @@ GatePanels<const Real> const_panels(const GatePanels<Real>& g) {
   return {g.data, g.rows, g.columns, g.panel_columns};
 }
 
-// A weight (G H, features) packed for products of gate gradients with it.
+// The gradients of one direction's rows, to be written step by step.
+template <class Real>
+class RowGradients {
+ public:
+  explicit RowGradients(const RecurrentDirection<Real>& d);
+
+  GatePanels<Real> by_input;                // of the pre-activations, by the products with the input,
+  std::vector<GatePanels<Real>> by_hidden;  // and with the state, per group: the same array where they agree
+  Real* projected;                          // (rows, operand_row) of the state that leaves a projection
+
+ private:
+  Buffer<Real> hidden_, input_, projected_;
+};
+
+// The rows of a group of gates of a weight (G H, features), packed for products of gate gradients with them.
 template <class Real>
 class ProductBack {
  public:
-  ProductBack(const RecurrentDirection<Real>& d, const Real* weight, int64_t features);
+  ProductBack(const RecurrentDirection<Real>& d, const GateGroup& group, const Real* weight,
+              int64_t features);
 
   // C (rows, features rounded up to tiles), rows c_row apart, = or += rows of the gate gradients times
   // weight.
@@ -30,12 +45,9 @@ class ProductBack {
   Buffer<Real> packed_;
 };
 
-// by_input and by_hidden: the gradients of the pre-activations by the two products; projected: (rows,
-// operand_row), the gradient of the state that leaves a projection, or null.
 template <class Real>
 void weight_gradients(const RecurrentDirection<Real>& d, const Real* x, RecurrentState<const Real> initial,
-                      GatePanels<const Real> by_input, GatePanels<const Real> by_hidden,
-                      const Real* projected, const RecurrentGradients<Real>& gradients);
+                      const RowGradients<Real>& by_row, const RecurrentGradients<Real>& gradients);
 
 // grad_x (N, T, D): the first direction writes all of it, the second adds.
 template <class Real>

@@ -92,13 +92,15 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def _check_start(path: Path, start: bytes, size: int) -> None:
-    if path.suffix in _PICKLE_SUFFIXES or start.startswith(_PICKLE_MAGIC):
+    header = int.from_bytes(start, "little")
+    is_plausible = header <= min(size - 8, MAX_HEADER)  # 640 begins with the bytes of a pickle too
+    is_pickle = start.startswith(_PICKLE_MAGIC) and not is_plausible
+    if path.suffix in _PICKLE_SUFFIXES or is_pickle:
         fault = "may hold pickled code, which is never loaded"
         raise CheckpointError(path, fault, _EXPORT.format(path=str(path)))
     if len(start) < 8:
         raise CheckpointError(path, f"truncated to {size} bytes", _RESTORE)
-    header = int.from_bytes(start, "little")
-    if header > min(size - 8, MAX_HEADER):
+    if not is_plausible:
         fault = f"truncated or not a checkpoint (header of {header} bytes in a file of {size})"
         raise CheckpointError(path, fault, _RESTORE)
 

@@ -276,6 +276,9 @@ def recurrent_backward(
     tape: _Array,
     input_gradient: bool,
 ) -> tuple[_Maybe, list[_Weights], _Array, _Maybe]: ...
+def recurrent_step(
+    cell: str, x: _Array, weights: _Weights, h: _Maybe, c: _Maybe
+) -> tuple[_Array, _Maybe]: ...
 def recurrent_states(
     cell: str,
     x: _Array,

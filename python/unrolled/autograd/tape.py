@@ -40,6 +40,11 @@ def no_grad() -> Iterator[None]:
         _recording.reset(token)
 
 
+def is_recording() -> bool:
+    """Whether what is computed now goes on the tape: not so under `no_grad`."""
+    return _recording.get()
+
+
 class Edge(NamedTuple):
     """Where the gradient of one input goes: to an output of an earlier function, or to a leaf."""
 

@@ -174,16 +174,23 @@ def _rows(name: str) -> Problem:
     return problem
 
 
-def _lstm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
-    x, hidden = _normal(rng, dtype, 3, 9, 5), 17
-    shapes = ((4 * hidden, 5), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,))
-    weights = [tuple(0.3 * _normal(rng, dtype, *s) for s in shapes) for _ in range(2)]
-    h0, c0 = _normal(rng, dtype, 2, 3, hidden), _normal(rng, dtype, 2, 3, hidden)
-    output, h_n, c_n, saved = m.lstm(x, weights, h0=h0, c0=c0, lengths=[4, 9, 1])
-    grads = (_normal(rng, dtype, *array.shape) for array in (output, h_n, c_n))
-    grad_x, grad_weights, grad_h0, grad_c0 = m.lstm_backward(*grads, saved)
-    by_weight = (grad for direction in grad_weights for grad in direction)
-    return (output, h_n, c_n, grad_x, grad_h0, grad_c0, *by_weight)
+def _recurrent(name: str, gates: int, **options: Any) -> Problem:
+    """Both ways over a ragged batch, with h0 and, for an LSTM, c0."""
+
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        x, hidden = _normal(rng, dtype, 3, 9, 5), 17
+        rows = gates * hidden
+        shapes = ((rows, 5), (rows, hidden), (rows,), (rows,))
+        weights = [tuple(0.3 * _normal(rng, dtype, *s) for s in shapes) for _ in range(2)]
+        given = ("h0", "c0") if name == "lstm" else ("h0",)
+        initial = {state: _normal(rng, dtype, 2, 3, hidden) for state in given}
+        *results, saved = getattr(m, name)(x, weights, lengths=[4, 9, 1], **initial, **options)
+        grads = (_normal(rng, dtype, *array.shape) for array in results)
+        grad_x, grad_weights, *grad_initial = getattr(m, f"{name}_backward")(*grads, saved)
+        by_weight = (grad for direction in grad_weights for grad in direction)
+        return (*results, grad_x, *grad_initial, *by_weight)
+
+    return problem
 
 
 def _ctc_loss(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
@@ -258,7 +265,10 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "sigmoid": ("activation", _rows("sigmoid")),
     "softmax": ("softmax", _rows("softmax")),
     "log_softmax": ("softmax", _rows("log_softmax")),
-    "lstm": ("lstm", _lstm),
+    "rnn": ("rnn", _recurrent("rnn", 1)),
+    "gru": ("gru", _recurrent("gru", 3)),
+    "gru reset before": ("gru", _recurrent("gru", 3, reset_after=False)),
+    "lstm": ("lstm", _recurrent("lstm", 4)),
     "cross_entropy": ("loss", _cross_entropy()),
     "cross_entropy columns": ("loss", _cross_entropy(3, 11)),
     "mse_loss, kl_div": ("loss", _element_losses),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from unrolled._text_table import table_lines
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
@@ -25,7 +26,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
         else:
             _print_rich(Console(highlight=False), Table, header, rows, title)
             return
-    print("\n".join(_plain_lines(header, rows, title)), flush=True)
+    print("\n".join(table_lines(header, rows, title)), flush=True)
 
 
 def escaped(cell: str) -> str:
@@ -46,24 +47,3 @@ def _print_rich(
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: brackets in a cell are no markup
     console.print(table)
-
-
-def _plain_lines(header: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> Iterable[str]:
-    names = [name.lstrip(">") for name in header]
-    widths = [max(map(_columns, column)) for column in zip(names, *rows, strict=True)]
-    if title:
-        yield title
-    for cells in (names, ["-" * width for width in widths], *rows):
-        padded = []
-        for name, cell, width in zip(header, cells, widths, strict=True):
-            space = " " * (width - _columns(cell))
-            padded.append(space + cell if name[0] == ">" else cell + space)
-        yield "  ".join(padded).rstrip()
-
-
-def _columns(text: str) -> int:
-    """Columns of a terminal that a text takes: 2 for wide characters, 0 for combining ones."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )

@@ -13,6 +13,7 @@ from unrolled.nn.activation import (
     Softplus,
     Tanh,
 )
+from unrolled.nn.bidirectional import Bidirectional
 from unrolled.nn.config import build
 from unrolled.nn.container import Sequential
 from unrolled.nn.conv import Conv1d, Conv2d
@@ -21,6 +22,7 @@ from unrolled.nn.ctc import CTCLoss
 from unrolled.nn.dropout import Dropout, Dropout1d, Dropout2d
 from unrolled.nn.elementwise_loss import KLDivLoss, MSELoss
 from unrolled.nn.flatten import Flatten, Identity
+from unrolled.nn.gru import GRU
 from unrolled.nn.layer_norm import LayerNorm
 from unrolled.nn.linear import Linear
 from unrolled.nn.loss import CrossEntropyLoss, NLLLoss
@@ -36,12 +38,16 @@ from unrolled.nn.pool_adaptive import (
 )
 from unrolled.nn.pool_average import AvgPool1d, AvgPool2d
 from unrolled.nn.receptive_field import ReceptiveField, receptive_field
+from unrolled.nn.recurrent_cell import GRUCell, LSTMCell, RNNCell
+from unrolled.nn.rnn import RNN
 from unrolled.nn.upsample import Upsample
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
     "LSTM",
+    "RNN",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool1d",
@@ -50,6 +56,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Bidirectional",
     "CTCLoss",
     "Conv1d",
     "Conv2d",
@@ -60,8 +67,10 @@ __all__ = [
     "Dropout1d",
     "Dropout2d",
     "Flatten",
+    "GRUCell",
     "Identity",
     "KLDivLoss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -72,6 +81,7 @@ __all__ = [
     "Module",
     "NLLLoss",
     "Parameter",
+    "RNNCell",
     "ReLU",
     "ReceptiveField",
     "Sequential",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from unrolled.autograd import Tensor, as_tensor
+from unrolled.autograd.tape import Array
 from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import probability
 from unrolled.nn.module import Module
@@ -16,9 +19,15 @@ def _dropped(x: Tensor, p: float, training: bool, shape: tuple[int, ...]) -> Ten
     p = probability("p", p)
     if not training or p == 0:
         return x
+    return x * drop_mask(shape, p, x.dtype)
+
+
+def drop_mask(shape: tuple[int, ...], p: float, dtype: np.dtype[Any]) -> Array:
+    """Draw factors that are 0 with probability p, or 1 / (1 - p)."""
     kept = generator().random(shape, dtype=np.float32) >= p
     scale = 0.0 if p == 1 else 1 / (1 - p)
-    return x * (kept * x.dtype.type(scale))
+    mask: Array = kept * dtype.type(scale)
+    return mask
 
 
 def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Tensor:

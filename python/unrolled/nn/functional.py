@@ -12,13 +12,16 @@ from unrolled.nn.activation import (
     softplus,
     tanh,
 )
+from unrolled.nn.bidirectional import reverse_sequences
 from unrolled.nn.conv import conv1d, conv2d
 from unrolled.nn.conv_transpose import conv_transpose1d, conv_transpose2d
 from unrolled.nn.ctc import ctc_loss
 from unrolled.nn.dropout import dropout, dropout1d, dropout2d
 from unrolled.nn.elementwise_loss import kl_div, mse_loss
 from unrolled.nn.flatten import flatten
+from unrolled.nn.gru import gru
 from unrolled.nn.layer_norm import layer_norm
+from unrolled.nn.layer_norm_lstm import layer_norm_lstm
 from unrolled.nn.linear import linear
 from unrolled.nn.loss import cross_entropy, nll_loss
 from unrolled.nn.lstm import lstm
@@ -31,6 +34,7 @@ from unrolled.nn.pool_adaptive import (
     adaptive_max_pool2d,
 )
 from unrolled.nn.pool_average import avg_pool1d, avg_pool2d
+from unrolled.nn.rnn import rnn
 from unrolled.nn.upsample import interpolate
 
 __all__ = [
@@ -53,9 +57,11 @@ __all__ = [
     "elu",
     "flatten",
     "gelu",
+    "gru",
     "interpolate",
     "kl_div",
     "layer_norm",
+    "layer_norm_lstm",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -65,6 +71,8 @@ __all__ = [
     "mse_loss",
     "nll_loss",
     "relu",
+    "reverse_sequences",
+    "rnn",
     "sigmoid",
     "silu",
     "softmax",

@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unrolled.autograd import Function, Tensor, as_tensor, concatenate
-from unrolled.autograd.tape import Array
+from unrolled.autograd import Tensor
 from unrolled.autograd.tensor import Operand
-from unrolled.nn.checks import positive, probability
-from unrolled.nn.dropout import dropout
 from unrolled.nn.init import uniform
-from unrolled.nn.module import Module, Parameter
+from unrolled.nn.layer_norm_lstm import layer_norm_lstm
+from unrolled.nn.module import Parameter
+from unrolled.nn.recurrent import RNNBase
+from unrolled.nn.recurrent_function import RecurrentFunction, run_layer
+from unrolled.nn.recurrent_state import Initial
 from unrolled.ops.lstm import lstm as lstm_forward
 from unrolled.ops.lstm import lstm_backward
 
-State = tuple[Tensor, Tensor]
-Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
+Weights = tuple[Tensor | None, ...]
 
 
-class _LSTMFunction(Function):
-    """One layer, in one direction or both, over all frames: one kernel call each way."""
+class LSTMFunction(RecurrentFunction):
+    """Long short-term memory on the tape."""
 
-    def forward(
-        self, x: Array, h0: Array | None, c0: Array | None, *weights: Array | None, lengths: Any
-    ) -> tuple[Array, Array, Array]:
-        directions: list[Any] = [weights[first : first + 4] for first in range(0, len(weights), 4)]
-        output, h_n, c_n, self.saved = lstm_forward(x, directions, h0=h0, c0=c0, lengths=lengths)
-        self.has_state, self.output_shape, self.dtype = h0 is not None, output.shape, x.dtype
-        return output, h_n, c_n
-
-    def backward(
-        self, grad_output: Array | None, grad_h_n: Array | None, grad_c_n: Array | None
-    ) -> tuple[Array | None, ...]:
-        if grad_output is None:
-            grad_output = np.zeros(self.output_shape, self.dtype)
-        grad_x, grad_weights, grad_h0, grad_c0 = lstm_backward(
-            grad_output, grad_h_n, grad_c_n, self.saved
-        )
-        grad_state = (grad_h0, grad_c0) if self.has_state else (None, None)
-        return (grad_x, *grad_state, *(grad for direction in grad_weights for grad in direction))
+    initial = ("h0", "c0")
+    run = staticmethod(lstm_forward)
+    run_backward = staticmethod(lstm_backward)
 
 
 def lstm(
@@ -52,6 +35,7 @@ def lstm(
     h0: Tensor | None = None,
     c0: Tensor | None = None,
     lengths: ArrayLike | None = None,
+    hidden_mask: ArrayLike | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run one LSTM layer over a batch of sequences.
 
@@ -60,11 +44,15 @@ def lstm(
     x : Tensor or array-like (N, T, D)
     weights : list of (weight_ih (4H, D), weight_hh (4H, H), bias_ih (4H), bias_hh (4H))
         One entry a direction; the second runs backward from each sequence's own end. Gates in
-        the order i, f, g, o; biases may be None.
-    h0, c0 : Tensor (directions, N, H), optional
+        the order i, f, g, o; biases may be None. Two more may follow, None or a tensor:
+        ``weight_hr`` (P, H), which projects h to P features (``weight_hh`` is (4H, P) then), and
+        ``peephole`` (3, H), by which the memory acts on i, f and o.
+    h0, c0 : Tensor (directions, N, H or P), (directions, N, H), optional
         State before the first frame; zeros when not given.
     lengths : array-like of int (N), optional
         Frames of every sequence, in any order; padding is never read.
+    hidden_mask : array-like (directions, N, H or P), optional
+        Multiplied onto the state that enters the recurrent product, the same at each step.
 
     Returns
     -------
@@ -78,13 +66,13 @@ def lstm(
     ValueError
         If shapes or lengths do not fit.
     """
-    flat = [weight for direction in weights for weight in direction]
-    x = as_tensor(x, weights[0][0].dtype)
-    outputs: tuple[Tensor, Tensor, Tensor] = _LSTMFunction.apply(x, h0, c0, *flat, lengths=lengths)
-    return outputs
+    output, h_n, c_n = run_layer(
+        LSTMFunction, x, weights, (h0, c0), lengths=lengths, hidden_mask=hidden_mask
+    )
+    return output, h_n, c_n
 
 
-class LSTM(Module):
+class LSTM(RNNBase):
     """Layers of long short-term memory, with PyTorch's parameters and equations.
 
     The four gates are ``weight_ih x + bias_ih + weight_hh h + bias_hh`` through sigmoid (i, f, o)
@@ -104,15 +92,39 @@ class LSTM(Module):
     dropout : float
         Probability of dropping an output between two layers in training.
     bidirectional : bool
-        Whether every layer also runs backward; outputs are joined layer by layer.
+        Whether every layer also runs backward; outputs are joined layer by layer. For two whole
+        networks joined at the top see `unrolled.nn.Bidirectional`.
     proj_size : int
-        Only 0 for now.
+        When above 0, h and the output are ``weight_hr o tanh(c)``, of so many features (fewer
+        than H); c keeps H.
+    learn_initial_state : bool
+        Whether the state before the first frame is a parameter, ``h0`` and ``c0``, where none is
+        given.
+    forget_bias : float, optional
+        Initial bias of the forget gate: ``bias_ih`` gets it and ``bias_hh`` 0, so that their sum
+        is this number. Both stay as drawn when not given.
+    peepholes : bool
+        Whether c(t-1) acts on i and f, and c(t) on o, by one weight an element.
+    layer_norm : bool
+        Whether ``weight_ih x``, ``weight_hh h`` and the memory before its tanh are normalised
+        (`unrolled.nn.functional.layer_norm_lstm`, which goes step by step and is slower).
+    recurrent_dropout : float
+        Probability of dropping a feature of the state on its way into the recurrent product, in
+        training: one mask a sequence and direction, the same at each step.
+    init : {"pytorch", "orthogonal", "identity"}
+        Initial weights: evenly within ±1/sqrt(H); the same with every gate's block of
+        ``weight_hh`` orthogonal; or these blocks the identity, ``weight_ih`` normal of deviation
+        0.001 and biases 0.
 
     Attributes
     ----------
     weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 : Parameter
         (4H, D), (4H, H), (4H), (4H), gates in the order i, f, g, o; then ``_l1``, ... and
         ``_l0_reverse`` for the backward direction.
+    weight_hr_l0, peephole_l0 : Parameter
+        (P, H) with `proj_size`; (3, H) for i, f, o with `peepholes`.
+    norm_ih_l0, norm_hh_l0, norm_c_l0, norm_c_bias_l0 : Parameter
+        (4H), (4H), (H), (H) with `layer_norm`: gains, and the bias of the memory's.
 
     Raises
     ------
@@ -122,7 +134,11 @@ class LSTM(Module):
     References
     ----------
     Hochreiter, Schmidhuber: Long short-term memory (1997); Gers, Schmidhuber, Cummins: Learning
-    to forget (2000).
+    to forget (2000); Gers, Schmidhuber: Recurrent nets that time and count (2000), for peepholes;
+    Sak, Senior, Beaufays: Long short-term memory recurrent neural network architectures (2014),
+    for the projection; Jozefowicz, Zaremba, Sutskever: An empirical exploration of recurrent
+    network architectures (2015), for the forget bias; Gal, Ghahramani: A theoretically grounded
+    application of dropout in recurrent neural networks (2016).
 
     Examples
     --------
@@ -133,7 +149,8 @@ class LSTM(Module):
     ((2, 7, 10), (4, 2, 5))
     """
 
-    weight_ih_l0: Parameter
+    gates = 4
+    parts = ("h", "c")
 
     def __init__(
         self,
@@ -145,143 +162,76 @@ class LSTM(Module):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
+        *,
+        learn_initial_state: bool = False,
+        forget_bias: float | None = None,
+        peepholes: bool = False,
+        layer_norm: bool = False,
+        recurrent_dropout: float = 0.0,
+        init: str = "pytorch",
     ) -> None:
-        positive(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        if not batch_first:
-            raise ValueError("batch_first must be True: sequences are (N, T, features) here")
-        if proj_size != 0:
-            raise ValueError(f"proj_size={proj_size} is not supported yet, only 0")
-        if dropout > 0 and num_layers == 1:
-            warnings.warn(
-                "dropout acts between layers: with num_layers=1 it does nothing", stacklevel=2
+        if isinstance(proj_size, bool) or int(proj_size) != proj_size or proj_size < 0:
+            raise ValueError(f"proj_size must be an integer of at least 0, not {proj_size!r}")
+        if proj_size > 0 and proj_size >= hidden_size:
+            raise ValueError(
+                f"proj_size is {proj_size}, it must be below hidden_size={hidden_size}"
             )
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dropout = probability("dropout", dropout)
-        self.directions = ("", "_reverse") if bidirectional else ("",)
-        for layer in range(num_layers):
-            features = input_size if layer == 0 else hidden_size * len(self.directions)
-            for direction in self.directions:
-                self._add_weights(f"_l{layer}{direction}", features, bias)
+        if forget_bias is not None and not bias:
+            raise ValueError("forget_bias needs bias=True")
+        self.forget_bias = forget_bias
+        self.peepholes = peepholes
+        self.layer_norm = layer_norm
+        self._cell = None if layer_norm else "lstm"
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            learn_initial_state=learn_initial_state,
+            recurrent_dropout=recurrent_dropout,
+            init=init,
+            proj_size=proj_size,
+        )
 
     def _add_weights(self, suffix: str, features: int, bias: bool) -> None:
+        super()._add_weights(suffix, features, bias)
         size = self.hidden_size
-        setattr(self, "weight_ih" + suffix, uniform((4 * size, features), size))
-        setattr(self, "weight_hh" + suffix, uniform((4 * size, size), size))
-        setattr(self, "bias_ih" + suffix, uniform((4 * size,), size) if bias else None)
-        setattr(self, "bias_hh" + suffix, uniform((4 * size,), size) if bias else None)
+        if self.forget_bias is not None:
+            forget = slice(size, 2 * size)
+            getattr(self, "bias_ih" + suffix).data[forget] = self.forget_bias
+            getattr(self, "bias_hh" + suffix).data[forget] = 0
+        if self.proj_size:
+            setattr(self, "weight_hr" + suffix, uniform((self.proj_size, size), size))
+        if self.peepholes:
+            setattr(self, "peephole" + suffix, uniform((3, size), size))
+        if self.layer_norm:
+            for name, rows in (("norm_ih", 4 * size), ("norm_hh", 4 * size), ("norm_c", size)):
+                setattr(self, name + suffix, Parameter(np.ones(rows, np.float32)))
+            shift = Parameter(np.zeros(size, np.float32)) if bias else None
+            setattr(self, "norm_c_bias" + suffix, shift)
 
-    def forward(
-        self,
-        x: Operand,
-        state: tuple[Operand, Operand] | None = None,
-        lengths: ArrayLike | None = None,
-    ) -> tuple[Tensor, State]:
-        """Run all layers over all frames.
+    def _run_layer(
+        self, layer: int, x: Tensor, initial: Initial, **options: Any
+    ) -> tuple[Tensor, ...]:
+        weights = self._weights(layer)
+        if self.layer_norm:
+            h0, c0 = initial
+            return layer_norm_lstm(x, weights, self._norms(layer), h0, c0, **options)
+        return run_layer(LSTMFunction, x, weights, initial, **options)
 
-        Parameters
-        ----------
-        x : Tensor or array-like (N, T, D), or (T, D) for one sequence
-        state : pair (h, c) of Tensor or array-like (layers * directions, N, H), optional
-            State before the first frame, without the axis N for one sequence; zeros when not
-            given.
-        lengths : array-like of int (N), optional
-            Frames of every sequence, in any order. Padding is never read, the output there is 0,
-            and the backward direction starts at each sequence's own end.
+    def _direction_weights(self, suffix: str) -> tuple[Any, ...]:
+        weights = super()._direction_weights(suffix)
+        if not (self.proj_size or self.peepholes):
+            return weights
+        extras = (getattr(self, name + suffix, None) for name in ("weight_hr", "peephole"))
+        return (*weights, *extras)
 
-        Returns
-        -------
-        output : Tensor (N, T, directions * H), or (T, directions * H)
-            Of the last layer.
-        state : pair of Tensor (layers * directions, N, H), or (layers * directions, H)
-            After each sequence's last frame; layers first, then directions.
-
-        Raises
-        ------
-        ValueError
-            If shapes or lengths do not fit.
-        """
-        x = as_tensor(x, self.weight_ih_l0.dtype)
-        if x.ndim == 2:
-            return self._forward_one(x, state, lengths)
-        h0, c0 = self._initial(state, x)
-        h_n, c_n = [], []
-        for layer in range(self.num_layers):
-            if layer > 0:
-                x = dropout(x, self.dropout, self.training)
-            own = slice(layer * len(self.directions), (layer + 1) * len(self.directions))
-            x, h, c = lstm(
-                x,
-                self._weights(layer),
-                None if h0 is None else h0[own],
-                None if c0 is None else c0[own],
-                lengths,
-            )
-            h_n.append(h)
-            c_n.append(c)
-        return x, (concatenate(h_n), concatenate(c_n))
-
-    def step(
-        self, x_t: Operand, state: tuple[Operand, Operand] | None = None
-    ) -> tuple[Tensor, State]:
-        """Run all layers over one frame, for input that arrives frame by frame.
-
-        Parameters
-        ----------
-        x_t : Tensor or array-like (N, D), or (D) for one sequence
-        state : as in ``forward``
-            What the step before returned; None at the first.
-
-        Returns
-        -------
-        output_t : Tensor (N, H), or (H)
-        state : pair of Tensor
-
-        Raises
-        ------
-        ValueError
-            If the layer is bidirectional (its output depends on frames still to come).
-        """
-        if len(self.directions) == 2:
-            raise ValueError("step() needs a layer with bidirectional=False")
-        frames = as_tensor(x_t, self.weight_ih_l0.dtype).unsqueeze(-2)
-        output, state = self.forward(frames, state)
-        return output.squeeze(-2), state
-
-    def final_states(self, h_n: Tensor) -> Tensor:
-        """Return h_n or c_n (layers * directions, N, H) as (layers, directions, N, H)."""
-        return h_n.reshape(self.num_layers, len(self.directions), *h_n.shape[1:])
-
-    def _forward_one(
-        self, x: Tensor, state: tuple[Operand, Operand] | None, lengths: ArrayLike | None
-    ) -> tuple[Tensor, State]:
-        batch = None if state is None else self._pair(state, lambda part: part.unsqueeze(-2))
-        output, after = self.forward(x.unsqueeze(0), batch, lengths)
-        return output.squeeze(0), self._pair(after, lambda part: part.squeeze(-2))
-
-    def _pair(self, state: tuple[Operand, Operand], change: Callable[[Tensor], Tensor]) -> State:
-        h, c = (change(as_tensor(part, self.weight_ih_l0.dtype)) for part in state)
-        return h, c
-
-    def _initial(
-        self, state: tuple[Operand, Operand] | None, x: Tensor
-    ) -> tuple[Tensor | None, Tensor | None]:
-        if state is None:
-            return None, None
-        h0, c0 = (as_tensor(part, self.weight_ih_l0.dtype) for part in state)
-        expected = (self.num_layers * len(self.directions), len(x), self.hidden_size)
-        for name, part in (("h", h0), ("c", c0)):
-            if part.shape != expected:
-                raise ValueError(
-                    f"state: {name} has shape {part.shape}, needed is {expected}: "
-                    "(layers * directions, N, H)"
-                )
-        return h0, c0
-
-    def _weights(self, layer: int) -> list[Weights]:
-        return [self._direction_weights(f"_l{layer}{direction}") for direction in self.directions]
-
-    def _direction_weights(self, suffix: str) -> Weights:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        weight_ih, weight_hh, bias_ih, bias_hh = (getattr(self, name + suffix) for name in names)
-        return weight_ih, weight_hh, bias_ih, bias_hh
+    def _norms(self, layer: int) -> list[tuple[Any, ...]]:
+        names = ("norm_ih", "norm_hh", "norm_c", "norm_c_bias")
+        return [
+            tuple([getattr(self, f"{name}_l{layer}{direction}") for name in names])
+            for direction in self.directions
+        ]

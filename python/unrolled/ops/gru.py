@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unrolled._arrays import RealArray
-from unrolled.ops.recurrent import Saved, Weights, run, run_backward
+from unrolled.ops.recurrent import Saved, Weights, run, run_backward, run_step
 
 
 def gru(
@@ -97,3 +97,31 @@ def gru_backward(
         The shapes do not fit.
     """
     return run_backward(grad_output, grad_h_n, None, saved, input_gradient)[:3]
+
+
+def gru_step(x_t: Any, weights: Weights, *, h: Any = None, reset_after: bool = True) -> RealArray:
+    """GRU over one frame, for input that arrives frame by frame.
+
+    Reads each weight once, as it lies, so that the speed is that of memory.
+
+    Parameters
+    ----------
+    x_t : array, shape (N, D)
+    weights : tuple
+        Of one direction, as for `gru`.
+    h : array, shape (N, H), optional
+        What the step before returned; zeros where not given.
+    reset_after : bool
+        As for `gru`.
+
+    Returns
+    -------
+    array, shape (N, H)
+        As `gru` gives it, but for the order of summation.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit.
+    """
+    return run_step("gru" if reset_after else "gru_reset_before", x_t, weights, h)[0]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unrolled._arrays import RealArray
-from unrolled.ops.recurrent import Saved, Weights, run, run_backward
+from unrolled.ops.recurrent import Saved, Weights, run, run_backward, run_step
 
 
 def lstm(
@@ -102,3 +102,42 @@ def lstm_backward(
     )
     assert grad_c0 is not None
     return grad_x, grads, grad_h0, grad_c0
+
+
+def lstm_step(
+    x_t: Any, weights: Weights, *, h: Any = None, c: Any = None
+) -> tuple[RealArray, RealArray]:
+    """LSTM over one frame, for input that arrives frame by frame.
+
+    Reads each weight once, as it lies, so that the speed is that of memory.
+
+    Parameters
+    ----------
+    x_t : array, shape (N, D)
+    weights : tuple
+        Of one direction, as for `lstm`.
+    h, c : array, shape (N, P) and (N, H), optional
+        What the step before returned; zeros where not given.
+
+    Returns
+    -------
+    h, c : array, shape (N, P) and (N, H)
+        As `lstm` gives them, but for the order of summation.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights = (np.ones((8, 3)), np.ones((8, 2)), None, None)
+    >>> h, c = lstm_step(np.zeros((1, 3)), weights)
+    >>> h, c = lstm_step(np.zeros((1, 3)), weights, h=h, c=c)
+    >>> h.shape
+    (1, 2)
+    """
+    h_after, c_after = run_step("lstm", x_t, weights, h, c)
+    assert c_after is not None
+    return h_after, c_after

@@ -51,7 +51,8 @@ class Saved:
         states = {letter: gates[:, :, :, g] for g, letter in enumerate(letters)}
         if cells is not None:
             states["c"] = cells
-        by_direction = self.output.reshape(*self.x.shape[:2], len(self.weights), -1)
+        count, (items, frames, width) = len(self.weights), self.output.shape
+        by_direction = self.output.reshape(items, frames, count, width // count)
         return {**states, "h": np.moveaxis(by_direction, 2, 0)}
 
 
@@ -109,6 +110,29 @@ def run_backward(
         s.hidden_mask, s.tape, input_gradient,
     )  # fmt: skip
     return grad_x, [grads[: s.given] for grads in by_direction], grad_h0, grad_c0
+
+
+def run_step(
+    cell: str, x_t: Any, weights: Weights, h: Any = None, c: Any = None
+) -> tuple[RealArray, RealArray | None]:
+    """Check and convert the arguments, then run one frame (N, D): the next h and c."""
+    given = _given(cell, [weights])
+    named = dict(zip(NAMES, weights, strict=False))
+    x_t, h, c, *rest = as_reals(x_t=x_t, h=h, c=c, **named)
+    require_axes(x_t, "x_t", "N, D")
+    direction = (*rest, *(None,) * (len(NAMES) - given))
+    hidden, features = _check_weights(cell, [direction], x_t.shape[1])
+    for name, state, size in (("h", h, features), ("c", c, hidden)):
+        if state is not None:
+            require_shape(state, name, (len(x_t), size), "N, H")
+    return step_arrays(cell, x_t, direction, h, c)
+
+
+def step_arrays(
+    cell: str, x_t: RealArray, weights: tuple[Any, ...], h: Any, c: Any
+) -> tuple[RealArray, RealArray | None]:
+    """One frame of arrays that are known to fit, six weights: as layers keep theirs."""
+    return _core.recurrent_step(cell, x_t, weights, h, c)
 
 
 def gates_of(cell: str) -> int:

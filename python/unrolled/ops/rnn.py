@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unrolled._arrays import RealArray
-from unrolled.ops.recurrent import Saved, Weights, run, run_backward
+from unrolled.ops.recurrent import Saved, Weights, run, run_backward, run_step
 
 NONLINEARITIES = ("tanh", "relu", "sigmoid", "identity")
 
@@ -64,8 +64,7 @@ def rnn(
     >>> output[0, :, 0].tolist(), h_n.shape
     ([1.0, 1.5, 1.75], (1, 1, 2))
     """
-    if nonlinearity not in NONLINEARITIES:
-        raise ValueError(f"nonlinearity must be one of {NONLINEARITIES}, got {nonlinearity!r}")
+    _check_nonlinearity(nonlinearity)
     output, h_n, _, saved = run(nonlinearity, x, weights, h0, None, lengths, hidden_mask)
     return output, h_n, saved
 
@@ -99,3 +98,36 @@ def rnn_backward(
         The shapes do not fit.
     """
     return run_backward(grad_output, grad_h_n, None, saved, input_gradient)[:3]
+
+
+def rnn_step(x_t: Any, weights: Weights, *, h: Any = None, nonlinearity: str = "tanh") -> RealArray:
+    """Run a simple recurrent network over one frame, for input that arrives frame by frame.
+
+    Reads each weight once, as it lies, so that the speed is that of memory.
+
+    Parameters
+    ----------
+    x_t : array, shape (N, D)
+    weights : tuple
+        Of one direction, as for `rnn`.
+    h : array, shape (N, H), optional
+        What the step before returned; zeros where not given.
+    nonlinearity : {"tanh", "relu", "sigmoid", "identity"}
+
+    Returns
+    -------
+    array, shape (N, H)
+        As `rnn` gives it, but for the order of summation.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit, or there is no such nonlinearity.
+    """
+    _check_nonlinearity(nonlinearity)
+    return run_step(nonlinearity, x_t, weights, h)[0]
+
+
+def _check_nonlinearity(nonlinearity: str) -> None:
+    if nonlinearity not in NONLINEARITIES:
+        raise ValueError(f"nonlinearity must be one of {NONLINEARITIES}, got {nonlinearity!r}")

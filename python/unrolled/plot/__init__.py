@@ -1,8 +1,9 @@
-"""Pictures of readings, of predictions and of training, with matplotlib (the extra ``plot``)."""
+"""Pictures of readings, predictions, training and recurrences, with matplotlib (extra ``plot``)."""
 
 from unrolled.plot.confusions import confusion
 from unrolled.plot.figures import require
 from unrolled.plot.histories import curves
 from unrolled.plot.readings import reading
+from unrolled.plot.recurrences import dynamics, gradients, horizons
 
-__all__ = ["confusion", "curves", "reading", "require"]
+__all__ = ["confusion", "curves", "dynamics", "gradients", "horizons", "reading", "require"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
@@ -44,7 +45,11 @@ class TrainingRun:
         self.valid = valid
         self.epochs = epochs
         self.stop = stop
-        self.state = TrainingState(batches=len(train), schedule=_described(trainer.schedule))
+        self.state = TrainingState(
+            batches=len(train),
+            schedule=_described(trainer.schedule),
+            tbptt=None if trainer.tbptt is None else repr(trainer.tbptt),
+        )
         self.clock = time.perf_counter()
 
     def start(self) -> None:
@@ -70,6 +75,9 @@ class TrainingRun:
                 "where it ended, load the model and fit it in another directory"
             )
             raise CheckpointError(file, fault, remedy)
+        if state.tbptt != self.state.tbptt:
+            fault = f"its truncation in time is {state.tbptt}, not {self.state.tbptt}"
+            raise CheckpointError(file, fault, "resume with the same tbptt")
         state.batches, state.schedule = len(self.train), schedule
         self.state = state
         self._say(f"resuming from {file}: {state.epoch} epochs and {state.batch} batches done")
@@ -100,26 +108,36 @@ class TrainingRun:
         self.model.train()
         self.bar.set_description(f"epoch {state.epoch + 1}/{self.epochs}")
         for batch, items in _batches_with_items(self.train, state.epoch, state.batch):
-            self._train_batch(batch, items)
+            with self._watched(state.step + 1):
+                self._train_batch(batch, items)
             self._stop_if_asked()
             if every is not None and state.step % every == 0:
                 self._save()
         remedy = f"lower the learning rate ({self.optimizer.lr:g}) or set clip_norm"
         require_finite(self.model.state_dict(), f"after step {state.step}: {remedy}")
 
+    @contextlib.contextmanager
+    def _watched(self, step: int) -> Iterator[None]:
+        """Let the callbacks enclose a step."""
+        with contextlib.ExitStack() as stack:
+            for callback in self.trainer.callbacks:
+                stack.enter_context(callback.around_step(self.model, step))
+            yield
+
     def _train_batch(self, batch: Any, items: list[int]) -> None:
         trainer, state = self.trainer, self.state
         lr = self.optimizer.lr if trainer.schedule is None else trainer.schedule(state.step)
         place = f"epoch {state.epoch + 1}, batch {state.batch + 1}, items {_shortened(items)}"
-        loss = take_step(
-            self.model,
-            trainer.loss,
-            self.optimizer,
-            batch,
-            lr=lr,
-            clip_norm=trainer.clip_norm,
-            where=f"step {state.step + 1} ({place})",
-        )
+        settings: dict[str, Any] = {
+            "lr": lr,
+            "clip_norm": trainer.clip_norm,
+            "where": f"step {state.step + 1} ({place})",
+        }
+        run = self.model, trainer.loss, self.optimizer, batch
+        if trainer.tbptt is None:
+            loss = take_step(*run, **settings)
+        else:
+            loss, state.carried = trainer.tbptt.train_batch(*run, state.carried, **settings)
         state.add_batch(loss, len(items))
         self.bar.set_postfix(loss=f"{loss:.4g}", learning_rate=f"{lr:.3g}", refresh=False)
         self.bar.update()
@@ -137,11 +155,16 @@ class TrainingRun:
             random.set_state(before)
 
     def _measure(self, valid: Loader) -> dict[str, float]:
-        loss_sum, count, evaluate = 0.0, 0, self.trainer.evaluate
+        loss_sum, count, carried = 0.0, 0, None
+        loss, tbptt, evaluate = self.trainer.loss, self.trainer.tbptt, self.trainer.evaluate
         for batch, items in _batches_with_items(valid, epoch=0):
             if self.stop.signal is not None:
                 return {}
-            loss_sum += len(items) * scalar(self.trainer.loss(self.model, batch))
+            if tbptt is None:
+                value = scalar(loss(self.model, batch))
+            else:
+                value, carried = tbptt.measure_batch(self.model, loss, batch, carried)
+            loss_sum += len(items) * value
             count += len(items)
         metrics = {} if evaluate is None else evaluate(self.model, valid)
         taken = sorted(_COLUMNS & metrics.keys())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unrolled import random
 from unrolled._container import one_line
 from unrolled.checkpoint import Arrays, CheckpointError, load_tensors, load_weights, save_tensors
+from unrolled.training.carried import Carried
 
 if TYPE_CHECKING:
     from unrolled.nn import Module
@@ -37,8 +38,12 @@ class TrainingState:
     schedule
         What the learning-rate schedule was made with, to notice another at a resume; None where
         that cannot be told.
+    tbptt
+        How backpropagation is truncated, to notice another way at a resume; None where it is not.
     best_weights
         The model's state dict at the best value; empty when nothing is monitored.
+    carried
+        What truncated backpropagation carries to the next batch.
     """
 
     epoch: int = 0
@@ -52,7 +57,9 @@ class TrainingState:
     best: float | None = None
     stale: int = 0
     schedule: str | None = None
+    tbptt: str | None = None
     best_weights: Arrays = field(default_factory=dict)
+    carried: Carried | None = None
 
     def add_batch(self, loss: float, items: int) -> None:
         """Count a step."""
@@ -62,8 +69,9 @@ class TrainingState:
         self.items += items
 
     def begin_epoch(self) -> None:
-        """Move on from a completed epoch to the start of the next."""
+        """Move on from a completed epoch to the start of the next, which carries nothing."""
         self.epoch += 1
+        self.carried = None
         self.batch, self.loss_sum, self.items, self.seconds = 0, 0.0, 0, 0.0
 
 
@@ -77,18 +85,22 @@ def save_training(path: Path, state: TrainingState, model: Module, optimizer: Op
     OSError
         If it cannot be written; the one before is kept.
     """
+    carried, carried_arrays = (None, {}) if state.carried is None else state.carried.to_checkpoint()
+    apart = ("best_weights", "carried")
     meta = {
         "kind": "training",
         "config": model.config(),
         "optimizer": type(optimizer).__name__,
         "optimizer_scalars": optimizer.state_scalars(),
         "random": random.get_state(),
-        "state": {name: value for name, value in vars(state).items() if name != "best_weights"},
+        "state": {name: value for name, value in vars(state).items() if name not in apart},
+        "carried": carried,
     }
     arrays = {
         **_prefixed("model", model.state_dict()),
         **_prefixed("optimizer", optimizer.state_arrays()),
         **_prefixed("best", state.best_weights),
+        **_prefixed("carried", carried_arrays),
     }
     save_tensors(path, arrays, meta)
 
@@ -113,6 +125,8 @@ def load_training(path: Path, model: Module, optimizer: Optimizer) -> TrainingSt
         optimizer.load_state(_unprefixed("optimizer", arrays), meta["optimizer_scalars"])
         random.set_state(meta["random"])
         state = _parse_state(meta["state"], _unprefixed("best", arrays))
+        if meta.get("carried") is not None:
+            state.carried = Carried.from_checkpoint(meta["carried"], _unprefixed("carried", arrays))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         fault = f"does not fit this run ({one_line(error)})"
         raise CheckpointError(path, fault, _REMEDY) from error
@@ -127,6 +141,7 @@ def _parse_state(values: dict[str, Any], best_weights: Arrays) -> TrainingState:
         all(type(count) is int and count >= 0 for count in counts)
         and all(type(number) is float for number in sums)
         and isinstance(state.schedule, (str, type(None)))
+        and isinstance(state.tbptt, (str, type(None)))
         and isinstance(state.rows, list)
         and all(isinstance(row, dict) for row in state.rows)
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,11 +14,12 @@ from unrolled.data import Loader
 from unrolled.training.history import History
 from unrolled.training.interrupts import StopRequest
 from unrolled.training.run import TrainingRun
+from unrolled.training.tbptt import TBPTT
 
 if TYPE_CHECKING:
-    from unrolled.autograd import Tensor
     from unrolled.nn import Module
     from unrolled.optim import Optimizer
+    from unrolled.training.callback import Callback
 
 __all__ = ["Trainer"]
 
@@ -35,6 +36,10 @@ class Trainer:
         ``loss(model, batch)`` returns a scalar `Tensor`, the mean over the items of the batch.
     optimizer : Optimizer
         Of the model's parameters.
+    tbptt : TBPTT, optional
+        Cuts the batches in time: several steps of the optimizer a batch, all with one learning
+        rate, and ``loss(model, window, state)`` returns a loss and a state, as `TBPTT` describes.
+        States are carried through an epoch, and begin anew with the next.
     schedule : callable, optional
         ``schedule(step)`` returns the learning rate of a step, counted from 0.
     clip_norm : float, optional
@@ -53,6 +58,8 @@ class Trainer:
     evaluate : callable, optional
         ``evaluate(model, valid)`` returns further figures of the validation data as a dict of
         floats; runs in evaluation mode and without the tape.
+    callbacks : sequence of Callback
+        Watch the steps, such as `unrolled.dynamics.GradientMonitor`.
     progress : bool, optional
         True: a progress bar on stderr and a line an epoch; None: the bar only when that is a
         terminal; False: silence.
@@ -73,9 +80,10 @@ class Trainer:
     def __init__(
         self,
         model: Module,
-        loss: Callable[[Any, Any], Tensor],
+        loss: Callable[..., Any],
         optimizer: Optimizer,
         *,
+        tbptt: TBPTT | None = None,
         schedule: Callable[[int], float] | None = None,
         clip_norm: float | None = None,
         directory: str | os.PathLike[str] | None = None,
@@ -84,10 +92,13 @@ class Trainer:
         monitor: str = "valid_loss",
         mode: Literal["min", "max"] = "min",
         evaluate: Callable[[Any, Any], Mapping[str, float]] | None = None,
+        callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
     ) -> None:
         if clip_norm is not None and not clip_norm > 0:
             raise ValueError(f"clip_norm must be above 0, not {clip_norm}")
+        if not isinstance(tbptt, (TBPTT, type(None))):
+            raise TypeError(f"tbptt must be TBPTT(k1, k2), not {type(tbptt).__name__}")
         if checkpoint_every is not None:
             _require_count("checkpoint_every", checkpoint_every)
         if patience is not None:
@@ -97,6 +108,7 @@ class Trainer:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
+        self.tbptt = tbptt
         self.schedule = schedule
         self.clip_norm = clip_norm
         self.directory = None if directory is None else Path(directory)
@@ -105,6 +117,7 @@ class Trainer:
         self.monitor = monitor
         self.mode = mode
         self.evaluate = evaluate
+        self.callbacks = tuple(callbacks)
         self.progress = progress
 
     def fit(

@@ -1,14 +1,21 @@
-"""LSTM against PyTorch, forward and backward, with and without padding."""
+"""Recurrent layers against PyTorch, forward and backward, with and without padding."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from unrolled.ops.gru import gru, gru_backward
 from unrolled.ops.lstm import lstm, lstm_backward
+from unrolled.ops.rnn import rnn, rnn_backward
 
 # N, T, D, H, directions
 CASES = [(1, 100, 64, 128, 1), (16, 100, 80, 256, 1), (32, 64, 128, 128, 2)]
+FUNCTIONS = {
+    "RNN": (rnn, rnn_backward, 1),
+    "GRU": (gru, gru_backward, 3),
+    "LSTM": (lstm, lambda grad, h_n, saved: lstm_backward(grad, h_n, None, saved), 4),
+}
 
 
 def _name(case):
@@ -18,13 +25,15 @@ def _name(case):
 
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("case", CASES, ids=_name)
-def bench_lstm_forward_backward(side_by_side, case, ragged):
+@pytest.mark.parametrize("cell", FUNCTIONS)
+def bench_recurrent_forward_backward(side_by_side, cell, case, ragged):
     import torch
-    from torch.nn.utils import rnn
+    from torch.nn.utils import rnn as packing
 
     n, t, d, h, directions = case
+    forward, backward, gates = FUNCTIONS[cell]
     rng = np.random.default_rng(0)
-    layer = torch.nn.LSTM(d, h, batch_first=True, bidirectional=directions == 2)
+    layer = getattr(torch.nn, cell)(d, h, batch_first=True, bidirectional=directions == 2)
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     weights = [
         tuple(getattr(layer, f"{name}_l0{suffix}").detach().numpy() for name in names)
@@ -37,18 +46,17 @@ def bench_lstm_forward_backward(side_by_side, case, ragged):
     inputs = [tensor, *layer.parameters()]
 
     def ours():
-        saved = lstm(x, weights, lengths=lengths)[3]
-        lstm_backward(grad_output, None, None, saved)
+        backward(grad_output, None, forward(x, weights, lengths=lengths)[-1])
 
     def theirs():
         if ragged:
-            packed = rnn.pack_padded_sequence(
+            packed = packing.pack_padded_sequence(
                 tensor, torch.from_numpy(lengths), batch_first=True, enforce_sorted=False
             )
-            output = rnn.pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=t)[0]
+            output = packing.pad_packed_sequence(layer(packed)[0], True, total_length=t)[0]
         else:
             output = layer(tensor)[0]
         torch.autograd.grad(output, inputs, grad)
 
-    work = 3 * int(lengths.sum()) * directions * 4 * h * (d + h)
+    work = 3 * int(lengths.sum()) * directions * gates * h * (d + h)
     side_by_side(ours, theirs, work=work)
