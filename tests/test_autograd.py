@@ -246,6 +246,33 @@ def test_backward_adds_to_leaves_alone_and_leaves_the_upstream_gradient_unshared
     assert middle.grad is None
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_gradients_that_are_kept_without_a_copy_are_nobody_elses(times, rng):
+    """A layer's fresh gradient becomes the parameter's own; a second one is added to it."""
+    from unrolled.nn.functional import linear
+
+    x, weight, bias = (
+        Tensor(rng.standard_normal(s).astype(np.float32), requires_grad=True)
+        for s in ((3, 4), (2, 4), (2,))
+    )
+    upstream = np.ones((3, 2), np.float32)
+    y = linear(x, weight, bias) if times == 1 else linear(x, weight, bias) + linear(x, weight, bias)
+    y.backward(upstream)
+    sums = upstream @ weight.data, upstream.T @ x.data, upstream.sum(0)
+    expected = [times * gradient for gradient in sums]
+    kept = [leaf.grad for leaf in (x, weight, bias)]
+    for grad, value in zip(kept, expected, strict=True):
+        assert_close(grad, value, 1e-6)
+        assert grad.flags.writeable
+        assert grad.flags.c_contiguous
+        assert not np.shares_memory(grad, upstream)
+        grad *= 10
+    linear(x, weight, bias).backward(upstream)
+    for leaf, before, value in zip((x, weight, bias), kept, expected, strict=True):
+        assert_close(before, 10 * np.asarray(value), 1e-6)
+        assert_close(leaf.grad, (10 + 1 / times) * np.asarray(value), 1e-6)
+
+
 def test_a_leaf_is_its_own_gradient():
     x = Tensor([[2.0]], requires_grad=True)
     x.backward()

@@ -52,6 +52,50 @@ def test_agrees_with_the_reference_beyond_one_block(isa, dtype, shape, rng, tole
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", [64, 65, 200, 1300])
+@pytest.mark.parametrize("depth", [5, 40, 600])
+def test_few_rows_have_the_bits_they_have_among_many(isa, dtype, columns, depth, rng, tolerance):
+    """Few rows meet B as it lies in memory, many meet it packed."""
+    a = rng.standard_normal((101, depth)).astype(dtype)
+    b = rng.standard_normal((depth, columns)).astype(dtype)
+    together = kernels.matmul(a, b)
+    assert_close(together, exact(a, b), tolerance("matmul", dtype))
+    for rows in (1, 7, 48, 49):
+        assert_same_bits(kernels.matmul(a[:rows], b), together[:rows], f"{rows} rows")
+    assert_same_bits(kernels.matmul(a[:7], b[:, :70]), together[:7, :70], "fewer columns")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("outputs", [48, 49, 130])
+@pytest.mark.parametrize("features", [5, 600, 1024, 1030])
+def test_few_items_have_the_bits_they_have_among_many(
+    isa, dtype, outputs, features, rng, tolerance
+):
+    """Few items meet the rows of the weight, many a packed copy of its transpose."""
+    x = rng.standard_normal((101, features)).astype(dtype)
+    weight = rng.standard_normal((outputs, features)).astype(dtype)
+    bias = rng.standard_normal(outputs).astype(dtype)
+    for biases in (None, bias):
+        together = kernels.linear(x, weight, biases)
+        expected = exact(x, weight.T) + (0 if biases is None else biases.astype(np.float64))
+        assert_close(together, expected, tolerance("matmul", dtype))
+        for rows in (1, 7, 48, 49):
+            alone = kernels.linear(x[:rows], weight, biases)
+            assert_same_bits(alone, together[:rows], f"{rows} rows")
+    relu = kernels.linear(x[:7], weight, bias, activation="relu")
+    assert_same_bits(relu, np.maximum(together[:7], 0))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_items_same_bits_on_any_number_of_threads(isa, threads, dtype, rng):
+    x, weight = (rng.standard_normal(s).astype(dtype) for s in ((32, 700), (500, 700)))
+    grad_y = rng.standard_normal((32, 500)).astype(dtype)
+    assert_same_bits_as_one_thread(
+        lambda: (kernels.linear(x, weight), *kernels.linear_backward(grad_y, x, weight)), threads
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     "shape", [(301, 700, 613), (3, 5, 4101), (2, 520, 1030), (3079, 4, 2), (97, 2, 70)]
 )

@@ -148,6 +148,7 @@ def test_arguments_are_recorded_with_their_defaults():
         "padding": 0,
         "dilation": 1,
         "ceil_mode": False,
+        "activation": None,
     }
     assert Block(np.int64(3)).config() == {
         "class": "Block",

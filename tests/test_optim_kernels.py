@@ -252,3 +252,38 @@ def test_arrays_that_cannot_be_written_in_place_are_refused(name, call):
 def test_wrong_shapes_are_named(call, named, other):
     with pytest.raises(ValueError, match=rf"\b{named}\b"):
         call(np.ones(4, np.float32), other)
+
+
+@pytest.mark.parametrize("dtypes", [["float32"] * 3, ["float64"] * 3, ["float32", "float64"] * 2])
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_several_parameters_at_once_have_the_bits_of_one_by_one(isa, dtypes, decoupled, rng):
+    options = {**ADAM, "weight_decay": 0.1, "decoupled": decoupled}
+    arrays = [
+        [np.abs(rng.standard_normal((k + 1, 17 * k))).astype(dtype) for _ in range(4)]
+        for k, dtype in enumerate(dtypes)
+    ]
+    steps = [1 + 3 * k for k in range(len(dtypes))]
+    expected = [[array.copy() for array in one] for one in arrays]
+    for one, step in zip(expected, steps, strict=True):
+        kernels.adam_step(*one, step=step, **options)
+    kernels.adam_steps(*map(list, zip(*arrays, strict=True)), steps=steps, **options)
+    assert_same_bits(arrays, expected)
+
+
+@pytest.mark.parametrize(
+    ("position", "wrong", "named"),
+    [
+        (1, np.ones((3, 2)), "grad"),
+        (1, np.ones((2, 3), np.float32), "grad"),
+        (0, np.ones((2, 3), order="F"), "param"),
+        (2, np.broadcast_to(np.ones(3), (2, 3)), "exp_avg"),
+        (3, np.ones(6), "exp_avg_sq"),
+    ],
+)
+def test_several_parameters_name_the_array_at_fault(position, wrong, named):
+    good, bad = ([np.ones((2, 3)) for _ in range(4)] for _ in range(2))
+    bad[position] = wrong
+    with pytest.raises((TypeError, ValueError), match=rf"\b{named}\b"):
+        kernels.adam_steps(*map(list, zip(good, bad, strict=True)), steps=[1, 1], **ADAM)
+    with pytest.raises(ValueError, match="step"):
+        kernels.adam_steps([good[0]], [good[1]], [good[2]], [good[3]], steps=[0], **ADAM)

@@ -169,7 +169,7 @@ PLAIN = ((0, 0, 0, 0), (1, 1), 1, "auto")
     "call",
     [
         lambda: _core.matmul(np.ones((2, 3)), np.ones((2, 3))),
-        lambda: _core.linear(np.ones((2, 3)), np.ones((4, 3)), np.ones(3)),
+        lambda: _core.linear(np.ones((2, 3)), np.ones((4, 3)), np.ones(3), False),
         lambda: _core.conv2d(
             np.ones((1, 1, 3, 3)), np.ones((1, 2, 3, 3)), None, (1, 1), *PLAIN, False
         ),
@@ -188,6 +188,18 @@ PLAIN = ((0, 0, 0, 0), (1, 1), 1, "auto")
             (0, 0),
             (1, 1),
             False,
+            False,
+        ),
+        lambda: _core.max_pool2d_backward(
+            np.ones((1, 1, 1, 1)),
+            np.full((1, 1, 1, 1), 4, np.uint8),
+            (2, 2),
+            (2, 2),
+            (2, 2),
+            (0, 0),
+            (1, 1),
+            False,
+            True,
         ),
         lambda: _core.batch_norm(np.ones((2, 3)), np.ones(2), np.ones(3), None, None, 0.0),
         lambda: _core.ctc_loss(

@@ -3,12 +3,13 @@
 #include <array>
 
 #include "bindings/arrays.h"
+#include "bindings/pool_shape.h"
 #include "bindings/register.h"
+#include "ops/conv_pool.h"
 
 namespace unrolled {
 namespace {
 
-using Pair = std::pair<int64_t, int64_t>;
 using Borders = std::array<int64_t, 4>;  // zeros above, below, to the left, to the right
 
 // The options that all passes share.
@@ -124,6 +125,69 @@ py::tuple conv2d_backward_weight_array(const Array<Real>& grad_y, const Array<Re
   return py::make_tuple(grad_weight, grad_bias);
 }
 
+// What the pooling behind a convolution is given as: kernel, stride, padding, dilation, ceil_mode, relu.
+using Pooling = std::tuple<Pair, Pair, Pair, Pair, bool, bool>;
+
+MaxPoolShape pooling_behind(const Conv2dShape& s, const Pooling& pooling) {
+  const auto [kernel, stride, padding, dilation, ceil_mode, relu] = pooling;
+  return max_pool_shape(s.K, {s.OH, s.OW}, kernel, stride, padding, dilation, ceil_mode, relu);
+}
+
+template <class Real>
+py::tuple conv2d_max_pool_array(const Array<Real>& x, const Array<Real>& weight, const MaybeArray<Real>& bias,
+                                Pair stride, const Borders& padding, Pair dilation, int64_t groups,
+                                const std::string& algorithm, const Pooling& pooling) {
+  require_4d(x, weight);
+  const Conv2dShape s = make_shape(x.shape(0), x.shape(1), last_two(x), weight.shape(0), last_two(weight),
+                                   {stride, padding, dilation, groups, algorithm});
+  require(weight.shape(1) * groups == s.C, "weight must have the channels of x divided by groups");
+  if (bias) require_shape(*bias, {s.K}, "bias must be (K)");
+  const MaxPoolShape pool = pooling_behind(s, pooling);
+  Array<Real> y = make_array<Real>({s.N, s.K, pool.OH, pool.OW});
+  Array<uint8_t> window = make_array<uint8_t>({s.N, s.K, pool.OH, pool.OW});
+  const Real *from = x.data(), *w = weight.data(), *b = data_or_null(bias);
+  Real* to = y.mutable_data();
+  uint8_t* places = window.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    conv2d_max_pool(s, pool, from, w, b, to, places);
+  }
+  return py::make_tuple(y, window);
+}
+
+// Which of the gradients by x, the weight and the bias are wanted.
+using Wanted = std::tuple<bool, bool, bool>;
+
+template <class Real>
+py::tuple conv2d_max_pool_backward_array(const Array<Real>& grad_y, const Array<uint8_t>& window,
+                                         const Array<Real>& x, const Array<Real>& weight, Pair stride,
+                                         const Borders& padding, Pair dilation, int64_t groups,
+                                         const std::string& algorithm, const Pooling& pooling,
+                                         const Wanted& wanted) {
+  require_4d(x, weight);
+  const Conv2dShape s = make_shape(x.shape(0), x.shape(1), last_two(x), weight.shape(0), last_two(weight),
+                                   {stride, padding, dilation, groups, algorithm});
+  require(weight.shape(1) * groups == s.C, "weight must have the channels of x divided by groups");
+  const MaxPoolShape pool = pooling_behind(s, pooling);
+  require_shape(grad_y, {s.N, s.K, pool.OH, pool.OW}, "grad_y must have the shape of the output");
+  require_shape(window, {s.N, s.K, pool.OH, pool.OW}, "window must have the shape of grad_y");
+  const auto [by_x, by_weight, by_bias] = wanted;
+  require(by_weight || !by_bias, "the gradient by the bias comes with that by the weight");
+  MaybeArray<Real> grad_x, grad_weight, grad_bias;
+  if (by_x) grad_x = make_array_like(x);
+  if (by_weight) grad_weight = make_array_like(weight);
+  if (by_bias) grad_bias = make_array<Real>({s.K});
+  const auto place = [](MaybeArray<Real>& array) { return array ? array->mutable_data() : nullptr; };
+  Real *to_x = place(grad_x), *to_weight = place(grad_weight), *to_bias = place(grad_bias);
+  const Real *g = grad_y.data(), *from = x.data(), *w = weight.data();
+  const uint8_t* places = window.data();
+  {
+    const py::gil_scoped_release release;
+    conv2d_max_pool_backward(s, pool, g, places, from, w, to_x, to_weight, to_bias);
+  }
+  return py::make_tuple(grad_x, grad_weight, grad_bias);
+}
+
 template <class Real>
 void register_of(py::module_& m) {
   m.def("conv2d", &conv2d_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(),
@@ -135,6 +199,12 @@ void register_of(py::module_& m) {
   m.def("conv2d_backward_weight", &conv2d_backward_weight_array<Real>, "grad_y"_a.noconvert(),
         "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a,
         "bias"_a);
+  m.def("conv2d_max_pool", &conv2d_max_pool_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(),
+        "bias"_a.noconvert().none(true), "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a,
+        "pooling"_a);
+  m.def("conv2d_max_pool_backward", &conv2d_max_pool_backward_array<Real>, "grad_y"_a.noconvert(),
+        "window"_a.noconvert(), "x"_a.noconvert(), "weight"_a.noconvert(), "stride"_a, "padding"_a,
+        "dilation"_a, "groups"_a, "algorithm"_a, "pooling"_a, "wanted"_a);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "ops/relu.h"
 
 namespace unrolled {
 namespace {
@@ -42,7 +43,8 @@ Array<Real> batched_matmul_array(const Array<Real>& a, const Array<Real>& b) {
 }
 
 template <class Real>
-Array<Real> linear_array(const Array<Real>& x, const Array<Real>& weight, const MaybeArray<Real>& bias) {
+Array<Real> linear_array(const Array<Real>& x, const Array<Real>& weight, const MaybeArray<Real>& bias,
+                         bool relu) {
   require(x.ndim() == 2 && weight.ndim() == 2, "x and weight must be matrices");
   const int64_t rows = x.shape(0), D = x.shape(1), O = weight.shape(0);
   require(weight.shape(1) == D, "weight must be (O, D)");
@@ -53,6 +55,7 @@ Array<Real> linear_array(const Array<Real>& x, const Array<Real>& weight, const 
   const py::gil_scoped_release release;
   for (int64_t i = 0; b && i < rows; ++i) std::copy_n(b, O, to + i * O);
   matmul(row_major(from, rows, D), row_major(w, O, D).transposed(), to, O, b != nullptr);
+  if (relu) unrolled::relu(rows * O, to, to);
   return y;
 }
 
@@ -62,7 +65,7 @@ void register_of(py::module_& m) {
         "transpose_b"_a = false);
   m.def("batched_matmul", &batched_matmul_array<Real>, "a"_a.noconvert(), "b"_a.noconvert());
   m.def("linear", &linear_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(),
-        "bias"_a.noconvert().none(true));
+        "bias"_a.noconvert().none(true), "relu"_a);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "ops/optim.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -44,6 +46,49 @@ void adam_array(Array<Real> param, const Array<Real>& grad, Array<Real> exp_avg,
 }
 
 template <class Real>
+using Arrays = std::vector<Array<Real>>;
+
+// Nothing is changed unless all arrays fit.
+template <class Real>
+void adam_arrays(Arrays<Real> params, const Arrays<Real>& grads, Arrays<Real> exp_avgs,
+                 Arrays<Real> exp_avg_sqs, double lr, double beta1, double beta2, double eps,
+                 double weight_decay, bool decoupled, const std::vector<int64_t>& steps) {
+  const std::size_t count = params.size();
+  require(grads.size() == count && exp_avgs.size() == count && exp_avg_sqs.size() == count &&
+              steps.size() == count,
+          "every parameter needs its gradient, its state and its step");
+  struct Place {
+    int64_t n;
+    const Real* grad;
+    Real *param, *exp_avg, *exp_avg_sq;
+    AdamStep step;
+  };
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::vector<int64_t> shape(params[i].shape(), params[i].shape() + params[i].ndim());
+    for (const Arrays<Real>* others : {&grads, &std::as_const(exp_avgs), &std::as_const(exp_avg_sqs)}) {
+      const Array<Real>& other = (*others)[i];
+      require(std::equal(shape.begin(), shape.end(), other.shape(), other.shape() + other.ndim()),
+              "grad and the optimizer's state must have the shape of the parameter");
+    }
+    require(steps[i] >= 1, "step counts from 1");
+    const double taken = static_cast<double>(steps[i]);
+    const AdamStep step{lr,
+                        beta1,
+                        beta2,
+                        eps,
+                        weight_decay,
+                        decoupled,
+                        1 - std::pow(beta1, taken),
+                        1 - std::pow(beta2, taken)};
+    places.push_back({params[i].size(), grads[i].data(), params[i].mutable_data(), exp_avgs[i].mutable_data(),
+                      exp_avg_sqs[i].mutable_data(), step});
+  }
+  const py::gil_scoped_release release;
+  for (const Place& p : places) adam_step(p.n, p.step, p.grad, p.param, p.exp_avg, p.exp_avg_sq);
+}
+
+template <class Real>
 void scale_array(Array<Real> x, double factor) {
   Real* data = x.mutable_data();
   const int64_t n = x.size();
@@ -68,6 +113,9 @@ void register_of(py::module_& m) {
   m.def("adam_step", &adam_array<Real>, "param"_a.noconvert(), "grad"_a.noconvert(), "exp_avg"_a.noconvert(),
         "exp_avg_sq"_a.noconvert(), "lr"_a, "beta1"_a, "beta2"_a, "eps"_a, "weight_decay"_a, "decoupled"_a,
         "step"_a);
+  m.def("adam_steps", &adam_arrays<Real>, "params"_a.noconvert(), "grads"_a.noconvert(),
+        "exp_avgs"_a.noconvert(), "exp_avg_sqs"_a.noconvert(), "lr"_a, "beta1"_a, "beta2"_a, "eps"_a,
+        "weight_decay"_a, "decoupled"_a, "steps"_a);
   m.def("scale", &scale_array<Real>, "x"_a.noconvert(), "factor"_a);
   m.def("max_abs", &max_abs_array<Real>, "x"_a.noconvert());
   m.def("sum_squares", &sum_squares_array<Real>, "x"_a.noconvert(), "scale"_a);

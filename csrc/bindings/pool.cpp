@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <limits>
 
 #include "bindings/arrays.h"
+#include "bindings/pool_shape.h"
 #include "bindings/register.h"
 #include "ops/pool_adaptive_max.h"
 #include "ops/pool_average.h"
@@ -9,45 +9,6 @@
 
 namespace unrolled {
 namespace {
-
-using Pair = std::pair<int64_t, int64_t>;
-
-constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();  // no sum of a few overflows
-
-// PyTorch's rule: with ceil_mode windows may hang over the far border, as long as they begin before it.
-int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
-                    bool ceil_mode) {
-  require(input >= 1, "images must have at least one pixel");
-  require(kernel >= 1 && stride >= 1 && dilation >= 1, "kernel_size, stride and dilation must be at least 1");
-  require(std::max({input, kernel, stride, dilation}) <= kLargest, "sizes must be below 2^31");
-  require(padding >= 0 && 2 * padding <= kernel, "padding must be at most half of kernel_size");
-  const int64_t room = input + 2 * padding - dilation * (kernel - 1) - 1;  // for the window to move
-  require(room + (ceil_mode ? stride - 1 : 0) >= 0, "the window is larger than the padded input");
-  const int64_t outputs = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
-  return ceil_mode && (outputs - 1) * stride >= input + padding ? outputs - 1 : outputs;
-}
-
-MaxPoolShape max_shape(int64_t planes, Pair input, Pair kernel, Pair stride, Pair padding, Pair dilation,
-                       bool ceil_mode) {
-  const int64_t OH =
-      output_size(input.first, kernel.first, stride.first, padding.first, dilation.first, ceil_mode);
-  const int64_t OW =
-      output_size(input.second, kernel.second, stride.second, padding.second, dilation.second, ceil_mode);
-  require(kernel.first * kernel.second <= 256, "kernel_size must have at most 256 elements");
-  return {planes,
-          input.first,
-          input.second,
-          kernel.first,
-          kernel.second,
-          stride.first,
-          stride.second,
-          padding.first,
-          padding.second,
-          dilation.first,
-          dilation.second,
-          OH,
-          OW};
-}
 
 template <class Real>
 Pair image_size(const Array<Real>& x) {
@@ -89,28 +50,28 @@ Array<Real> to_winners(const Array<Real>& grad_y, const Array<Place>& window, co
 
 template <class Real>
 py::tuple max_pool2d_array(const Array<Real>& x, Pair kernel, Pair stride, Pair padding, Pair dilation,
-                           bool ceil_mode) {
+                           bool ceil_mode, bool relu) {
   const Pair size = image_size(x);
   const int64_t planes = x.shape(0) * x.shape(1);
-  return winners<uint8_t>(x, max_shape(planes, size, kernel, stride, padding, dilation, ceil_mode),
+  return winners<uint8_t>(x, max_pool_shape(planes, size, kernel, stride, padding, dilation, ceil_mode, relu),
                           &max_pool2d<Real>);
 }
 
 template <class Real>
 Array<Real> max_pool2d_backward_array(const Array<Real>& grad_y, const Array<uint8_t>& window,
                                       Pair input_size, Pair kernel, Pair stride, Pair padding, Pair dilation,
-                                      bool ceil_mode) {
+                                      bool ceil_mode, bool relu) {
   require(grad_y.ndim() == 4, "grad_y must be (N, C, OH, OW)");
   const int64_t planes = grad_y.shape(0) * grad_y.shape(1);
   return to_winners(grad_y, window,
-                    max_shape(planes, input_size, kernel, stride, padding, dilation, ceil_mode),
+                    max_pool_shape(planes, input_size, kernel, stride, padding, dilation, ceil_mode, relu),
                     &max_pool2d_backward<Real>);
 }
 
 AverageOptions average_options(Pair input, Pair kernel, Pair stride, Pair padding, bool ceil_mode,
                                bool count_include_pad, int64_t divisor_override) {
   const auto axis = [ceil_mode](int64_t size, int64_t k, int64_t step, int64_t pad) {
-    return AverageWindows{size, output_size(size, k, step, pad, 1, ceil_mode), k, step, pad, false};
+    return AverageWindows{size, pooled_size(size, k, step, pad, 1, ceil_mode), k, step, pad, false};
   };
   return {axis(input.first, kernel.first, stride.first, padding.first),
           axis(input.second, kernel.second, stride.second, padding.second), count_include_pad,
@@ -204,10 +165,10 @@ Array<Real> adaptive_max_pool2d_backward_array(const Array<Real>& grad_y, const 
 template <class Real>
 void register_of(py::module_& m) {
   m.def("max_pool2d", &max_pool2d_array<Real>, "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a,
-        "dilation"_a, "ceil_mode"_a);
+        "dilation"_a, "ceil_mode"_a, "relu"_a);
   m.def("max_pool2d_backward", &max_pool2d_backward_array<Real>, "grad_y"_a.noconvert(),
         "window"_a.noconvert(), "input_size"_a, "kernel_size"_a, "stride"_a, "padding"_a, "dilation"_a,
-        "ceil_mode"_a);
+        "ceil_mode"_a, "relu"_a);
   m.def("avg_pool2d", &avg_pool2d_array<Real>, "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a,
         "ceil_mode"_a, "count_include_pad"_a, "divisor_override"_a);
   m.def("avg_pool2d_backward", &avg_pool2d_backward_array<Real>, "grad_y"_a.noconvert(), "input_size"_a,

@@ -6,22 +6,30 @@
 
 namespace unrolled::UNROLLED_LEVEL {
 
+inline constexpr int64_t kFetchBytes = 128 << 10;  // planes fetched ahead; larger ones would not stay
+
 // `pixels` of W planes, plane_stride apart, to strip (pixels, W); planes from `count` on are zero.
 template <class Real>
 void gather_channels(const Real* planes, int64_t plane_stride, int64_t count, int64_t pixels, Real* strip) {
   constexpr int64_t W = kWidth<Real>;
   if (pixels < W) {
-    for (int64_t p = 0; p < pixels; ++p) {
-      for (int64_t lane = 0; lane < W; ++lane) {
-        strip[p * W + lane] = lane < count ? planes[lane * plane_stride + p] : Real(0);
-      }
-    }
+    const auto row = [=](int lane) {
+      return lane < count ? load_partial(planes + lane * plane_stride, pixels, Real(0)) : Vec<Real>{};
+    };
+    Real block[W * W];
+    transpose_block<Real>(row, block, W);
+    for (int64_t p = 0; p < pixels; ++p) store(strip + p * W, load(block + p * W));
     return;
   }
+  // The processor does not foresee that many short runs. The next W planes follow these, or the next image's.
+  const int64_t next = W * plane_stride;
+  const bool fetch = next * static_cast<int64_t>(sizeof(Real)) <= kFetchBytes;
   for (int64_t p = 0; p < pixels; p += W) {
     const int64_t first = p + W <= pixels ? p : pixels - W;  // the last block overlaps the one before
     const auto row = [=](int lane) {
-      return lane < count ? load(planes + lane * plane_stride + first) : Vec<Real>{};
+      const Real* from = planes + lane * plane_stride + first;
+      if (fetch) prefetch(reinterpret_cast<uintptr_t>(from + next));
+      return lane < count ? load(from) : Vec<Real>{};
     };
     transpose_block<Real>(row, strip + first * W, W);
   }

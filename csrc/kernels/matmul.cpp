@@ -9,6 +9,8 @@ namespace {
 
 constexpr int kRows = kProductRows;
 
+constexpr int64_t kAhead = 256;  // bytes between what is packed and what is fetched for later
+
 template <class Real>
 constexpr int64_t kColumns = kProductVectors * kWidth<Real>;
 
@@ -37,10 +39,15 @@ template <class Real>
 void pack_transposed_panel(int64_t k, int64_t columns, const Real* b, int64_t column_stride, Real* packed) {
   constexpr int64_t NR = kColumns<Real>, W = kWidth<Real>;
   const int64_t whole_columns = columns - columns % W, whole_rows = k - k % W;
-  for (int64_t p = 0; p < whole_rows; p += W) {
-    for (int64_t j = 0; j < whole_columns; j += W) {
+  for (int64_t j = 0; j < whole_columns; j += W) {
+    for (int64_t p = 0; p < whole_rows; p += W) {
       const Real* block = b + j * column_stride + p;
-      transpose_block<Real>([=](int i) { return load(block + i * column_stride); }, packed + p * NR + j, NR);
+      // Too many streams for the processor to foresee them; beyond the end of B this does nothing.
+      const auto row = [=](int i) {
+        prefetch(reinterpret_cast<uintptr_t>(block + i * column_stride) + kAhead);
+        return load(block + i * column_stride);
+      };
+      transpose_block<Real>(row, packed + p * NR + j, NR);
     }
   }
   for (int64_t j = 0; j < columns; ++j) {
@@ -90,12 +97,12 @@ void pack_columns(int64_t k, int64_t n, const Real* b, int64_t row_stride, int64
   }
 }
 
-// One panel of `vectors` vectors of columns, of which the last may stick out. A is packed: rows beyond m are
-// there, and zero.
+// One panel of `vectors` vectors of columns, of which the last may stick out; its rows lie b_stride apart. A
+// is packed: rows beyond m are there, and zero.
 template <class Real, int vectors>
-void multiply_panel(int64_t m, int64_t columns, int64_t k, const Real* a, const Real* b, Real* c, int64_t ldc,
-                    const ProductEnd<Real>& whole) {
-  const auto line = [b](int64_t p) { return b + p * kColumns<Real>; };
+void multiply_panel(int64_t m, int64_t columns, int64_t k, const Real* a, const Real* b, int64_t b_stride,
+                    Real* c, int64_t ldc, const ProductEnd<Real>& whole) {
+  const auto line = [b, b_stride](int64_t p) { return b + p * b_stride; };
   ProductEnd<Real> end = whole;
   for (int64_t i = 0; i < m; i += kRows, a += k * kRows, c += kRows * ldc) {
     end.bias = whole.bias ? whole.bias + i : nullptr;
@@ -148,8 +155,22 @@ template <class Real>
 void multiply(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c,
               int64_t ldc, const ProductEnd<Real>& end) {
   for_each_panel<Real>(n, [&](int64_t j, int64_t columns, auto vectors) {
-    multiply_panel<Real, vectors.value>(m, columns, k, a_packed, b_packed + j * k, c + j, ldc, end);
+    multiply_panel<Real, vectors.value>(m, columns, k, a_packed, b_packed + j * k, kColumns<Real>, c + j, ldc,
+                                        end);
   });
+}
+
+template <class Real>
+void multiply_columns(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b,
+                      int64_t row_stride, Real* c, int64_t ldc, const ProductEnd<Real>& end) {
+  constexpr int64_t NR = kColumns<Real>, kLine = 64 / static_cast<int64_t>(sizeof(Real));
+  for (int64_t j = 0; j < n; j += NR) {
+    // The panel after this one: its rows lie too far apart for the processor to foresee it.
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t i = NR; i < 2 * NR; i += kLine) __builtin_prefetch(b + j + p * row_stride + i, 0, 2);
+    }
+    multiply_panel<Real, kProductVectors>(m, NR, k, a_packed, b + j, row_stride, c + j, ldc, end);
+  }
 }
 
 template <class Real>
@@ -165,7 +186,8 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, const Real* a, int64_t row_s
 
 template <class Real>
 MatmulKernels<Real> matmul_kernels() {
-  return {kRows, kColumns<Real>, pack_rows<Real>, pack_columns<Real>, multiply<Real>, multiply_rows<Real>};
+  return {kRows,          kColumns<Real>,         pack_rows<Real>,    pack_columns<Real>,
+          multiply<Real>, multiply_columns<Real>, multiply_rows<Real>};
 }
 template MatmulKernels<float> matmul_kernels();
 template MatmulKernels<double> matmul_kernels();

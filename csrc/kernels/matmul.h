@@ -33,6 +33,10 @@ struct MatmulKernels {
   void (*multiply)(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b_packed, Real* c,
                    int64_t ldc, const ProductEnd<Real>& end);
 
+  // The same with B (k, n) as it lies in memory, rows row_stride apart; n a multiple of tile_columns.
+  void (*multiply_columns)(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real* b,
+                           int64_t row_stride, Real* c, int64_t ldc, const ProductEnd<Real>& end);
+
   // The same with A (m, k) as it lies in memory, rows row_stride apart. Its rows should not lie a multiple of
   // 4 KiB apart: they would share their places in the first-level cache.
   void (*multiply_rows)(int64_t m, int64_t n, int64_t k, const Real* a, int64_t row_stride,

@@ -35,16 +35,18 @@ struct Winners {
   Bytes place;
 };
 
-// The window's shape, a constant where it is not 0, and the distances between taps.
+// The window's shape, a constant where it is not 0, the distances between taps, what follows the maximum.
 template <int kKernelH, int kKernelW>
 struct Taps {
   int64_t kernel_h, kernel_w, down, right;
+  bool relu;
 
   explicit Taps(const MaxPoolShape& s)
       : kernel_h(kKernelH ? kKernelH : s.kernel_h),
         kernel_w(kKernelW ? kKernelW : s.kernel_w),
         down(s.dilation_h * s.W),
-        right(kKernelW ? 1 : s.dilation_w) {}
+        right(kKernelW ? 1 : s.dilation_w),
+        relu(s.relu) {}
 };
 
 // How vectors are read: as they are where windows are inside, else -inf stands for columns outside
@@ -127,6 +129,10 @@ UNROLLED_INLINE Winners<Real> find_winners(Taps<kKernelH, kKernelW> taps, Reader
     }
   }
   if constexpr (!kNan) sum += total;
+  if (taps.relu) {
+    place = where_positive<Real>(best, place, same_place<Real>(kNoWinner));
+    best = best <= Real(0) ? Vec<Real>{} : best;
+  }
   if constexpr (kStride == 2) return {sorted(best), bytes_of<Real>(sorted_places<Real>(place))};
   return {best, bytes_of<Real>(place)};
 }

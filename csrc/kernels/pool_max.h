@@ -13,7 +13,11 @@ struct MaxPoolShape {
   int64_t pad_h, pad_w;
   int64_t dilation_h, dilation_w;
   int64_t OH, OW;
+  bool relu = false;  // of y; the same as one of x, on fewer values
 };
+
+// The place in a window that gives its gradient to nobody: with a ReLU, where the maximum is not positive.
+inline constexpr uint8_t kNoWinner = 255;
 
 // Rows are counted through all planes, so that a run of them may begin and end anywhere.
 

@@ -168,6 +168,19 @@ UNROLLED_INLINE void keep_greater(Vec<Real> value, Places<Real> number, Vec<Real
   }
 }
 
+// `place` where `value` is positive, else `number`.
+template <class Real>
+UNROLLED_INLINE Places<Real> where_positive(Vec<Real> value, Places<Real> place, Places<Real> number) {
+  const auto numbers = reinterpret_cast<__m128i>(number), places = reinterpret_cast<__m128i>(place);
+  if constexpr (sizeof(Real) == 4) {
+    const __mmask16 positive = _mm512_cmp_ps_mask(value, Vec<Real>{}, _CMP_GT_OQ);
+    return reinterpret_cast<Bytes>(_mm_mask_mov_epi8(numbers, positive, places));
+  } else {
+    const __mmask8 positive = _mm512_cmp_pd_mask(value, Vec<Real>{}, _CMP_GT_OQ);
+    return reinterpret_cast<Bytes>(_mm_mask_mov_epi8(numbers, positive, places));
+  }
+}
+
 // `value` where `place` is `number`, else 0.
 template <class Real>
 UNROLLED_INLINE Vec<Real> where_equal(Places<Real> place, Places<Real> number, Vec<Real> value) {
@@ -207,6 +220,11 @@ UNROLLED_INLINE void keep_greater(Vec<Real> value, Places<Real> number, Vec<Real
   if (kNan) better |= value != value;
   best = better ? value : best;
   place = better ? number : place;
+}
+
+template <class Real>
+UNROLLED_INLINE Places<Real> where_positive(Vec<Real> value, Places<Real> place, Places<Real> number) {
+  return value > Real(0) ? place : number;
 }
 
 template <class Real>

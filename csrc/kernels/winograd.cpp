@@ -13,16 +13,15 @@ void transform_weight(int64_t K, int64_t C, const Real* weight, int64_t k_stride
                       Real* u) {
   using P = Points<Real, m>;
   constexpr int64_t W = kWidth<Real>;
+  Real taps[9 * W];
   const int64_t plane = C * padded<Real>(K);
   for (int64_t k0 = 0; k0 < K; k0 += W) {
     const int64_t panel = k0 / kPanel<Real> * kPanel<Real>;
     const int64_t width = padded<Real>(K) - panel < kPanel<Real> ? padded<Real>(K) - panel : kPanel<Real>;
     for (int64_t c = 0; c < C; ++c) {
-      Vec<Real> w[3][3] = {}, columns[P::n][3];
-      for (int lane = 0; lane < W && k0 + lane < K; ++lane) {
-        const Real* kernel = weight + (k0 + lane) * k_stride + c * c_stride;
-        for (int tap = 0; tap < 9; ++tap) w[tap / 3][tap % 3][lane] = kernel[flip ? 8 - tap : tap];
-      }
+      Vec<Real> w[3][3], columns[P::n][3];
+      gather_channels(weight + k0 * k_stride + c * c_stride, k_stride, K - k0 < W ? K - k0 : W, 9, taps);
+      for (int tap = 0; tap < 9; ++tap) w[tap / 3][tap % 3] = load(taps + (flip ? 8 - tap : tap) * W);
       for (int q = 0; q < 3; ++q) {
         const Vec<Real> column[3] = {w[0][q], w[1][q], w[2][q]};
         Vec<Real> out[P::n];

@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "ops/conv_depthwise.h"
 #include "ops/conv_direct.h"
+#include "ops/conv_method.h"
 #include "ops/conv_thin.h"
 #include "ops/conv_winograd.h"
 #include "parallel.h"
@@ -61,8 +62,6 @@ void fill_with_bias(const Conv2dShape& s, const Epilogue<Real>& epilogue, Real* 
 // Winograd's transforms pay from so many channels and outputs on.
 constexpr int64_t kWinogradChannels = 4, kWinogradPixels = 3;
 
-enum class Method { direct, thin, winograd_f2, winograd_f4, winograd_line };
-
 bool is_plain(const Conv2dShape& s) {
   return s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
 }
@@ -75,7 +74,8 @@ bool is_line(const Conv2dShape& s) {
 }
 
 template <class Real>
-Method choose_method(const Conv2dShape& s) {
+ConvMethod choose_method(const Conv2dShape& s) {
+  using Method = ConvMethod;
   const Method winograd = is_3x3(s) ? Method::winograd_f4 : Method::winograd_line;
   if (s.algorithm == ConvAlgorithm::winograd) return winograd;
   if (s.algorithm == ConvAlgorithm::winograd_f2) return Method::winograd_f2;
@@ -95,12 +95,12 @@ bool is_depthwise(const Conv2dShape& s) {
   return s.algorithm == ConvAlgorithm::automatic && conv2d_depthwise_fits(s);
 }
 
-WinogradTile tile_of(Method method) {
-  if (method == Method::winograd_line) return WinogradTile::line;
-  return method == Method::winograd_f2 ? WinogradTile::f2 : WinogradTile::f4;
-}
-
 }  // namespace
+
+template <class Real>
+ConvMethod conv2d_method(const Conv2dShape& s) {
+  return is_depthwise(s) ? ConvMethod::depthwise : choose_method<Real>(Group(s, 0).shape);
+}
 
 bool winograd_fits(const Conv2dShape& s) {
   return is_3x3(s) || (is_line(s) && s.algorithm != ConvAlgorithm::winograd_f2);
@@ -110,13 +110,15 @@ template <class Real>
 void conv2d(const Conv2dShape& s, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,
             Real* y) {
   if (is_empty(s)) return fill_with_bias(s, epilogue, y);
-  if (is_depthwise(s)) return conv2d_depthwise(s, x, weight, epilogue, y);
+  const ConvMethod method = conv2d_method<Real>(s);
+  if (method == ConvMethod::depthwise) return conv2d_depthwise(s, x, weight, epilogue, y);
   for_each_group(s, [&](const Group& g) {
     const Epilogue<Real> own = {epilogue.bias ? epilogue.bias + g.channel : nullptr, epilogue.relu};
-    const Method method = choose_method<Real>(g.shape);
-    if (method == Method::direct) return conv2d_direct(g.shape, x + g.x, weight + g.weight, own, y + g.y);
-    if (method == Method::thin) return conv2d_thin(g.shape, x + g.x, weight + g.weight, own, y + g.y);
-    conv2d_winograd(g.shape, tile_of(method), x + g.x, weight + g.weight, own, y + g.y);
+    const Real *from = x + g.x, *w = weight + g.weight;
+    const ConvOutput<Real> to = {y + g.y, s.y_step};
+    if (method == ConvMethod::direct) return conv2d_direct(g.shape, from, w, own, to.y);
+    if (method == ConvMethod::thin) return conv2d_thin(g.shape, from, w, own, to);
+    conv2d_winograd(g.shape, tile_of(method), from, w, own, to);
   });
 }
 
@@ -126,12 +128,14 @@ void conv2d_backward_input(const Conv2dShape& s, const Real* grad_y, const Real*
     std::fill_n(grad_x, s.N * s.C * s.H * s.W, Real(0));
     return;
   }
-  if (is_depthwise(s)) return conv2d_depthwise_backward_input(s, grad_y, weight, grad_x);
+  const ConvMethod method = conv2d_method<Real>(s);
+  if (method == ConvMethod::depthwise) return conv2d_depthwise_backward_input(s, grad_y, weight, grad_x);
   for_each_group(s, [&](const Group& g) {
-    const Method method = choose_method<Real>(g.shape);
-    const Real *grad = grad_y + g.y, *w = weight + g.weight;
-    if (method == Method::direct) return conv2d_direct_backward_input(g.shape, grad, w, grad_x + g.x);
-    if (method == Method::thin) return conv2d_thin_backward_input(g.shape, grad, w, grad_x + g.x);
+    const ConvGradient<Real> grad = {grad_y + g.y, s.y_step};
+    const Real* w = weight + g.weight;
+    if (method == ConvMethod::direct)
+      return conv2d_direct_backward_input(g.shape, grad.grad, w, grad_x + g.x);
+    if (method == ConvMethod::thin) return conv2d_thin_backward_input(g.shape, grad, w, grad_x + g.x);
     conv2d_winograd_backward_input(g.shape, tile_of(method), grad, w, grad_x + g.x);
   });
 }
@@ -144,23 +148,23 @@ void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real
     if (grad_bias) sum_bias(s, grad_y, grad_bias);
     return;
   }
-  if (is_depthwise(s)) return conv2d_depthwise_backward_weight(s, grad_y, x, grad_weight, grad_bias);
-  const bool thin = choose_method<Real>(Group(s, 0).shape) == Method::thin;  // sums the bias by the way
-  if (grad_bias && !thin) sum_bias(s, grad_y, grad_bias);
+  const ConvMethod method = conv2d_method<Real>(s);
+  if (method == ConvMethod::depthwise) {
+    return conv2d_depthwise_backward_weight(s, grad_y, x, grad_weight, grad_bias);
+  }
+  if (grad_bias && method == ConvMethod::direct) sum_bias(s, grad_y, grad_bias);
   for_each_group(s, [&](const Group& g) {
-    const Method method = choose_method<Real>(g.shape);
-    const Real *grad = grad_y + g.y, *from = x + g.x;
-    Real* to = grad_weight + g.weight;
-    if (method == Method::direct) return conv2d_direct_backward_weight(g.shape, grad, from, to);
-    if (method == Method::thin) {
-      return conv2d_thin_backward_weight(g.shape, grad, from, to,
-                                         grad_bias ? grad_bias + g.channel : nullptr);
-    }
-    conv2d_winograd_backward_weight(g.shape, tile_of(method), grad, from, to);
+    const ConvGradient<Real> grad = {grad_y + g.y, s.y_step};
+    const Real* from = x + g.x;
+    Real *to = grad_weight + g.weight, *to_bias = grad_bias ? grad_bias + g.channel : nullptr;
+    if (method == ConvMethod::direct) return conv2d_direct_backward_weight(g.shape, grad.grad, from, to);
+    if (method == ConvMethod::thin) return conv2d_thin_backward_weight(g.shape, grad, from, to, to_bias);
+    conv2d_winograd_backward_weight(g.shape, tile_of(method), grad, from, to, to_bias);
   });
 }
 
 #define UNROLLED_INSTANTIATE(Real)                                                                  \
+  template ConvMethod conv2d_method<Real>(const Conv2dShape&);                                      \
   template void conv2d(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&, Real*); \
   template void conv2d_backward_input(const Conv2dShape&, const Real*, const Real*, Real*);         \
   template void conv2d_backward_weight(const Conv2dShape&, const Real*, const Real*, Real*, Real*);

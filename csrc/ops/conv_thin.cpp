@@ -81,8 +81,13 @@ bool conv2d_thin_fits(const Conv2dShape& s) {
 }
 
 template <class Real>
+bool conv2d_thin_makes_images(const Conv2dShape& s) {
+  return Planes(s, sizeof(Real)).bands() == 1;
+}
+
+template <class Real>
 void conv2d_thin(const Conv2dShape& s, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,
-                 Real* y) {
+                 const ConvOutput<Real>& y) {
   const ThinKernels<Real>& kernel = kernels<Real>().thin;
   const Planes planes(s, sizeof(Real));
   const int64_t taps = s.C * s.kernel();
@@ -91,12 +96,15 @@ void conv2d_thin(const Conv2dShape& s, const Real* x, const Real* weight, const 
     const int64_t n = task / planes.bands(), band = task % planes.bands();
     Buffer<Real> shifted(planes.size());
     planes.fill(band, x + n * s.x_step, shifted);
-    Real* to = y + n * s.y_step + band * planes.rows_at_once * s.OW;
+    Buffer<Real> pooled(y.pool ? kernel.forward_rows * s.pixels() : 0);
     for (int64_t k = 0; k < s.K; k += kernel.forward_rows) {
-      kernel.correlate(planes.rows_of(band) * s.OW, std::min(kernel.forward_rows, s.K - k), taps,
-                       planes.offsets.data(), shifted.data(), packed.data() + k * taps,
-                       epilogue.bias ? epilogue.bias + k : nullptr, epilogue.relu, to + k * s.pixels(),
-                       s.pixels());
+      const int64_t channels = std::min(kernel.forward_rows, s.K - k);
+      Real* to =
+          y.pool ? pooled.data() : y.y + n * y.step + band * planes.rows_at_once * s.OW + k * s.pixels();
+      kernel.correlate(planes.rows_of(band) * s.OW, channels, taps, planes.offsets.data(), shifted.data(),
+                       packed.data() + k * taps, epilogue.bias ? epilogue.bias + k : nullptr, epilogue.relu,
+                       to, s.pixels());
+      if (y.pool) y.pool_channels(n, k, channels, to);
     }
   });
 }
@@ -157,7 +165,8 @@ struct Parts {
 }  // namespace
 
 template <class Real>
-void conv2d_thin_backward_input(const Conv2dShape& s, const Real* grad_y, const Real* weight, Real* grad_x) {
+void conv2d_thin_backward_input(const Conv2dShape& s, const ConvGradient<Real>& grad_y, const Real* weight,
+                                Real* grad_x) {
   const int64_t taps = s.C * s.kernel();
   const Buffer<Real> packed = pack_blocks(s.K, taps, weight, taps, 1, kernels<Real>().thin.project_taps);
   const int64_t blocks = std::max<int64_t>(1, s.H / kTaskRows);
@@ -167,10 +176,11 @@ void conv2d_thin_backward_input(const Conv2dShape& s, const Real* grad_y, const 
     const int64_t h_end = (block + 1) * s.H / blocks;
     const int64_t last = std::clamp<int64_t>(h_end + s.pad_top, 0, s.OH);  // rows of y that these rows meet
     Parts<Real> parts(s, packed.data());
+    GradientReader<Real> images(grad_y);
+    const Real* image = images.at(n);
     parts.begin = parts.end = std::clamp<int64_t>(h + s.pad_top - s.R + 1, 0, last);
     while (h < h_end) {
-      if (parts.end < last)
-        parts.advance(std::min(parts.end + parts.rows_at_once, last), grad_y + n * s.y_step);
+      if (parts.end < last) parts.advance(std::min(parts.end + parts.rows_at_once, last), image);
       for (; h < h_end && (h + s.pad_top < parts.end || parts.end == last); ++h) {
         parts.gather(h, grad_x + n * s.x_step);
       }
@@ -199,8 +209,8 @@ void add_slices(const Conv2dShape& s, int64_t slices, int64_t row, const Real* p
 }  // namespace
 
 template <class Real>
-void conv2d_thin_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real* x, Real* grad_weight,
-                                 Real* grad_bias) {
+void conv2d_thin_backward_weight(const Conv2dShape& s, const ConvGradient<Real>& grad_y, const Real* x,
+                                 Real* grad_weight, Real* grad_bias) {
   const ThinKernels<Real>& kernel = kernels<Real>().thin;
   const Planes planes(s, sizeof(Real));
   std::vector<int64_t> offsets = planes.offsets;
@@ -211,13 +221,13 @@ void conv2d_thin_backward_weight(const Conv2dShape& s, const Real* grad_y, const
   parallel_for(slices, work_of(s), [&](int64_t slice) {
     Buffer<Real> shifted(planes.size());
     LaneSums<Real> sums(s.K * row);
+    GradientReader<Real> images(grad_y);
     const int64_t first = slice * units / slices, last = (slice + 1) * units / slices;
     for (int64_t unit = first; unit < last; ++unit) {
       const int64_t n = unit / planes.bands(), band = unit % planes.bands();
       planes.fill(band, x + n * s.x_step, shifted);
       kernel.correlate_taps(planes.rows_of(band) * s.OW, s.K, taps, offsets.data(), shifted.data(),
-                            grad_y + n * s.y_step + band * planes.rows_at_once * s.OW, s.pixels(),
-                            sums.recent());
+                            images.at(n) + band * planes.rows_at_once * s.OW, s.pixels(), sums.recent());
       if ((unit - first) % kChainUnits == kChainUnits - 1) sums.flush();
     }
     sums.finish(partial.data() + slice * s.K * row);
@@ -225,10 +235,14 @@ void conv2d_thin_backward_weight(const Conv2dShape& s, const Real* grad_y, const
   add_slices(s, slices, row, partial.data(), grad_weight, grad_bias);
 }
 
-#define UNROLLED_INSTANTIATE(Real)                                                                       \
-  template void conv2d_thin(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&, Real*); \
-  template void conv2d_thin_backward_input(const Conv2dShape&, const Real*, const Real*, Real*);         \
-  template void conv2d_thin_backward_weight(const Conv2dShape&, const Real*, const Real*, Real*, Real*);
+#define UNROLLED_INSTANTIATE(Real)                                                                      \
+  template bool conv2d_thin_makes_images<Real>(const Conv2dShape&);                                     \
+  template void conv2d_thin(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&,        \
+                            const ConvOutput<Real>&);                                                   \
+  template void conv2d_thin_backward_input(const Conv2dShape&, const ConvGradient<Real>&, const Real*,  \
+                                           Real*);                                                      \
+  template void conv2d_thin_backward_weight(const Conv2dShape&, const ConvGradient<Real>&, const Real*, \
+                                            Real*, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)
 #undef UNROLLED_INSTANTIATE

@@ -103,20 +103,24 @@ Buffer<Real> transform_weight(const WinogradKernels<Real>& kernel, const Conv2dS
   return u;
 }
 
-// Rows of tiles [begin, end), counted over all images, output channels [first, last).
+// Rows of tiles [begin, end), counted over all images, output channels [first, last). With a pooling these
+// are whole images.
 template <class Real>
 void convolve_block(const WinogradKernels<Real>& kernel, const WinogradShape& w, const Conv2dShape& s,
-                    const Real* x, const Real* u, const Epilogue<Real>& epilogue, int64_t begin, int64_t end,
-                    int64_t first, int64_t last, Real* y) {
+                    const ConvGradient<Real>& x, const Real* u, const Epilogue<Real>& epilogue, int64_t begin,
+                    int64_t end, int64_t first, int64_t last, const ConvOutput<Real>& y) {
   const BlockOfRows rows(w, begin, end);
   const int64_t tiles = rows.block.tiles(), Cp = round_up(s.C, kernel.channels);
   const int64_t v_plane = plane_size<Real>(tiles, Cp), p_plane = plane_size<Real>(tiles, kChannelsAtOnce);
   Buffer<Real> v(kernel.points * v_plane), products(kernel.points * p_plane);
   Buffer<Real> scratch(kernel.strip_size(std::max(s.W, s.OW), w.tile_columns));
+  GradientReader<Real> images(x);
   rows.for_each_image(w, [&](int64_t n, int64_t first_row, int64_t end_row, const WinogradPlace* places) {
-    kernel.transform_input(w, x + n * s.x_step, first_row, end_row, places, v_plane, v.data(),
-                           scratch.data());
+    kernel.transform_input(w, images.at(n), first_row, end_row, places, v_plane, v.data(), scratch.data());
   });
+  const int64_t first_image = begin / w.tile_rows, step = y.pool ? s.K * s.pixels() : y.step;
+  Buffer<Real> pooled(y.pool ? (end / w.tile_rows - first_image) * step : 0);
+  Real* to = y.pool ? pooled.data() : y.y + first_image * step;
   for (int64_t k = first; k < last; k += kChannelsAtOnce) {
     const int64_t channels = std::min(kChannelsAtOnce, last - k);
     const int64_t columns = round_up(channels, kernel.channels);
@@ -124,22 +128,27 @@ void convolve_block(const WinogradKernels<Real>& kernel, const WinogradShape& w,
     for (int64_t row = begin; row < end; ++row) {
       kernel.transform_output(w, products.data(), p_plane, columns, row % w.tile_rows,
                               rows.places[row - begin], k, channels, epilogue.bias, epilogue.relu,
-                              y + row / w.tile_rows * s.y_step, scratch.data());
+                              to + (row / w.tile_rows - first_image) * step, scratch.data());
+    }
+    for (int64_t n = first_image; y.pool && n < end / w.tile_rows; ++n) {
+      y.pool_channels(n, k, channels, to + (n - first_image) * step + k * s.pixels());
     }
   }
 }
 
 template <class Real>
-void convolve(const Conv2dShape& s, WinogradTile tile, const Real* x, const WinogradWeight<Real>& weight,
-              const Epilogue<Real>& epilogue, Real* y) {
+void convolve(const Conv2dShape& s, WinogradTile tile, const ConvGradient<Real>& x,
+              const WinogradWeight<Real>& weight, const Epilogue<Real>& epilogue, const ConvOutput<Real>& y) {
   const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile, s.kernel());
   const WinogradShape w = image_shape(kernel, s);
   const Buffer<Real> u = transform_weight(kernel, s, weight);
   // How the work is cut changes no bit: every output is made by the same operations in every block.
-  const int64_t rows = s.N * w.tile_rows, threads = get_num_threads();
-  const int64_t at_once = rows_at_once(kernel.points, s.C + kChannelsAtOnce, w.tile_columns);
-  int64_t blocks = (rows + at_once - 1) / at_once;
-  if (blocks < 4 * threads) blocks = std::min(rows, round_up(blocks, threads));
+  const int64_t threads = get_num_threads(), unit = x.pool || y.pool ? w.tile_rows : 1;  // rows kept together
+  const int64_t units = s.N * w.tile_rows / unit;
+  const int64_t fit = rows_at_once(kernel.points, s.C + kChannelsAtOnce, w.tile_columns) / unit;
+  const int64_t at_once = std::max<int64_t>(fit, 1);
+  int64_t blocks = (units + at_once - 1) / at_once;
+  if (blocks < 4 * threads) blocks = std::min(units, round_up(blocks, threads));
   const int64_t chunks = (s.K + kChannelsAtOnce - 1) / kChannelsAtOnce;
   const int64_t parts = blocks >= threads ? 1 : std::min(chunks, (threads + blocks - 1) / blocks);
   const int64_t work = s.N * s.pixels() * s.K * s.C * s.kernel() / 2 / kMultiplyAddsPerOperation;
@@ -147,28 +156,37 @@ void convolve(const Conv2dShape& s, WinogradTile tile, const Real* x, const Wino
     const int64_t block = task / parts, part = task % parts;
     const int64_t first = part * chunks / parts * kChannelsAtOnce;
     const int64_t last = std::min(s.K, (part + 1) * chunks / parts * kChannelsAtOnce);
-    convolve_block(kernel, w, s, x, u.data(), epilogue, block * rows / blocks, (block + 1) * rows / blocks,
-                   first, last, y);
+    convolve_block(kernel, w, s, x, u.data(), epilogue, block * units / blocks * unit,
+                   (block + 1) * units / blocks * unit, first, last, y);
   });
 }
 
 }  // namespace
 
 template <class Real>
-void conv2d_winograd(const Conv2dShape& s, WinogradTile tile, const Real* x, const Real* weight,
-                     const Epilogue<Real>& epilogue, Real* y) {
-  convolve<Real>(s, tile, x, {weight, s.C * s.kernel(), s.kernel(), false}, epilogue, y);
+bool conv2d_winograd_makes_images(const Conv2dShape& s, WinogradTile tile) {
+  const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile, s.kernel());
+  const WinogradShape w = image_shape(kernel, s);
+  return !kernel.one_axis &&
+         rows_at_once(kernel.points, s.C + kChannelsAtOnce, w.tile_columns) >= w.tile_rows;
 }
 
 template <class Real>
-void conv2d_winograd_backward_input(const Conv2dShape& s, WinogradTile tile, const Real* grad_y,
+void conv2d_winograd(const Conv2dShape& s, WinogradTile tile, const Real* x, const Real* weight,
+                     const Epilogue<Real>& epilogue, const ConvOutput<Real>& y) {
+  convolve<Real>(s, tile, {x, s.x_step}, {weight, s.C * s.kernel(), s.kernel(), false}, epilogue, y);
+}
+
+template <class Real>
+void conv2d_winograd_backward_input(const Conv2dShape& s, WinogradTile tile, const ConvGradient<Real>& grad_y,
                                     const Real* weight, Real* grad_x) {
   Conv2dShape transposed = s;
   transposed.C = s.K, transposed.H = s.OH, transposed.W = s.OW;
   transposed.K = s.C, transposed.OH = s.H, transposed.OW = s.W;
   transposed.pad_top = s.R - 1 - s.pad_top, transposed.pad_left = s.S - 1 - s.pad_left;
   transposed.x_step = s.y_step, transposed.y_step = s.x_step;
-  convolve<Real>(transposed, tile, grad_y, {weight, s.kernel(), s.C * s.kernel(), true}, {}, grad_x);
+  convolve<Real>(transposed, tile, grad_y, {weight, s.kernel(), s.C * s.kernel(), true}, {},
+                 {grad_x, s.x_step});
 }
 
 namespace {
@@ -185,10 +203,14 @@ int64_t count_slices(int64_t rows, int64_t tile_columns) {
   return slices;
 }
 
-// Rows of tiles [begin, end) of all images: taps (C, R S, padded K).
+// Rows of tiles [begin, end) of all images: taps (C, R S, padded K), and of images that begin here the sums
+// of grad_y's planes (N, K), which may be null.
 template <class Real>
 void weight_slice(const WinogradKernels<Real>& kernel, const WinogradShape& w, const Conv2dShape& s,
-                  const Real* grad_y, const Real* x, int64_t begin, int64_t end, Real* taps) {
+                  const ConvGradient<Real>& grad_y, const Real* x, int64_t begin, int64_t end, Real* taps,
+                  double* sums) {
+  const NormKernels<Real>& norm = kernels<Real>().norm;
+  GradientReader<Real> images(grad_y);
   const int64_t Cp = round_up(s.C, kernel.channels), Kp = round_up(s.K, kernel.channels);
   const int64_t at_once = std::min(end - begin, rows_at_once(kernel.points, s.C + s.K, w.tile_columns));
   const int64_t most = at_once * w.tile_columns;
@@ -201,8 +223,11 @@ void weight_slice(const WinogradKernels<Real>& kernel, const WinogradShape& w, c
     rows.for_each_image(w, [&](int64_t n, int64_t first_row, int64_t end_row, const WinogradPlace* places) {
       kernel.transform_input(w, x + n * s.x_step, first_row, end_row, places, v_plane, v.data(),
                              scratch.data());
-      kernel.transform_grad_y(w, grad_y + n * s.y_step, first_row, end_row, places, z_plane, z.data(),
-                              scratch.data());
+      const Real* grad = images.at(n);
+      kernel.transform_grad_y(w, grad, first_row, end_row, places, z_plane, z.data(), scratch.data());
+      for (int64_t k = 0; sums && first_row == 0 && k < s.K; ++k) {
+        sums[n * s.K + k] = norm.sum(s.pixels(), grad + k * s.pixels());
+      }
     });
     kernel.multiply_transposed(rows.block, s.C, s.K, v.data(), v_plane, z.data(), z_plane, row > begin,
                                grad_u.data());
@@ -231,28 +256,36 @@ void add_slices(const Conv2dShape& s, int64_t Kp, int64_t slices, const Real* ta
 }  // namespace
 
 template <class Real>
-void conv2d_winograd_backward_weight(const Conv2dShape& s, WinogradTile tile, const Real* grad_y,
-                                     const Real* x, Real* grad_weight) {
+void conv2d_winograd_backward_weight(const Conv2dShape& s, WinogradTile tile,
+                                     const ConvGradient<Real>& grad_y, const Real* x, Real* grad_weight,
+                                     Real* grad_bias) {
   const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile, s.kernel());
   const WinogradShape w = image_shape(kernel, s);
   const int64_t rows = s.N * w.tile_rows, slices = count_slices(rows, w.tile_columns);
   const int64_t Kp = round_up(s.K, kernel.channels), size = s.C * s.kernel() * Kp;
   Buffer<Real> taps(slices * size);
+  Buffer<double> sums(grad_bias ? s.N * s.K : 0);
   const int64_t work = s.N * s.pixels() * s.K * s.C * s.kernel() / 2 / kMultiplyAddsPerOperation;
   parallel_for(slices, work, [&](int64_t slice) {
     weight_slice(kernel, w, s, grad_y, x, slice * rows / slices, (slice + 1) * rows / slices,
-                 taps.data() + slice * size);
+                 taps.data() + slice * size, grad_bias ? sums.data() : nullptr);
   });
+  for (int64_t k = 0; grad_bias && k < s.K; ++k) {
+    double sum = 0;
+    for (int64_t n = 0; n < s.N; ++n) sum += sums[n * s.K + k];
+    grad_bias[k] = static_cast<Real>(sum);
+  }
   add_slices(s, Kp, slices, taps.data(), grad_weight);
 }
 
-#define UNROLLED_INSTANTIATE(Real)                                                                          \
-  template void conv2d_winograd(const Conv2dShape&, WinogradTile, const Real*, const Real*,                 \
-                                const Epilogue<Real>&, Real*);                                              \
-  template void conv2d_winograd_backward_input(const Conv2dShape&, WinogradTile, const Real*, const Real*,  \
-                                               Real*);                                                      \
-  template void conv2d_winograd_backward_weight(const Conv2dShape&, WinogradTile, const Real*, const Real*, \
-                                                Real*);
+#define UNROLLED_INSTANTIATE(Real)                                                                           \
+  template bool conv2d_winograd_makes_images<Real>(const Conv2dShape&, WinogradTile);                        \
+  template void conv2d_winograd(const Conv2dShape&, WinogradTile, const Real*, const Real*,                  \
+                                const Epilogue<Real>&, const ConvOutput<Real>&);                             \
+  template void conv2d_winograd_backward_input(const Conv2dShape&, WinogradTile, const ConvGradient<Real>&,  \
+                                               const Real*, Real*);                                          \
+  template void conv2d_winograd_backward_weight(const Conv2dShape&, WinogradTile, const ConvGradient<Real>&, \
+                                                const Real*, Real*, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)
 #undef UNROLLED_INSTANTIATE

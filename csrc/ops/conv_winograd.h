@@ -4,23 +4,30 @@
 #pragma once
 
 #include "ops/conv.h"
+#include "ops/conv_images.h"
 
 namespace unrolled {
 
 enum class WinogradTile { f2, f4, line };
 
+// Whether images are made whole, as a pooling behind them wants it.
+template <class Real>
+bool conv2d_winograd_makes_images(const Conv2dShape& shape, WinogradTile tile);
+
 template <class Real>
 void conv2d_winograd(const Conv2dShape& shape, WinogradTile tile, const Real* x, const Real* weight,
-                     const Epilogue<Real>& epilogue, Real* y);
+                     const Epilogue<Real>& epilogue, const ConvOutput<Real>& y);
 
 // The same algorithm over grad_y, with the kernels turned by half a turn.
 template <class Real>
-void conv2d_winograd_backward_input(const Conv2dShape& shape, WinogradTile tile, const Real* grad_y,
-                                    const Real* weight, Real* grad_x);
+void conv2d_winograd_backward_input(const Conv2dShape& shape, WinogradTile tile,
+                                    const ConvGradient<Real>& grad_y, const Real* weight, Real* grad_x);
 
 // The exact transpose of the forward algorithm.
+// grad_bias may be null.
 template <class Real>
-void conv2d_winograd_backward_weight(const Conv2dShape& shape, WinogradTile tile, const Real* grad_y,
-                                     const Real* x, Real* grad_weight);
+void conv2d_winograd_backward_weight(const Conv2dShape& shape, WinogradTile tile,
+                                     const ConvGradient<Real>& grad_y, const Real* x, Real* grad_weight,
+                                     Real* grad_bias);
 
 }  // namespace unrolled

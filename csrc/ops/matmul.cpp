@@ -14,6 +14,17 @@ constexpr int64_t kRowsAtOnce = 32 * kRowBlock, kColumnsAtOnce = 4 * kColumnBloc
 constexpr int64_t kTasks =
     16;  // cut finer than this and packing shows; coarser, and threads wait for each other
 
+// Packing B does not pay where few rows meet it, or where a panel stays in the first-level cache anyway.
+constexpr int64_t kFewRows = 48, kPanelBytes = 16 << 10;
+
+// The columns of B, of the first ones, that are multiplied as they lie in memory.
+template <class Real>
+int64_t unpacked_columns(const MatmulKernels<Real>& kernel, MatrixView<Real> a, MatrixView<Real> b) {
+  const int64_t NR = kernel.tile_columns, panel = b.rows * NR * static_cast<int64_t>(sizeof(Real));
+  const bool pays = b.column_stride == 1 && (a.rows <= kFewRows || panel <= kPanelBytes);
+  return pays ? b.columns / NR * NR : 0;
+}
+
 // Width of one task's part of C, from the shape alone.
 int64_t column_block(int64_t rows, int64_t columns, int64_t tile_columns) {
   const int64_t row_tasks = (rows + kRowBlock - 1) / kRowBlock;
@@ -22,8 +33,8 @@ int64_t column_block(int64_t rows, int64_t columns, int64_t tile_columns) {
   return std::max(width, tile_columns);
 }
 
-// One block of C over one chunk of depth: both operands are packed side by side, then multiplied tile by
-// tile.
+// One block of C over one chunk of depth: what is to be packed is packed side by side, then multiplied tile
+// by tile.
 template <class Real>
 void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, MatrixView<Real> b, Real* c,
                     int64_t ldc, bool accumulate, Real* a_packed, Real* b_packed) {
@@ -31,25 +42,73 @@ void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, Matri
   const int64_t row_tasks = (a.rows + kRowBlock - 1) / kRowBlock;
   const int64_t width = column_block(a.rows, b.columns, NR);
   const int64_t column_tasks = (b.columns + width - 1) / width;
+  const int64_t plain = unpacked_columns(kernel, a, b), done = plain / width;  // tasks without packing
 
-  parallel_for(row_tasks + column_tasks, depth * (a.rows + b.columns), [&](int64_t task) {
+  parallel_for(row_tasks + column_tasks - done, depth * (a.rows + b.columns - plain), [&](int64_t task) {
     if (task < row_tasks) {
       const int64_t i = task * kRowBlock;
       kernel.pack_rows(std::min(kRowBlock, a.rows - i), depth, a.at(i, 0), a.row_stride, a.column_stride,
                        a_packed + i * depth);
     } else {
-      const int64_t j = (task - row_tasks) * width;
-      kernel.pack_columns(depth, std::min(width, b.columns - j), b.at(0, j), b.row_stride, b.column_stride,
-                          b_packed + j * depth);
+      const int64_t first = (task - row_tasks + done) * width, j = std::max(first, plain);
+      kernel.pack_columns(depth, std::min(first + width, b.columns) - j, b.at(0, j), b.row_stride,
+                          b.column_stride, b_packed + j * depth);
     }
   });
   const int64_t work = a.rows * b.columns * depth / kMultiplyAddsPerOperation;
   parallel_for(row_tasks * column_tasks, work, [&](int64_t task) {
     const int64_t i = task / column_tasks * kRowBlock, j = task % column_tasks * width;
-    kernel.multiply(std::min(kRowBlock, a.rows - i), std::min(width, b.columns - j), depth,
-                    a_packed + i * depth, b_packed + j * depth, c + i * ldc + j, ldc,
-                    {.accumulate = accumulate});
+    const int64_t rows = std::min(kRowBlock, a.rows - i), columns = std::min(width, b.columns - j);
+    const int64_t direct = std::clamp<int64_t>(plain - j, 0, columns);
+    const Real* left = a_packed + i * depth;
+    Real* to = c + i * ldc + j;
+    const ProductEnd<Real> end = {.accumulate = accumulate};
+    if (direct > 0)
+      kernel.multiply_columns(rows, direct, depth, left, b.at(0, j), b.row_stride, to, ldc, end);
+    if (direct == columns) return;
+    kernel.multiply(rows, columns - direct, depth, left, b_packed + (j + direct) * depth, to + direct, ldc,
+                    end);
   });
+}
+
+// Few rows of A and B transposed in memory: C transposed is B transposed, whose rows are read as they lie,
+// times A transposed, which is packed. Each sum has the same terms in the same order.
+template <class Real>
+bool transposed_pays(MatrixView<Real> a, MatrixView<Real> b) {
+  const int64_t bytes = b.column_stride * static_cast<int64_t>(sizeof(Real));
+  // Rows a multiple of 4 KiB apart would share their places in the first-level cache.
+  return a.rows <= kFewRows && b.row_stride == 1 && b.columns > kFewRows && bytes % 4096 != 0;
+}
+
+template <class Real>
+void transpose(int64_t rows, int64_t columns, const Real* from, int64_t from_stride, Real* to,
+               int64_t to_stride) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+  }
+}
+
+template <class Real>
+void multiply_transposed(const MatmulKernels<Real>& kernel, MatrixView<Real> a, MatrixView<Real> b, Real* c,
+                         int64_t ldc, bool accumulate) {
+  const int64_t m = a.rows, n = b.columns, k = a.columns, width = round_up(m, kernel.tile_columns);
+  const int64_t chunks = (k + kMatmulDepth - 1) / kMatmulDepth;
+  Buffer<Real> packed(k * width), turned(n * m);
+  if (accumulate) transpose(m, n, c, ldc, turned.data(), m);
+  parallel_for(chunks, k * m, [&](int64_t chunk) {
+    const int64_t p = chunk * kMatmulDepth;
+    kernel.pack_columns(std::min(kMatmulDepth, k - p), m, a.at(0, p), a.column_stride, a.row_stride,
+                        packed.data() + p * width);
+  });
+  const int64_t grain = round_up((n + kTasks - 1) / kTasks, kernel.tile_rows);
+  parallel_runs(n, grain, m * n * k / kMultiplyAddsPerOperation, [&](int64_t begin, int64_t end) {
+    for (int64_t p = 0; p < k; p += kMatmulDepth) {
+      kernel.multiply_rows(end - begin, m, std::min(kMatmulDepth, k - p), b.at(p, begin), b.column_stride,
+                           packed.data() + p * width, turned.data() + begin * m, m,
+                           {.accumulate = accumulate || p > 0});
+    }
+  });
+  transpose(n, m, turned.data(), m, c, ldc);
 }
 
 template <class Real>
@@ -71,6 +130,7 @@ void matmul(MatrixView<Real> a, MatrixView<Real> b, Real* c, int64_t ldc, bool a
   if (m == 0 || n == 0) return;
   if (k == 0 && !accumulate) return clear(m, n, c, ldc);
   const MatmulKernels<Real>& kernel = kernels<Real>().matmul;
+  if (transposed_pays(a, b)) return multiply_transposed(kernel, a, b, c, ldc, accumulate);
   const int64_t depth = std::min(k, kMatmulDepth);
   Buffer<Real> a_packed(round_up(std::min(m, kRowsAtOnce), kernel.tile_rows) * depth);
   Buffer<Real> b_packed(round_up(std::min(n, kColumnsAtOnce), kernel.tile_columns) * depth);

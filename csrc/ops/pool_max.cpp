@@ -10,6 +10,8 @@
 namespace unrolled {
 namespace {
 
+constexpr int64_t kPlacesPerOperation = 16;  // checked in the time of one element operation
+
 struct Inside {
   int64_t first, last;
 };
@@ -23,7 +25,9 @@ Inside taps_inside(int64_t o, int64_t kernel, int64_t stride, int64_t padding, i
   return {first, std::max(first, last)};
 }
 
-bool fits(const MaxPoolShape& s, int64_t oh, int64_t ow, int64_t place) {
+bool fits(const MaxPoolShape& s, int64_t oh, int64_t ow, uint8_t window) {
+  if (s.relu && window == kNoWinner) return true;
+  const int64_t place = window;
   const Inside rows = taps_inside(oh, s.kernel_h, s.stride_h, s.pad_h, s.dilation_h, s.H);
   const Inside columns = taps_inside(ow, s.kernel_w, s.stride_w, s.pad_w, s.dilation_w, s.W);
   const int64_t r = place / s.kernel_w, q = place % s.kernel_w;
@@ -43,12 +47,22 @@ Inside whole_windows(int64_t outputs, int64_t kernel, int64_t stride, int64_t pa
   return range;
 }
 
+uint8_t largest_place(const uint8_t* begin, const uint8_t* end, uint8_t more) {
+  uint8_t largest = 0;
+  for (const uint8_t* place = begin; place < end; ++place) {
+    largest = std::max(largest, static_cast<uint8_t>(*place + more));
+  }
+  return largest;
+}
+
 // Whether the places of rows begin .. end - 1, counted through all planes, are inside their windows and the
 // image.
 bool places_fit(const MaxPoolShape& s, const uint8_t* window, int64_t begin, int64_t end) {
-  uint8_t largest = 0;
-  for (int64_t i = begin * s.OW; i < end * s.OW; ++i) largest = std::max(largest, window[i]);
-  if (largest >= s.kernel_h * s.kernel_w) return false;
+  if (!s.relu) {
+    if (largest_place(window + begin * s.OW, window + end * s.OW, 0) >= s.kernel_h * s.kernel_w) return false;
+  } else if (largest_place(window + begin * s.OW, window + end * s.OW, 1) > s.kernel_h * s.kernel_w) {
+    return false;  // one more makes 0 of kNoWinner
+  }
   const Inside rows = whole_windows(s.OH, s.kernel_h, s.stride_h, s.pad_h, s.dilation_h, s.H);
   const Inside columns = whole_windows(s.OW, s.kernel_w, s.stride_w, s.pad_w, s.dilation_w, s.W);
   if (rows.last - rows.first == s.OH && columns.last - columns.first == s.OW) return true;
@@ -65,7 +79,18 @@ bool places_fit(const MaxPoolShape& s, const uint8_t* window, int64_t begin, int
   return true;
 }
 
+void require_places(const MaxPoolShape& s, const uint8_t* window, int64_t begin, int64_t end) {
+  if (places_fit(s, window, begin, end)) return;
+  throw std::invalid_argument("window does not belong to this input_size and kernel_size");
+}
+
 }  // namespace
+
+void check_places(const MaxPoolShape& s, const uint8_t* window) {
+  const int64_t rows = s.planes * s.OH;
+  parallel_runs(rows, rows_per_task(s.OW), rows * s.OW / kPlacesPerOperation,
+                [&](int64_t begin, int64_t end) { require_places(s, window, begin, end); });
+}
 
 template <class Real>
 void max_pool2d(const MaxPoolShape& s, const Real* x, Real* y, uint8_t* window) {
@@ -88,9 +113,7 @@ void max_pool2d_backward(const MaxPoolShape& s, const Real* grad_y, const uint8_
   parallel_for(tasks, rows * s.W, [&](int64_t task) {
     const int64_t begin = task * grain, end = std::min(begin + grain, rows);
     // A task checks its share of the places, about those it will use.
-    if (!places_fit(s, window, task * windows / tasks, (task + 1) * windows / tasks)) {
-      throw std::invalid_argument("window does not belong to this input_size and kernel_size");
-    }
+    require_places(s, window, task * windows / tasks, (task + 1) * windows / tasks);
     if (!stream) return kernel.backward(s, grad_y, window, begin, end, grad_x + begin * s.W);
     stream_rows(begin, end, s.W, s.kernel_h, grad_x, [&](int64_t first, int64_t last, Real* to) {
       kernel.backward(s, grad_y, window, first, last, to);

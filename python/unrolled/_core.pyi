@@ -121,7 +121,31 @@ def matmul(
     a: _Array, b: _Array, transpose_a: bool = False, transpose_b: bool = False
 ) -> _Array: ...
 def batched_matmul(a: _Array, b: _Array) -> _Array: ...
-def linear(x: _Array, weight: _Array, bias: _Array | None) -> _Array: ...
+def conv2d_max_pool(
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    stride: _Pair,
+    padding: tuple[int, int, int, int],
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
+    pooling: tuple[_Pair, _Pair, _Pair, _Pair, bool, bool],
+) -> tuple[_Array, NDArray[np.uint8]]: ...
+def conv2d_max_pool_backward(
+    grad_y: _Array,
+    window: NDArray[np.uint8],
+    x: _Array,
+    weight: _Array,
+    stride: _Pair,
+    padding: tuple[int, int, int, int],
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
+    pooling: tuple[_Pair, _Pair, _Pair, _Pair, bool, bool],
+    wanted: tuple[bool, bool, bool],
+) -> tuple[_Array | None, _Array | None, _Array | None]: ...
+def linear(x: _Array, weight: _Array, bias: _Array | None, relu: bool) -> _Array: ...
 def batch_norm_training(
     x: _Array, weight: _Array | None, bias: _Array | None, eps: float
 ) -> tuple[_Array, _Array, _Array]: ...
@@ -166,6 +190,19 @@ def adam_step(
     decoupled: bool,
     step: int,
 ) -> None: ...
+def adam_steps(
+    params: list[_Array],
+    grads: list[_Array],
+    exp_avgs: list[_Array],
+    exp_avg_sqs: list[_Array],
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    steps: list[int],
+) -> None: ...
 def scale(x: _Array, factor: float) -> None: ...
 def max_abs(x: _Array) -> float: ...
 def sum_squares(x: _Array, scale: float) -> float: ...
@@ -176,6 +213,7 @@ def max_pool2d(
     padding: _Pair,
     dilation: _Pair,
     ceil_mode: bool,
+    relu: bool,
 ) -> tuple[_Array, NDArray[np.uint8]]: ...
 def max_pool2d_backward(
     grad_y: _Array,
@@ -186,6 +224,7 @@ def max_pool2d_backward(
     padding: _Pair,
     dilation: _Pair,
     ceil_mode: bool,
+    relu: bool,
 ) -> _Array: ...
 def avg_pool2d(
     x: _Array,

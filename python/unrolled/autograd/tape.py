@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -83,6 +83,8 @@ class Function:
     """
 
     needs_input_grad: tuple[bool, ...]
+    # Whether backward gives arrays that nobody else has: a parameter may keep them as its gradient.
+    gives_new_arrays: ClassVar[bool] = False
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output from the inputs' arrays."""
@@ -162,16 +164,20 @@ def backward(root: Tensor, grad: Array) -> None:
     """
     start = _edge_to(root)
     waiting: dict[Function, list[Array | None]] = {}
-    leaves: dict[Tensor, Array] = {}
-    _send(start, grad, waiting, leaves)
+    leaves: dict[Tensor, tuple[Array, bool]] = {}
+    _send(start, grad, waiting, leaves, False)
     for function in _latest_first(start):
         grads = waiting.pop(function, None)
         if grads is not None:
             for edge, input_grad in function._input_grads(grads):
-                _send(edge, input_grad, waiting, leaves)
-    for leaf, total in leaves.items():
-        # A copy: functions hand one array to several inputs, and owners of `grad` write into it.
-        leaf.grad = np.array(total, order="C") if leaf.grad is None else leaf.grad + total
+                _send(edge, input_grad, waiting, leaves, function.gives_new_arrays)
+    for leaf, (total, is_new) in leaves.items():
+        if leaf.grad is not None:
+            leaf.grad = leaf.grad + total
+        elif is_new and total.flags.c_contiguous:
+            leaf.grad = total
+        else:  # functions hand one array to several inputs, and owners of `grad` write into it
+            leaf.grad = np.array(total, order="C")
 
 
 def _edge_to(tensor: Tensor) -> Edge:
@@ -197,7 +203,8 @@ def _send(
     edge: Edge,
     grad: Array,
     waiting: dict[Function, list[Array | None]],
-    leaves: dict[Tensor, Array],
+    leaves: dict[Tensor, tuple[Array, bool]],
+    is_new: bool,
 ) -> None:
     """Add a gradient to those that wait for a function's turn, or to a leaf's sum."""
     target = edge.target
@@ -205,5 +212,7 @@ def _send(
         grads = waiting.setdefault(target, [None] * target._outputs)
         before = grads[edge.output]
         grads[edge.output] = grad if before is None else before + grad
+    elif target in leaves:
+        leaves[target] = leaves[target][0] + grad, True
     else:
-        leaves[target] = leaves[target] + grad if target in leaves else grad
+        leaves[target] = grad, is_new

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from unrolled.nn.fusion import fused
 from unrolled.nn.module import Module
 
 
 class Sequential(Module):
     """Modules run one after the other; parts are named ``0``, ``1``, ...
+
+    Some neighbours are computed as one, with the same bits: a ReLU within the layer beside it, a
+    convolution with its max pooling. `ReLU` and `MaxPool2d` themselves are then not called.
 
     Parameters
     ----------
@@ -38,16 +42,16 @@ class Sequential(Module):
             setattr(self, str(position), module)
 
     def forward(self, x: Any) -> Any:
-        """Run the modules in their order."""
-        for module in self:
-            x = module(x)
+        """Run the modules in their order; neighbours as one where that gives the same bits."""
+        for step in fused(list(iter(self))):
+            x = step(x)
         return x
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[Module]:
-        return (module for _, module in self.children())
+        return (part for part in vars(self).values() if isinstance(part, Module))
 
     def __getitem__(self, position: int) -> Module:
         return list(self)[position]

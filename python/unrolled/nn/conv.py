@@ -38,6 +38,8 @@ _PASSES = {  # by the number of spatial axes
 class ConvFunction(Function):
     """Convolution of any kind on the tape; gradients that nobody needs are not computed."""
 
+    gives_new_arrays = True
+
     def forward(
         self,
         x: Array,
@@ -180,6 +182,13 @@ class _ConvLayer:
 
     def forward(self, x: Operand) -> Tensor:
         """Map x (N, C, ...) to (N, K, ...)."""
+        return self._forward(x, self.activation)
+
+    def with_relu(self, x: Operand) -> Tensor:
+        """Map x to what a ReLU behind this layer gives, in one pass."""
+        return self._forward(x, "relu")
+
+    def _forward(self, x: Operand, activation: str | None) -> Tensor:
         options = {
             "stride": self.stride,
             "padding": self.padding,
@@ -187,7 +196,7 @@ class _ConvLayer:
             "groups": self.groups,
             "padding_mode": self.padding_mode,
             "algorithm": self.algorithm,
-            "activation": self.activation,
+            "activation": activation,
         }
         return convolve(_PASSES[self.axes], x, self.weight, self.bias, options)
 

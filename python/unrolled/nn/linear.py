@@ -10,6 +10,7 @@ from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import positive
 from unrolled.nn.init import uniform
 from unrolled.nn.module import Module
+from unrolled.ops.activation import relu_backward
 from unrolled.ops.matmul import linear as linear_forward
 from unrolled.ops.matmul import linear_backward
 
@@ -17,15 +18,29 @@ from unrolled.ops.matmul import linear_backward
 class _LinearFunction(Function):
     """The affine map on the tape."""
 
-    def forward(self, x: Array, weight: Array, bias: Array | None) -> Array:
+    gives_new_arrays = True
+
+    def forward(
+        self, x: Array, weight: Array, bias: Array | None, *, activation: str | None
+    ) -> Array:
         self.x, self.weight, self.has_bias = x, weight, bias is not None
-        return linear_forward(x, weight, bias)
+        y = linear_forward(x, weight, bias, activation=activation)
+        self.y = y if activation else None
+        return y
 
     def backward(self, grad_y: Array) -> Any:
+        if self.y is not None:
+            grad_y = relu_backward(grad_y, self.y)
         return linear_backward(grad_y, self.x, self.weight, bias=self.has_bias)
 
 
-def linear(x: Operand, weight: Operand, bias: Tensor | None = None) -> Tensor:
+def linear(
+    x: Operand,
+    weight: Operand,
+    bias: Tensor | None = None,
+    *,
+    activation: str | None = None,
+) -> Tensor:
     """Return ``x @ weight.T + bias``.
 
     Parameters
@@ -33,6 +48,8 @@ def linear(x: Operand, weight: Operand, bias: Tensor | None = None) -> Tensor:
     x : Tensor or array-like (..., D)
     weight : Tensor or array-like (O, D)
     bias : Tensor (O), optional
+    activation : None or "relu"
+        Applied to the result.
 
     Returns
     -------
@@ -44,7 +61,9 @@ def linear(x: Operand, weight: Operand, bias: Tensor | None = None) -> Tensor:
         If the shapes do not fit.
     """
     weight = as_tensor(weight)
-    y: Tensor = _LinearFunction.apply(as_tensor(x, weight.dtype), weight, bias)
+    y: Tensor = _LinearFunction.apply(
+        as_tensor(x, weight.dtype), weight, bias, activation=activation
+    )
     return y
 
 
@@ -82,3 +101,7 @@ class Linear(Module):
     def forward(self, x: Operand) -> Tensor:
         """Map x (..., D) to (..., O)."""
         return linear(x, self.weight, self.bias)
+
+    def with_relu(self, x: Operand) -> Tensor:
+        """Map x to what a ReLU behind this layer gives, in one pass."""
+        return linear(x, self.weight, self.bias, activation="relu")

@@ -10,6 +10,7 @@ from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import Pair, per_axis
 from unrolled.nn.module import Module
 from unrolled.ops import pool as ops
+from unrolled.ops.activation import is_relu
 from unrolled.ops.pool_geometry import as_flag, check_places
 
 
@@ -57,10 +58,12 @@ def max_pool1d(
     padding: int = 0,
     dilation: int = 1,
     ceil_mode: bool = False,
+    activation: str | None = None,
 ) -> Tensor:
     """Take the largest element of every window of x (N, C, L): `max_pool2d` with one axis."""
     options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
-    return _pool(1, x, kernel_size, options | {"ceil_mode": ceil_mode})
+    options |= {"ceil_mode": ceil_mode, "activation": activation}
+    return _pool(1, x, kernel_size, options)
 
 
 def max_pool2d(
@@ -71,13 +74,14 @@ def max_pool2d(
     padding: Pair = 0,
     dilation: Pair = 1,
     ceil_mode: bool = False,
+    activation: str | None = None,
 ) -> Tensor:
     """Take the largest element of every window; the first of equal ones gets the gradient.
 
     Parameters
     ----------
     x : Tensor or array-like (N, C, H, W)
-    kernel_size, stride, padding, dilation, ceil_mode
+    kernel_size, stride, padding, dilation, ceil_mode, activation
         As `unrolled.nn.MaxPool2d` takes them.
 
     Returns
@@ -91,7 +95,8 @@ def max_pool2d(
         If a size is out of its range or the padded image is smaller than the window.
     """
     options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
-    return _pool(2, x, kernel_size, options | {"ceil_mode": ceil_mode})
+    options |= {"ceil_mode": ceil_mode, "activation": activation}
+    return _pool(2, x, kernel_size, options)
 
 
 def _pool(axes: int, x: Operand, kernel_size: Any, options: dict[str, Any]) -> Tensor:
@@ -114,6 +119,7 @@ class _MaxPool:
         dilation: Pair = 1,
         *,
         ceil_mode: bool = False,
+        activation: str | None = None,
     ) -> None:
         step = kernel_size if stride is None else stride
         sizes = {
@@ -122,15 +128,28 @@ class _MaxPool:
             "padding": per_axis("padding", padding, self.axes, least=0),
             "dilation": per_axis("dilation", dilation, self.axes, least=1),
         }
-        check_places(sizes["kernel_size"])
+        check_places(sizes["kernel_size"], is_relu(activation))
         self.kernel_size, self.stride, self.padding, self.dilation = sizes.values()
         self.ceil_mode = as_flag(ceil_mode, "ceil_mode")
+        self.activation = activation
+
+    @property
+    def relu_commutes(self) -> bool:
+        """Whether a ReLU before it gives the same: no window lies in the border alone."""
+        return max(self.dilation) == 1
 
     def forward(self, x: Operand) -> Tensor:
         """Map x (N, C, ...) to the largest element of every window, (N, C, ...)."""
+        return self._forward(x, self.activation)
+
+    def with_relu(self, x: Operand) -> Tensor:
+        """Map x to what a ReLU behind this layer gives, in one pass."""
+        return self._forward(x, "relu")
+
+    def _forward(self, x: Operand, activation: str | None) -> Tensor:
         options: dict[str, Any] = {"stride": self.stride, "padding": self.padding}
         options |= {"dilation": self.dilation, "ceil_mode": self.ceil_mode}
-        return _pool(self.axes, x, self.kernel_size, options)
+        return _pool(self.axes, x, self.kernel_size, options | {"activation": activation})
 
 
 class MaxPool1d(_MaxPool, Module):
@@ -148,6 +167,8 @@ class MaxPool1d(_MaxPool, Module):
         Distance between the window's elements.
     ceil_mode : bool
         Whether windows may hang over the end, as long as they begin before it.
+    activation : None or "relu"
+        Applied to y at no extra cost.
 
     Raises
     ------
@@ -179,6 +200,8 @@ class MaxPool2d(_MaxPool, Module):
         Distance between the window's elements.
     ceil_mode : bool
         Whether windows may hang over the far border, as long as they begin before it.
+    activation : None or "relu"
+        Applied to y at no extra cost.
 
     Raises
     ------

@@ -8,6 +8,7 @@ cached between calls.
 from unrolled.ops import (
     activation,
     conv,
+    conv_pool,
     conv_transpose,
     gru,
     loss,
@@ -27,6 +28,7 @@ from unrolled.ops import (
 __all__ = [
     "activation",
     "conv",
+    "conv_pool",
     "conv_transpose",
     "gru",
     "loss",

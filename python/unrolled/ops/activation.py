@@ -191,6 +191,13 @@ def bias_relu_backward(grad_y: Any, y: Any) -> tuple[RealArray, RealArray]:
     return _core.bias_relu_backward(grad_y, y)
 
 
+def is_relu(activation: Any) -> bool:
+    """Whether an operation is to end in a ReLU: its option ``activation`` is "relu", or None."""
+    if activation not in (None, "relu"):
+        raise ValueError(f"activation must be None or 'relu', got {activation!r}")
+    return activation is not None
+
+
 def _check_channels(x: RealArray, name: str) -> None:
     if x.ndim < 2:
         raise ValueError(f"{name} must have the axes (N, C, ...), got shape {x.shape}")

@@ -9,6 +9,7 @@ import numpy as np
 from unrolled import _core
 from unrolled._arrays import RealArray, as_reals, as_sizes, require_axes, require_shape
 from unrolled.ops import conv_geometry as geometry
+from unrolled.ops.activation import is_relu
 from unrolled.ops.conv_geometry import Geometry, Options
 from unrolled.ops.padding import add_borders, fold_borders
 from unrolled.ops.rows import two_axes, with_rows, without_rows
@@ -30,15 +31,14 @@ def forward(
     geometry.check_memory(x.shape[1], shape)
     if bias is not None:
         require_shape(bias, "bias", (weight.shape[0],), "the output channels of weight")
-    if activation not in (None, "relu"):
-        raise ValueError(f"activation must be None or 'relu', got {activation!r}")
+    relu = is_relu(activation)
     x, shape = _with_border(x, shape)
     y = _core.conv2d(
         with_rows(x),
         with_rows(weight),
         bias,
         *shape.core_options,
-        activation == "relu",
+        relu,
     )
     return without_rows(y, axes)
 

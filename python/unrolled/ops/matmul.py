@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from unrolled import _core
 from unrolled._arrays import RealArray, as_reals, require_shape
+from unrolled.ops.activation import is_relu
 
 
 def matmul(a: Any, b: Any) -> RealArray:
@@ -58,10 +60,10 @@ def _matmul_matrices(a: RealArray, b: RealArray) -> RealArray:
 
 
 def _count(a: RealArray) -> int:
-    return int(np.prod(a.shape[:-1]))
+    return prod(a.shape[:-1])
 
 
-def linear(x: Any, weight: Any, bias: Any = None) -> RealArray:
+def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = None) -> RealArray:
     """Affine map ``x @ weight.T + bias`` over the last axis.
 
     Parameters
@@ -69,6 +71,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> RealArray:
     x : array, shape (..., D)
     weight : array, shape (O, D)
     bias : array, shape (O,), optional
+    activation : None or "relu"
+        Applied to the result; `linear_backward` wants the gradient before it.
 
     Returns
     -------
@@ -83,7 +87,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> RealArray:
     _check_linear(x, weight)
     if bias is not None:
         require_shape(bias, "bias", (weight.shape[0],), "the rows of weight")
-    y = _core.linear(x.reshape(_count(x), x.shape[-1]), weight, bias)
+    rows = x.reshape(_count(x), x.shape[-1])
+    y = _core.linear(rows, weight, bias, is_relu(activation))
     return y.reshape(*x.shape[:-1], weight.shape[0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -70,14 +71,36 @@ def adam_step(
     ValueError
         Shapes differ, an array is read-only, or `step` is below 1.
     """
-    _require_places(param=param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
-    _require_same(param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
     if step < 1:
         raise ValueError(f"step counts from 1, got {step}")
-    beta1, beta2 = betas
-    _core.adam_step(
-        param, grad, exp_avg, exp_avg_sq, lr, beta1, beta2, eps, weight_decay, decoupled, step
-    )
+    options = lr, *betas, eps, weight_decay, decoupled, step
+    _require_places(param=param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    _require_same(param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    _core.adam_step(param, grad, exp_avg, exp_avg_sq, *options)
+
+
+def adam_steps(
+    params: list[RealArray],
+    grads: list[RealArray],
+    exp_avgs: list[RealArray],
+    exp_avg_sqs: list[RealArray],
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    steps: list[int],
+) -> None:
+    """`adam_step` of several parameters, each at a step of its own; raises as it does."""
+    arrays = params, grads, exp_avgs, exp_avg_sqs
+    try:
+        _core.adam_steps(*arrays, lr, *betas, eps, weight_decay, decoupled, steps)
+    except (TypeError, ValueError):  # two dtypes, or a fault that the checks will name
+        options: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps}
+        options |= {"weight_decay": weight_decay, "decoupled": decoupled}
+        for *one, step in zip(*arrays, steps, strict=True):
+            adam_step(*one, step=step, **options)
 
 
 def scale_(array: RealArray, factor: float) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from unrolled import _core
 from unrolled._arrays import RealArray, as_real, as_sizes
+from unrolled.ops.activation import is_relu
 from unrolled.ops.conv_geometry import Pair
 from unrolled.ops.pool_geometry import (
     Options,
@@ -33,6 +34,7 @@ def max_pool1d(
     padding: int = 0,
     dilation: int = 1,
     ceil_mode: bool = False,
+    activation: str | None = None,
 ) -> RealArray:
     """Maximum over windows of sequences x (N, C, L): `max_pool2d` with one axis.
 
@@ -50,7 +52,7 @@ def max_pool1d(
     >>> max_pool1d([[[1.0, 3.0, 2.0, 5.0]]], 2)
     array([[[3., 5.]]])
     """
-    return _forward(x, 1, Options(kernel_size, stride, padding, dilation, ceil_mode))[0]
+    return _forward(x, 1, Options(kernel_size, stride, padding, dilation, ceil_mode), activation)[0]
 
 
 def max_pool1d_with_indices(
@@ -61,9 +63,10 @@ def max_pool1d_with_indices(
     padding: int = 0,
     dilation: int = 1,
     ceil_mode: bool = False,
+    activation: str | None = None,
 ) -> Winners:
     """`max_pool1d`, and where in its window each maximum stands: `max_pool2d_with_indices`."""
-    return _forward(x, 1, Options(kernel_size, stride, padding, dilation, ceil_mode))
+    return _forward(x, 1, Options(kernel_size, stride, padding, dilation, ceil_mode), activation)
 
 
 def max_pool1d_backward(
@@ -76,6 +79,7 @@ def max_pool1d_backward(
     padding: int = 0,
     dilation: int = 1,
     ceil_mode: bool = False,
+    activation: str | None = None,
 ) -> RealArray:
     """Gradient of `max_pool1d`: `max_pool2d_backward` with one axis.
 
@@ -89,7 +93,7 @@ def max_pool1d_backward(
         As for `max_pool2d_backward`.
     """
     options = Options(kernel_size, stride, padding, dilation, ceil_mode)
-    return _backward(grad_y, window, input_size, 1, options)
+    return _backward(grad_y, window, input_size, 1, options, activation)
 
 
 def max_pool2d(
@@ -100,6 +104,7 @@ def max_pool2d(
     padding: Pair = 0,
     dilation: Pair = 1,
     ceil_mode: bool = False,
+    activation: str | None = None,
 ) -> RealArray:
     """Maximum over windows.
 
@@ -117,6 +122,9 @@ def max_pool2d(
         which a dilation beyond the image allows, has the maximum -inf.
     ceil_mode : bool
         Whether windows may hang over the far border, as long as they begin before it.
+    activation : None or "relu"
+        Applied to y at no extra cost, and the backward pass knows of it. The same as a ReLU of x,
+        which has more elements; `kernel_size` has at most 255 then.
 
     Returns
     -------
@@ -135,7 +143,7 @@ def max_pool2d(
     >>> max_pool2d(np.arange(8.0).reshape(1, 1, 2, 4), 2)
     array([[[[5., 7.]]]])
     """
-    return _forward(x, 2, Options(kernel_size, stride, padding, dilation, ceil_mode))[0]
+    return _forward(x, 2, Options(kernel_size, stride, padding, dilation, ceil_mode), activation)[0]
 
 
 def max_pool2d_with_indices(
@@ -146,6 +154,7 @@ def max_pool2d_with_indices(
     padding: Pair = 0,
     dilation: Pair = 1,
     ceil_mode: bool = False,
+    activation: str | None = None,
 ) -> Winners:
     """`max_pool2d`, and where in its window each maximum stands.
 
@@ -155,9 +164,10 @@ def max_pool2d_with_indices(
     -------
     y : array, shape (N, C, OH, OW)
     window : array of uint8, same shape
-        Place in the window, row by row: what `max_pool2d_backward` needs.
+        Place in the window, row by row: what `max_pool2d_backward` needs. With a ReLU it is 255
+        where the maximum is not positive: that window's gradient goes nowhere.
     """
-    return _forward(x, 2, Options(kernel_size, stride, padding, dilation, ceil_mode))
+    return _forward(x, 2, Options(kernel_size, stride, padding, dilation, ceil_mode), activation)
 
 
 def max_pool2d_backward(
@@ -170,6 +180,7 @@ def max_pool2d_backward(
     padding: Pair = 0,
     dilation: Pair = 1,
     ceil_mode: bool = False,
+    activation: str | None = None,
 ) -> RealArray:
     """Gradient of `max_pool2d`: each value goes to the place that won.
 
@@ -180,7 +191,7 @@ def max_pool2d_backward(
         From `max_pool2d_with_indices`.
     input_size : (int, int)
         H and W of the input.
-    kernel_size, stride, padding, dilation, ceil_mode
+    kernel_size, stride, padding, dilation, ceil_mode, activation
         As in the forward pass.
 
     Returns
@@ -195,26 +206,34 @@ def max_pool2d_backward(
         `window` is not uint8, or an option has a wrong type.
     """
     options = Options(kernel_size, stride, padding, dilation, ceil_mode)
-    return _backward(grad_y, window, input_size, 2, options)
+    return _backward(grad_y, window, input_size, 2, options, activation)
 
 
-def _forward(x: Any, axes: int, options: Options) -> Winners:
+def _forward(x: Any, axes: int, options: Options, activation: str | None) -> Winners:
     x = as_real(x, "x")
     check_input(x, axes)
-    windows = fit(x.shape[2:], options)
-    check_places(windows.kernel)
+    windows, relu = fit(x.shape[2:], options), is_relu(activation)
+    check_places(windows.kernel, relu)
     sizes = on_two_axes(windows)[1:]
-    y, window = _core.max_pool2d(with_rows(x), *sizes, windows.ceil_mode)
+    y, window = _core.max_pool2d(with_rows(x), *sizes, windows.ceil_mode, relu)
     return without_rows(y, axes), without_rows(window, axes)
 
 
-def _backward(grad_y: Any, window: Any, input_size: Any, axes: int, options: Options) -> RealArray:
+def _backward(
+    grad_y: Any,
+    window: Any,
+    input_size: Any,
+    axes: int,
+    options: Options,
+    activation: str | None,
+) -> RealArray:
     grad_y = as_real(grad_y, "grad_y")
     places = as_places(window, (np.uint8,))
     check_gradient(grad_y, axes)
     windows = fit(as_sizes(input_size, "input_size", axes, 0), options)
-    check_places(windows.kernel)
+    relu = is_relu(activation)
+    check_places(windows.kernel, relu)
     check_output(grad_y, windows.output, window=places)
     arrays = with_rows(grad_y), with_rows(places)
-    grad_x = _core.max_pool2d_backward(*arrays, *on_two_axes(windows), windows.ceil_mode)
+    grad_x = _core.max_pool2d_backward(*arrays, *on_two_axes(windows), windows.ceil_mode, relu)
     return without_rows(grad_x, axes)

@@ -97,6 +97,7 @@ def _output_size(
     return outputs
 
 
+@remembered
 def on_two_axes(windows: Windows) -> CoreWindows:
     """Make a sequence's sizes those of an image of one row, and bound those that reach outside."""
     padded = [s + 2 * p for s, p in zip(windows.size, windows.padding, strict=True)]
@@ -114,11 +115,12 @@ def on_two_axes(windows: Windows) -> CoreWindows:
     )
 
 
-def check_places(kernel: Sizes) -> None:
-    """Raise where a place in the window does not fit into a byte."""
-    if prod(kernel) > _PLACES:
+def check_places(kernel: Sizes, relu: bool = False) -> None:
+    """Raise where a place in the window, or with a ReLU none, does not fit into a byte."""
+    places = _PLACES - relu
+    if prod(kernel) > places:
         raise ValueError(
-            f"kernel_size must have at most {_PLACES} elements, got {kernel}: {prod(kernel)}"
+            f"kernel_size must have at most {places} elements, got {kernel}: {prod(kernel)}"
         )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from unrolled.autograd import Tensor
-from unrolled.ops.optim import adam_step
-from unrolled.optim.optimizer import Array, Optimizer, non_negative
+from unrolled.ops.optim import adam_steps
+from unrolled.optim.optimizer import Optimizer, non_negative
 
 
 class Adam(Optimizer):
@@ -55,18 +55,18 @@ class Adam(Optimizer):
         self.eps = non_negative("eps", eps)
         self.weight_decay = non_negative("weight_decay", weight_decay)
 
-    def _update(self, index: int, param: Array, grad: Array) -> None:
-        adam_step(
-            param,
-            grad,
-            self._state("exp_avg", index),
-            self._state("exp_avg_sq", index),
+    def _update_all(self, indices: list[int]) -> None:
+        adam_steps(
+            [self.params[index].data for index in indices],
+            [grad for index in indices if (grad := self.params[index].grad) is not None],
+            [self._state("exp_avg", index) for index in indices],
+            [self._state("exp_avg_sq", index) for index in indices],
             lr=self.lr,
             betas=self.betas,
             eps=self.eps,
             weight_decay=self.weight_decay,
             decoupled=self._decoupled,
-            step=self._steps[index],
+            steps=[self._steps[index] for index in indices],
         )
 
 

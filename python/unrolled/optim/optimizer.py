@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 class Optimizer:
-    """Base class of optimizers; a subclass defines ``_update`` for one parameter.
+    """Base class of optimizers; a subclass defines ``_update`` for a parameter, or for all.
 
     Parameters
     ----------
@@ -47,10 +47,17 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
-        for index, parameter in enumerate(self.params):
-            if parameter.grad is not None:
-                self._steps[index] += 1
-                self._update(index, parameter.data, parameter.grad)
+        indices = [i for i, parameter in enumerate(self.params) if parameter.grad is not None]
+        for index in indices:
+            self._steps[index] += 1
+        self._update_all(indices)
+
+    def _update_all(self, indices: list[int]) -> None:
+        """Update these parameters; a subclass defines this or ``_update`` for one of them."""
+        for index in indices:
+            parameter = self.params[index]
+            assert parameter.grad is not None
+            self._update(index, parameter.data, parameter.grad)
 
     def _update(self, index: int, param: Array, grad: Array) -> None:
         raise NotImplementedError
