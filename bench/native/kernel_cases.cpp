@@ -49,6 +49,15 @@ Call recurrent_step(const unrolled::CellKernels<float>& cell, int64_t rows, int6
   };
 }
 
+// The products of one streaming step of an LSTM with as many inputs as units.
+Call dot_rows(int64_t units) {
+  const Array input = random_array(4 * units * units), state = random_array(4 * units * units);
+  const Array x = random_array(units), gates = zeros(4 * units);
+  const auto dot = kernels<float>().dot_rows;
+  return
+      [=] { dot(4 * units, {input.data(), x.data(), units}, {state.data(), x.data(), units}, gates.data()); };
+}
+
 void add(Cases& cases, const std::string& name, const Work& work, std::function<Call()> prepare) {
   cases.push_back({"kernel " + name, work, std::move(prepare), true});
 }
@@ -80,6 +89,10 @@ void add_kernel_cases(Cases& cases) {
       [] { return recurrent_step(kernels<float>().gru, kItems, kHidden); });
   add(cases, "rnn.tanh.step 12x64", step_work(1),
       [] { return recurrent_step(kernels<float>().rnn.tanh, kItems, kHidden); });
+  for (const int64_t units : {32, 128, 256}) {  // in the first cache, the second, the third
+    add(cases, label("dot_rows, streaming step of ", units), {.bytes = 32.0 * as_double(units * units)},
+        [=] { return dot_rows(units); });
+  }
 }
 
 }  // namespace unrolled_bench

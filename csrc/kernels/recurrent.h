@@ -88,17 +88,19 @@ struct RnnKernels {
   CellKernels<Real> tanh, relu, sigmoid, identity;
 };
 
-// A weight (rows, depth) and what each of its rows is multiplied with; of depth 0 it adds nothing.
+// A weight (rows, depth), what each of its rows is multiplied with, and a bias (rows) or null; of depth 0 and
+// without a bias it adds nothing.
 template <class Real>
 struct DotOperand {
   const Real* weight = nullptr;
   const Real* x = nullptr;
   int64_t depth = 0;
+  const Real* bias = nullptr;
 
-  DotOperand from(int64_t row) const { return {weight + row * depth, x, depth}; }
+  DotOperand from(int64_t row) const { return {weight + row * depth, x, depth, bias ? bias + row : nullptr}; }
 };
 
-// y (rows) = a.weight a.x + b.weight b.x.
+// y (rows) = a.weight a.x + a.bias + b.weight b.x + b.bias.
 template <class Real>
 using DotRows = void(int64_t rows, DotOperand<Real> a, DotOperand<Real> b, Real* y);
 

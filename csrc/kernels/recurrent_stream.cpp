@@ -13,7 +13,6 @@ template <class Real, int rows>
 struct RowSums {
   Vec<Real> even[rows] = {}, odd[rows] = {};
 
-  // The rows after these are fetched meanwhile.
   UNROLLED_INLINE void add(DotOperand<Real> a) {
     constexpr int64_t W = kWidth<Real>;
     int64_t k = 0;
@@ -22,9 +21,6 @@ struct RowSums {
 #pragma GCC unroll 8
       for (int i = 0; i < rows; ++i) {
         const Real* row = a.weight + i * a.depth + k;
-        prefetch(reinterpret_cast<uintptr_t>(row + rows * a.depth));
-        if constexpr (2 * W * sizeof(Real) > 64)
-          prefetch(reinterpret_cast<uintptr_t>(row + rows * a.depth + W));
         even[i] += load(row) * x_even;
         odd[i] += load(row + W) * x_odd;
       }
@@ -61,6 +57,11 @@ UNROLLED_INLINE Vec<Real> sum_each(Vec<Real>* rows) {
 }
 
 template <class Real>
+UNROLLED_INLINE Vec<Real> bias_of(DotOperand<Real> a, int64_t row, int64_t count) {
+  return a.bias ? load_or_zero(a.bias + row, count) : Vec<Real>{};
+}
+
+template <class Real>
 void dot_rows(int64_t rows, DotOperand<Real> a, DotOperand<Real> b, Real* y) {
   constexpr int64_t W = kWidth<Real>;
   for (int64_t first = 0; first < rows; first += W) {
@@ -71,7 +72,8 @@ void dot_rows(int64_t rows, DotOperand<Real> a, DotOperand<Real> b, Real* y) {
       add_rows<Real, kRowsAtOnce>(a.from(first + i), b.from(first + i), sums + i);
     for (; i < count; ++i) add_rows<Real, 1>(a.from(first + i), b.from(first + i), sums + i);
     for (; i < W; ++i) sums[i] = Vec<Real>{};
-    store_some(y + first, count, sum_each<Real>(sums));
+    const Vec<Real> bias = bias_of(a, first, count) + bias_of(b, first, count);
+    store_some(y + first, count, sum_each<Real>(sums) + bias);
   }
 }
 

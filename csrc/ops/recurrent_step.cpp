@@ -74,37 +74,33 @@ class StreamingStep {
   // The pre-activations of a gate for one block of units, whose rows of the weights are read once. Without
   // states only the input counts.
   void multiply(int64_t block, int64_t gate, const Real* states) {
-    const int64_t D = shape_.D, row = gate * shape_.H + block * lanes_;
+    const int64_t row = gate * shape_.H + block * lanes_;
     for (int64_t n = 0; n < shape_.N; ++n) {
-      Real* to = gates_.data() + n * columns_ + (block * cell_.gates + gate) * lanes_;
-      kernels<Real>().dot_rows(present(block), {weights_.weight_ih + row * D, x_ + n * D, D},
-                               recurrent_rows(row, n, states), to);
-      add(present(block), weights_.bias_ih, row, to);
-      if (states) add(present(block), weights_.bias_hh, row, to);
+      const DotOperand<Real> input = {weights_.weight_ih, x_ + n * shape_.D, shape_.D, weights_.bias_ih};
+      kernels<Real>().dot_rows(present(block), input.from(row), recurrent_rows(row, n, states),
+                               pre_activation(n, block, gate));
     }
   }
   // The last gate's recurrent product: added to its input's, or left for the cell.
   void multiply_candidate(int64_t block, const Real* states) {
     const int64_t gate = cell_.gates - 1, row = gate * shape_.H + block * lanes_;
     for (int64_t n = 0; n < shape_.N; ++n) {
-      Real* product = lone_.data() + n * units_ + block * lanes_;
+      Real *product = lone_.data() + n * units_ + block * lanes_, *sum = pre_activation(n, block, gate);
       kernels<Real>().dot_rows(present(block), recurrent_rows(row, n, states), {}, product);
-      add(present(block), weights_.bias_hh, row, product);
-      if (resets_state())
-        add(present(block), product, 0, gates_.data() + n * columns_ + (block * cell_.gates + gate) * lanes_);
+      for (int64_t i = 0; resets_state() && i < present(block); ++i) sum[i] += product[i];
     }
   }
   DotOperand<Real> recurrent_rows(int64_t row, int64_t n, const Real* states) const {
     if (!states) return {};
     const int64_t P = shape_.P;
-    return {weights_.weight_hh + row * P, states + n * round_up(P, lanes_), P};
+    return DotOperand<Real>{weights_.weight_hh, states + n * round_up(P, lanes_), P, weights_.bias_hh}.from(
+        row);
+  }
+  Real* pre_activation(int64_t n, int64_t block, int64_t gate) {
+    return gates_.data() + n * columns_ + (block * cell_.gates + gate) * lanes_;
   }
 
   int64_t present(int64_t block) const { return std::min(lanes_, shape_.H - block * lanes_); }
-
-  static void add(int64_t count, const Real* bias, int64_t first, Real* to) {
-    for (int64_t i = 0; bias && i < count; ++i) to[i] += bias[first + i];
-  }
 
   // For the cell, which adds nothing of its own to what stands there: its product has no depth.
   RecurrentStep<Real> item(int64_t n, Real* const* h) {
