@@ -177,19 +177,26 @@ void multiply_packed(int64_t m, int64_t n, int64_t k, const Real* a_packed, cons
   }
 }
 
+template <class Real, int vectors>
+void sum_rows_of(int64_t rows, const Real* x, Real* sums) {
+  constexpr int64_t W = kWidth<Real>, kRun = 64;
+  double total[vectors * W] = {};
+  for (int64_t begin = 0; begin < rows; begin += kRun) {
+    const int64_t end = begin + kRun < rows ? begin + kRun : rows;
+    Vec<Real> run[vectors] = {};
+    for (int64_t row = begin; row < end; ++row) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) run[v] += load(x + (row * vectors + v) * W);
+    }
+    for (int64_t i = 0; i < vectors * W; ++i) total[i] += static_cast<double>(run[i / W][i % W]);
+  }
+  for (int64_t i = 0; i < vectors * W; ++i) sums[i] = static_cast<Real>(total[i]);
+}
+
 template <class Real>
 void sum_rows(int64_t rows, int64_t width, const Real* x, Real* sums) {
-  constexpr int64_t W = kWidth<Real>, kRun = 64;
-  for (int64_t j = 0; j < width; j += W) {
-    double total[W] = {};
-    for (int64_t begin = 0; begin < rows; begin += kRun) {
-      const int64_t end = begin + kRun < rows ? begin + kRun : rows;
-      Vec<Real> run = {};
-      for (int64_t row = begin; row < end; ++row) run += load(x + row * width + j);
-      for (int64_t i = 0; i < W; ++i) total[i] += static_cast<double>(run[i]);
-    }
-    for (int64_t i = 0; i < W; ++i) sums[j + i] = static_cast<Real>(total[i]);
-  }
+  with_constant<kMostVectors>(width / kWidth<Real>,
+                              [&](auto vectors) { sum_rows_of<Real, vectors.value>(rows, x, sums); });
 }
 
 }  // namespace

@@ -40,6 +40,14 @@ UNROLLED_INLINE void for_each_tile(int64_t rows, Run run) {
   }
 }
 
+// Rows of gates lie far from those of the next panel, which no hardware foresees.
+template <class Real>
+UNROLLED_INLINE void fetch_row(const GatePanels<Real>& gates, int64_t panel, int64_t row) {
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(Real));
+  for (int64_t j = 0; j < gates.width(panel); j += kLine)
+    prefetch(reinterpret_cast<uintptr_t>(gates.at(panel, row) + j));
+}
+
 // A (rows, depth) times each panel of packed weights: finish(panel, row, sums of one row). Rows inside of a
 // panel, so that its weights come from afar once.
 template <class Real, int vectors, class Finish>
@@ -61,6 +69,7 @@ UNROLLED_INLINE void product_panels(const RecurrentStep<Real>& s, Finish finish)
   for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
     const int64_t width = s.gates.width(panel);
     const auto end_row = [&](int64_t row, const Real* sums) { finish(panel, row, sums); };
+    for (int64_t row = 0; row < s.rows; ++row) fetch_row(s.gates, panel, s.first_row + row);
     with_constant<vectors, least>(width / kWidth<Real>, [&](auto count) {
       product_panel<Real, count.value>(s.rows, s.depth, s.operand, s.operand_row, weights, end_row);
     });
@@ -72,7 +81,13 @@ UNROLLED_INLINE void product_panels(const RecurrentStep<Real>& s, Finish finish)
 template <class Real, class Run>
 UNROLLED_INLINE void for_each_panel_row(const RecurrentStepBackward<Real>& s, Run run) {
   for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
-    for (int64_t row = 0; row < s.rows; ++row) run(panel, row);
+    for (int64_t row = 0; row < s.rows; ++row) {
+      if (panel + 1 < s.gates.count()) {
+        fetch_row(s.gates, panel + 1, s.first_row + row);
+        fetch_row(s.grad_hidden, panel + 1, s.first_row + row);
+      }
+      run(panel, row);
+    }
   }
 }
 
