@@ -6,27 +6,36 @@
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
 
+// One block of units, gate by gate over the rows: what follows for one row waits long for each result, and
+// rows do not wait for each other.
 template <class Real>
-UNROLLED_INLINE void finish_units(const RecurrentStep<Real>& s, int64_t panel, int64_t row,
-                                  const Real* sums) {
+void finish_rows(const RecurrentStep<Real>& s, int64_t panel, int64_t first, int64_t rows, const Real* sums) {
   constexpr int64_t W = kWidth<Real>;
-  const int64_t unit = panel * W, at = row * s.state_row + unit;
-  Real* gates = s.gates.at(panel, s.first_row + row);
-  const Vec<Real> r = sigmoid<Real>(load(gates) + load(sums));
-  const Vec<Real> z = sigmoid<Real>(load(gates + W) + load(sums + W));
-  const Vec<Real> product = load(sums + 2 * W) + load(s.hidden_bias + unit);
-  const Vec<Real> n = tanh<Real>(load(gates + 2 * W) + r * product);
-  store(gates, r);
-  store(gates + W, z);
-  store(gates + 2 * W, n);
-  store(s.memory + at, product);
-  store(s.h[row] + unit, (Real(1) - z) * n + z * load(s.before + at));
+  const int64_t unit = panel * W;
+  Real* gates = s.gates.at(panel, s.first_row + first);
+  Real* memory = s.memory + first * s.state_row + unit;
+  for (int64_t i = 0; i < rows; ++i) {
+    Real* row = gates + i * 3 * W;
+    const Real* sum = sums + i * 3 * W;
+    store(row, sigmoid<Real>(load(row) + load(sum)));
+    store(row + W, sigmoid<Real>(load(row + W) + load(sum + W)));
+    store(memory + i * s.state_row, load(sum + 2 * W) + load(s.hidden_bias + unit));
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    Real* row = gates + i * 3 * W;
+    const Vec<Real> z = load(row + W);
+    const Vec<Real> n = tanh<Real>(load(row + 2 * W) + load(row) * load(memory + i * s.state_row));
+    store(row + 2 * W, n);
+    const Vec<Real> before = load(s.before + (first + i) * s.state_row + unit);
+    store(s.h[first + i] + unit, (Real(1) - z) * n + z * before);
+  }
 }
 
 template <class Real>
 void step(const RecurrentStep<Real>& s) {
-  product_panels<Real, 3, 3>(
-      s, [&](int64_t panel, int64_t row, const Real* sums) { finish_units(s, panel, row, sums); });
+  product_panels<Real, 3, 3>(s, [&](int64_t panel, int64_t row, int64_t rows, const Real* sums) {
+    finish_rows(s, panel, row, rows, sums);
+  });
 }
 
 template <class Real>

@@ -36,8 +36,10 @@ template <class Real>
 void reset(const RecurrentStep<Real>& s) {
   const Real* weights = s.weights;
   for (int64_t panel = 0; panel < s.gates.count(); ++panel, weights += s.depth * kPanelColumns<Real, 2>) {
-    product_panel<Real, 2>(s.rows, s.depth, s.operand, s.operand_row, weights,
-                           [&](int64_t row, const Real* sums) { finish_gates(s, panel, row, sums); });
+    const auto end_rows = [&](int64_t row, int64_t rows, const Real* sums) {
+      for (int64_t i = 0; i < rows; ++i) finish_gates(s, panel, row + i, sums + i * kPanelColumns<Real, 2>);
+    };
+    product_panel<Real, 2>(s.rows, s.depth, s.operand, s.operand_row, weights, end_rows);
   }
 }
 
@@ -48,10 +50,11 @@ void step(const RecurrentStep<Real>& s) {
   for (int64_t first = 0; first < blocks; first += kCandidateVectors) {
     const int64_t left = blocks - first;
     with_constant<kCandidateVectors>(left < kCandidateVectors ? left : kCandidateVectors, [&](auto count) {
-      const auto end_row = [&](int64_t row, const Real* sums) {
-        for (int i = 0; i < count.value; ++i) finish_units(s, first + i, row, sums + i * kWidth<Real>);
+      const auto end_rows = [&](int64_t row, int64_t rows, const Real* sums) {
+        for (int64_t i = 0; i < rows * count.value; ++i)
+          finish_units(s, first + i % count.value, row + i / count.value, sums + i * kWidth<Real>);
       };
-      product_panel<Real, count.value>(s.rows, s.depth, s.memory, s.state_row, weights, end_row);
+      product_panel<Real, count.value>(s.rows, s.depth, s.memory, s.state_row, weights, end_rows);
     });
     weights += s.depth * kPanelColumns<Real, kCandidateVectors>;
   }

@@ -20,31 +20,39 @@ struct Peepholes {
   }
 };
 
+// One block of units, gate by gate over the rows: what follows for one row waits long for each result, and
+// rows do not wait for each other.
 template <class Real>
-UNROLLED_INLINE void finish_units(const RecurrentStep<Real>& s, int64_t panel, int64_t row,
-                                  const Real* sums) {
+void finish_rows(const RecurrentStep<Real>& s, int64_t panel, int64_t first, int64_t rows, const Real* sums) {
   constexpr int64_t W = kWidth<Real>;
-  const int64_t unit = panel * W, at = row * s.state_row + unit;
-  Real* gates = s.gates.at(panel, s.first_row + row);
+  const int64_t unit = panel * W;
   const Peepholes<Real> peep(s.peephole, s.units, unit);
-  const Vec<Real> before = load(s.before + at);
-  const Vec<Real> i = sigmoid<Real>(load(gates) + load(sums) + peep.i * before);
-  const Vec<Real> f = sigmoid<Real>(load(gates + W) + load(sums + W) + peep.f * before);
-  const Vec<Real> g = tanh<Real>(load(gates + 2 * W) + load(sums + 2 * W));
-  const Vec<Real> cell = f * before + i * g;
-  const Vec<Real> o = sigmoid<Real>(load(gates + 3 * W) + load(sums + 3 * W) + peep.o * cell);
-  store(gates, i);
-  store(gates + W, f);
-  store(gates + 2 * W, g);
-  store(gates + 3 * W, o);
-  store(s.memory + at, cell);
-  store(s.h[row] + unit, o * tanh<Real>(cell));
+  Real* gates = s.gates.at(panel, s.first_row + first);
+  Real* cells = s.memory + first * s.state_row + unit;
+  const Real* before = s.before + first * s.state_row + unit;
+  for (int64_t i = 0; i < rows; ++i) {
+    Real* row = gates + i * 4 * W;
+    const Real* sum = sums + i * 4 * W;
+    const Vec<Real> c = load(before + i * s.state_row);
+    store(row, sigmoid<Real>(load(row) + load(sum) + peep.i * c));
+    store(row + W, sigmoid<Real>(load(row + W) + load(sum + W) + peep.f * c));
+    store(row + 2 * W, tanh<Real>(load(row + 2 * W) + load(sum + 2 * W)));
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    Real* row = gates + i * 4 * W;
+    const Vec<Real> c = load(row + W) * load(before + i * s.state_row) + load(row) * load(row + 2 * W);
+    store(cells + i * s.state_row, c);
+    store(row + 3 * W, sigmoid<Real>(load(row + 3 * W) + load(sums + (i * 4 + 3) * W) + peep.o * c));
+  }
+  for (int64_t i = 0; i < rows; ++i)
+    store(s.h[first + i] + unit, load(gates + (i * 4 + 3) * W) * tanh<Real>(load(cells + i * s.state_row)));
 }
 
 template <class Real>
 void step(const RecurrentStep<Real>& s) {
-  product_panels<Real, 4, 4>(
-      s, [&](int64_t panel, int64_t row, const Real* sums) { finish_units(s, panel, row, sums); });
+  product_panels<Real, 4, 4>(s, [&](int64_t panel, int64_t row, int64_t rows, const Real* sums) {
+    finish_rows(s, panel, row, rows, sums);
+  });
 }
 
 template <class Real>

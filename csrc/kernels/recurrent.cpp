@@ -113,9 +113,13 @@ void project(int64_t rows, int64_t depth, const Real* x, int64_t x_row, const Re
     const int64_t width = gates.width(panel);
     Real* to = gates.at(panel, first_row);
     with_constant<kMostVectors>(width / W, [&](auto vectors) {
-      product_panel<Real, vectors.value>(rows, depth, x, x_row, packed, [&](int64_t row, const Real* sums) {
-        for (int64_t j = 0; j < width; j += W) store(to + row * width + j, load(bias + j) + load(sums + j));
-      });
+      const auto end_rows = [&](int64_t row, int64_t count, const Real* sums) {
+        for (int64_t i = 0; i < count; ++i) {
+          for (int64_t j = 0; j < width; j += W)
+            store(to + (row + i) * width + j, load(bias + j) + load(sums + i * width + j));
+        }
+      };
+      product_panel<Real, vectors.value>(rows, depth, x, x_row, packed, end_rows);
     });
     packed += depth * width;
     bias += width;

@@ -48,8 +48,7 @@ UNROLLED_INLINE void fetch_row(const GatePanels<Real>& gates, int64_t panel, int
     prefetch(reinterpret_cast<uintptr_t>(gates.at(panel, row) + j));
 }
 
-// A (rows, depth) times each panel of packed weights: finish(panel, row, sums of one row). Rows inside of a
-// panel, so that its weights come from afar once.
+// A (rows, depth) times one panel of packed weights: finish(first row, rows, sums) for each tile of them.
 template <class Real, int vectors, class Finish>
 UNROLLED_INLINE void product_panel(int64_t rows, int64_t depth, const Real* a, int64_t a_row,
                                    const Real* weights, Finish finish) {
@@ -58,20 +57,23 @@ UNROLLED_INLINE void product_panel(int64_t rows, int64_t depth, const Real* a, i
     const auto line = [weights](int64_t p) { return weights + p * kPanelColumns<Real, vectors>; };
     const ProductRows<Real> from = {a + row * a_row, a_row, 1};
     product_tile<Real, count.value, vectors>(depth, from, line, tile, kPanelColumns<Real, vectors>, {});
-    for (int i = 0; i < count.value; ++i) finish(row + i, tile + i * kPanelColumns<Real, vectors>);
+    finish(row, static_cast<int64_t>(count.value), tile);
   });
 }
 
-// All panels of a cell that has `least` to `vectors` vectors in a panel: finish(panel, row, sums).
+// All panels of a cell that has `least` to `vectors` vectors in a panel: finish(panel, first row, rows,
+// sums). Rows inside of a panel, so that its weights come from afar once.
 template <class Real, int least, int vectors, class Finish>
 UNROLLED_INLINE void product_panels(const RecurrentStep<Real>& s, Finish finish) {
   const Real* weights = s.weights;
   for (int64_t panel = 0; panel < s.gates.count(); ++panel) {
     const int64_t width = s.gates.width(panel);
-    const auto end_row = [&](int64_t row, const Real* sums) { finish(panel, row, sums); };
+    const auto end_rows = [&](int64_t row, int64_t rows, const Real* sums) {
+      finish(panel, row, rows, sums);
+    };
     for (int64_t row = 0; row < s.rows; ++row) fetch_row(s.gates, panel, s.first_row + row);
     with_constant<vectors, least>(width / kWidth<Real>, [&](auto count) {
-      product_panel<Real, count.value>(s.rows, s.depth, s.operand, s.operand_row, weights, end_row);
+      product_panel<Real, count.value>(s.rows, s.depth, s.operand, s.operand_row, weights, end_rows);
     });
     weights += s.depth * width;
   }

@@ -66,9 +66,12 @@ void end_row(int64_t width, const Real* sums, Real* gates, Real* h) {
 // One copy of the tiles for all activations.
 template <class Real>
 void step_with(const RecurrentStep<Real>& s, EndRow<Real>* end) {
-  product_panels<Real, 1, kBlocks>(s, [&](int64_t panel, int64_t row, const Real* sums) {
-    end(s.gates.width(panel), sums, s.gates.at(panel, s.first_row + row),
-        s.h[row] + panel * s.gates.panel_columns);
+  product_panels<Real, 1, kBlocks>(s, [&](int64_t panel, int64_t row, int64_t rows, const Real* sums) {
+    const int64_t width = s.gates.width(panel);
+    for (int64_t i = 0; i < rows; ++i) {
+      end(width, sums + i * width, s.gates.at(panel, s.first_row + row + i),
+          s.h[row + i] + panel * s.gates.panel_columns);
+    }
   });
 }
 
