@@ -127,19 +127,9 @@ def step_sides(case: RecurrentCase, threads: int) -> dict[str, object]:
 
 
 def _our_step(case: RecurrentCase) -> Passes:
-    import unrolled
-
-    layer = our_layer(case)
+    stream = our_layer(case).stream()
     x = case.arrays()[0][:, 0]
-    with unrolled.no_grad():
-        carried = [layer.step(x)[1]]
-
-    def step() -> object:
-        with unrolled.no_grad():
-            output, carried[0] = layer.step(x, carried[0])
-        return output
-
-    return {"step": step}
+    return {"step": lambda: stream.step(x)}
 
 
 def _torch_step(case: RecurrentCase) -> Passes:
