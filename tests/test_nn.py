@@ -292,3 +292,19 @@ def test_a_wrong_gradient_of_a_layer_is_seen(monkeypatch, rng, tolerance):
     monkeypatch.setattr(nn.linear._LinearFunction, "backward", wrong)
     with pytest.raises(AssertionError):
         test_gradients_match_central_differences("Linear", rng, tolerance)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (1,), (5, 7)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parameters_are_copies_that_begin_at_a_cache_line(shape, dtype):
+    array = (
+        np.arange(np.prod(shape), dtype=dtype).reshape(shape)[..., ::-1].T if shape else np.ones(())
+    )
+    array = array.astype(dtype)
+    parameter = nn.Parameter(array)
+    assert array.size == 0 or parameter.data.ctypes.data % 64 == 0
+    assert parameter.data.flags.c_contiguous
+    assert parameter.data.flags.writeable
+    assert parameter.dtype == dtype
+    np.testing.assert_array_equal(parameter.data, array)
+    assert not np.shares_memory(parameter.data, array)

@@ -78,6 +78,16 @@ def as_real(value: Any, name: str) -> RealArray:
     return array
 
 
+def aligned_copy(array: RealArray) -> RealArray:
+    """Copy into C order from a cache line on, so that no vector of a kernel lies across two."""
+    line = 64
+    memory = np.empty(array.nbytes + line, np.uint8)
+    start = -memory.__array_interface__["data"][0] % line
+    copy: RealArray = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 def as_indices(value: Any, name: str, ndim: int | None = None) -> NDArray[np.int64]:
     """Convert to an array of whole numbers, int64.
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from unrolled._arrays import aligned_copy
 from unrolled.autograd import Tensor
 from unrolled.nn.config import call_arguments, describe, record_arguments, register
 
@@ -29,7 +30,7 @@ class Parameter(Tensor):
 
     def __init__(self, array: ArrayLike) -> None:
         super().__init__(array, requires_grad=True)
-        self.data = np.array(self.data, order="C")
+        self.data = aligned_copy(self.data)
 
 
 class Module:
