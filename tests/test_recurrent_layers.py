@@ -120,3 +120,22 @@ def test_gradients_of_final_states_alone(kind, part, rng, tolerance):
     x = Tensor(rng.standard_normal((2, 3, 2)), requires_grad=True)
     chosen = part if kind == "LSTM" else slice(None)
     check_gradients(lambda: layer(x)[1][chosen], [x, *layer.parameters()], rng, tolerance)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_gradient_has_an_array_of_its_own(kind, rng):
+    options = {"num_layers": 2, "bidirectional": True, "learn_initial_state": True}
+    layer = make(kind, 3, 5, options, rng)
+    x = Tensor(rng.standard_normal((2, 4, 3)).astype(np.float32), requires_grad=True)
+    for times in (1, 2):  # the second pass adds to the first
+        output, _ = layer(x)
+        upstream = np.ones_like(output.data)
+        output.backward(upstream)
+        grads = [tensor.grad for tensor in (x, *layer.parameters())]
+        arrays = [upstream, output.data, x.data, *grads, *(p.data for p in layer.parameters())]
+        for place, array in enumerate(arrays):
+            assert not any(np.shares_memory(array, other) for other in arrays[place + 1 :])
+        if times == 1:
+            first = [grad.copy() for grad in grads]
+        for grad, once in zip(grads, first, strict=True):
+            np.testing.assert_array_equal(grad, times * once)

@@ -28,6 +28,7 @@ class RecurrentFunction(Function):
         The array functions of the two passes.
     """
 
+    gives_new_arrays = True
     initial: ClassVar[tuple[str, ...]] = ("h0",)
     run: ClassVar[Callable[..., Any]]
     run_backward: ClassVar[Callable[..., Any]]
