@@ -1,0 +1,168 @@
+"""The CTC loss and its gradient (Graves et al. 2006)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled import _core
+from unrolled._arrays import RealArray
+from unrolled.ctc.batch import Batch
+
+Reduction = Literal["mean", "sum", "none", "batch_mean", "frame_mean"]
+Infeasible = Literal["raise", "inf", "zero"]
+
+_REDUCTIONS = ("mean", "sum", "none", "batch_mean", "frame_mean")
+_POLICIES = ("raise", "inf", "zero")
+
+
+def loss(
+    log_probs: Any,
+    targets: Any,
+    input_lengths: Any = None,
+    target_lengths: Any = None,
+    *,
+    blank: int = 0,
+    reduction: Reduction = "mean",
+    infeasible: Infeasible = "raise",
+) -> float | NDArray[np.float64]:
+    """Minus the log probability of each target, summed over all its alignments.
+
+    Parameters
+    ----------
+    log_probs : array, shape (N, T, C) or (T, C)
+        Natural log probabilities of each class at each frame. Frames beyond an item's length are
+        never read.
+    targets : array of int, shape (N, L) with `target_lengths`, or a list of lists
+        Class indices without blanks; one flat target for (T, C).
+    input_lengths : array of int, shape (N,), optional
+        Frames of each item; all T where not given.
+    target_lengths : array of int, shape (N,), optional
+        Length of each row of a padded `targets`; all L where not given.
+    blank : int
+        Class of the blank; negative counts from the end.
+    reduction : {"mean", "sum", "none", "batch_mean", "frame_mean"}
+        "mean": each loss over its target's length (at least 1), then the mean, as PyTorch has it;
+        "batch_mean": sum over N; "frame_mean": sum over all frames; "none": one loss an item.
+    infeasible : {"raise", "inf", "zero"}
+        What to do with an item whose target has no alignment: raise, or count its loss as inf or 0
+        (with a gradient of 0).
+
+    Returns
+    -------
+    float, or array of shape (N,) with ``reduction="none"``
+
+    Raises
+    ------
+    ValueError
+        Shapes, lengths or classes do not fit; a target holds the blank; an item is infeasible. The
+        message names the item.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> uniform = np.full((3, 2), np.log(0.5))
+    >>> probability = np.exp(-loss(uniform, [1]))  # six of the eight paths read "1"
+    >>> round(float(probability), 6)
+    0.75
+    """
+    batch = Batch(log_probs, targets, input_lengths, target_lengths, blank)
+    return _evaluate(batch, reduction, infeasible, logits=False, with_grad=False)[0]
+
+
+def loss_and_grad(
+    log_probs: Any,
+    targets: Any,
+    input_lengths: Any = None,
+    target_lengths: Any = None,
+    *,
+    blank: int = 0,
+    reduction: Reduction = "mean",
+    infeasible: Infeasible = "raise",
+    wrt: Literal["log_probs", "logits"] = "log_probs",
+) -> tuple[float | NDArray[np.float64], RealArray]:
+    """`loss` and its gradient.
+
+    Parameters
+    ----------
+    log_probs, targets, input_lengths, target_lengths, blank, reduction, infeasible
+        As in `loss`.
+    wrt : {"log_probs", "logits"}
+        "log_probs": the gradient is minus the posterior of each class at each frame. "logits": rows
+        are normalised inside (log probabilities stay what they are), and the gradient is softmax
+        minus posterior, which is what PyTorch calls the gradient of its log probabilities.
+
+    Returns
+    -------
+    loss : float, or array of shape (N,) with ``reduction="none"``
+    grad : array, shape of `log_probs`
+        Gradient of the reduced loss; with ``reduction="none"`` of each item's own. 0 on padding.
+
+    Raises
+    ------
+    ValueError
+        As `loss`.
+    """
+    if wrt not in ("log_probs", "logits"):
+        raise ValueError(f'wrt must be "log_probs" or "logits", got {wrt!r}')
+    batch = Batch(log_probs, targets, input_lengths, target_lengths, blank)
+    value, grad = _evaluate(batch, reduction, infeasible, logits=wrt == "logits", with_grad=True)
+    assert grad is not None
+    return value, grad if batch.batched else grad[0]
+
+
+def _evaluate(
+    batch: Batch, reduction: Reduction, infeasible: Infeasible, *, logits: bool, with_grad: bool
+) -> tuple[Any, RealArray | None]:
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
+    if infeasible not in _POLICIES:
+        raise ValueError(f"infeasible must be one of {', '.join(_POLICIES)}, got {infeasible!r}")
+    if infeasible == "raise":
+        _require_frames(batch)
+    weights = _item_weights(batch, reduction)
+    losses, grad = _core.ctc_loss(
+        batch.scores,
+        batch.targets,
+        batch.offsets,
+        batch.input_lengths,
+        batch.blank,
+        logits,
+        weights if with_grad else None,
+    )
+    impossible = np.flatnonzero(losses == np.inf)
+    if impossible.size and infeasible == "raise":
+        raise ValueError(
+            f"item {impossible[0]}: every alignment of its target has probability 0 "
+            '(-inf in log_probs); mask fewer classes, or pass infeasible="inf" or "zero"'
+        )
+    if infeasible == "zero":
+        losses[impossible] = 0.0
+    if reduction == "none":
+        return losses if batch.batched else losses[0], grad
+    return float(np.dot(losses, weights)) if losses.size else 0.0, grad
+
+
+def _require_frames(batch: Batch) -> None:
+    for item, (frames, needed) in enumerate(zip(batch.input_lengths, batch.required, strict=True)):
+        if frames < needed:
+            length = batch.target_lengths[item]
+            raise ValueError(
+                f"item {item}: {frames} frames are too few for its target, which needs {needed} "
+                f"({length} symbols and {needed - length} blanks between repeats); give it more "
+                'frames or a shorter target, or pass infeasible="inf" or "zero"'
+            )
+
+
+def _item_weights(batch: Batch, reduction: Reduction) -> NDArray[np.float64]:
+    """Factor of each item's loss in the reduced loss."""
+    n = batch.scores.shape[0]
+    if reduction == "mean":
+        return 1.0 / (np.maximum(batch.target_lengths, 1) * max(n, 1))
+    if reduction == "batch_mean":
+        return np.full(n, 1.0 / max(n, 1))
+    if reduction == "frame_mean":
+        return np.full(n, 1.0 / max(int(batch.input_lengths.sum()), 1))
+    return np.ones(n)
