@@ -73,7 +73,7 @@ def test_what_has_no_path(isa, rng):
 @pytest.mark.parametrize("blank", [0, -1])
 @pytest.mark.parametrize("length", [0, 1, 4, 9])
 def test_states_are_those_of_the_loss(isa, dtype, blank, length, rng):
-    """Each frame's alpha + beta adds up to the loss, and the recursion holds from frame to frame."""
+    """At each frame alpha + beta adds up to the loss."""
     if length == 0 and blank < 0:
         return
     log_probs = emissions(rng, 14, 5, dtype=dtype)
