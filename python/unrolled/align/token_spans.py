@@ -94,9 +94,10 @@ def make_spans(
         (target == star).tolist() if star is not None else [False] * target.size,
         omitted.tolist(),
         label_of_each(target, labels, star),
+        [scale] * target.size,
         strict=True,
     )
-    return [Span(*row, scale=scale) for row in columns]
+    return [Span(*row) for row in columns]
 
 
 def label_of_each(
