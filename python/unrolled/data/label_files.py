@@ -53,6 +53,11 @@ class ClassLabels:
         """What stands between words (a space, ``<space>``, ``|`` or ``▁``), if there is one."""
         return next((name for name in _SEPARATORS if name in self.symbols), None)
 
+    @property
+    def word_prefix(self) -> str:
+        """What pieces at the start of a word begin with: ``▁`` in SentencePiece's, else nothing."""
+        return "▁" if any(len(s) > 1 and s[0] == "▁" for s in self.symbols) else ""
+
     def class_of(self, text: str) -> int:
         """Find a class by its number, negative counted from the end, or by its symbol.
 

@@ -182,8 +182,10 @@ def _byte_lines(path: Path, problems: list[str]) -> Iterator[bytes]:
     offset = 0
     try:
         with open(path, "rb") as file:
+            fault = _binary_fault(file.read(1 << 16), 0)
+            file.seek(0)
             for line in file:
-                fault = _binary_fault(line, offset)
+                fault = fault or _binary_fault(line, offset)
                 if fault is not None:
                     problems.append(f"{path}: {fault}")
                     return
@@ -195,9 +197,9 @@ def _byte_lines(path: Path, problems: list[str]) -> Iterator[bytes]:
         problems.append(f"{path}: cannot be read ({error.strerror}); check its permissions")
 
 
-def _binary_fault(line: bytes, offset: int) -> str | None:
-    if offset == 0 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
+def _binary_fault(data: bytes, offset: int) -> str | None:
+    if offset == 0 and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "is UTF-16, not UTF-8 (byte 0); save it as UTF-8"
-    if b"\0" in line:
-        return f"not a text file (zero at byte {offset + line.index(0)}); check the name"
+    if b"\0" in data:
+        return f"not a text file (zero at byte {offset + data.index(0)}); check the name"
     return None

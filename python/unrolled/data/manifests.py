@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import unicodedata
@@ -13,9 +14,10 @@ from typing import Any
 
 from unrolled.data.labels import DataError, text_lines
 
-#: What a line may say of its item; `text` and `tokens` are alternatives, either may be in a file.
-FIELDS = ("emissions", "text", "text_file", "tokens", "id", "key")
-_CONTENTS = ("text", "text_file", "tokens")
+#: What a line may say of its item.
+FIELDS = ("emissions", "text", "text_file", "tokens", "id", "key", "duration", "width")
+_CONTENTS = ("text", "text_file", "tokens")  # either or both of a text and tokens
+_NUMBERS = ("duration", "width")
 _COLUMNS = ("emissions", "text", "id")  # of a table without a header
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -32,9 +34,11 @@ class Entry:
     key : str, optional
         Name of the array in that file.
     text, tokens : str, optional
-        What is in the item; one of the two, or `text_file`.
+        What is in the item; at least one of these and `text_file`.
     text_file : Path, optional
         Where the text stands.
+    duration, width : float, optional
+        Seconds of the recording, or columns of the image.
     source : str
         Where the item is named, ``file:line``.
     """
@@ -45,6 +49,8 @@ class Entry:
     text: str | None = None
     tokens: str | None = None
     text_file: Path | None = None
+    duration: float | None = None
+    width: float | None = None
     source: str = ""
 
 
@@ -125,15 +131,18 @@ class Manifest:
         if not fields.get("emissions"):
             return f"names no emissions; it has {', '.join(fields) or 'nothing'}"
         contents = [name for name in _CONTENTS if name in fields]
-        if len(contents) != 1:
-            which = " and ".join(contents) or "none of them"
-            return f"must have one of text, text_file and tokens, got {which}"
-        if not fields[contents[0]].strip():
-            return f"empty {contents[0]}; write what the emissions hold, or drop the line"
+        if not contents or ("text" in contents and "text_file" in contents):
+            which = " and ".join(contents) or "neither"
+            return f"must have tokens, text or text_file, or tokens and one of these; got {which}"
+        empty = [name for name in contents if not fields[name].strip()]
+        if empty:
+            return f"empty {empty[0]}; write what the emissions hold, or drop the line"
         folder, key = self.path.parent, fields.get("key") or None
         emissions = folder / fields["emissions"]
         name = fields.get("id") or key or emissions.stem
-        fault = fault_of_id(name)
+        numbers = {name: _number(fields[name]) for name in _NUMBERS if fields.get(name)}
+        wrong = [name for name, value in numbers.items() if value is None]
+        fault = f"{wrong[0]} must be a number above 0" if wrong else fault_of_id(name)
         if fault is not None:
             return fault
         text_file = fields.get("text_file")
@@ -144,7 +153,8 @@ class Manifest:
             _normal(fields.get("text")),
             _normal(fields.get("tokens")),
             None if text_file is None else folder / text_file,
-            source,
+            source=source,
+            **numbers,
         )
 
 
@@ -165,6 +175,14 @@ def fault_of_id(name: str) -> str | None:
 
 def _normal(text: str | None) -> str | None:
     return None if text is None else unicodedata.normalize("NFC", text.strip())
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < math.inf else None
 
 
 def _header(cells: list[str]) -> tuple[str, ...] | None:
@@ -196,7 +214,7 @@ def _json_fields(line: str) -> dict[str, str] | str:
             value = " ".join(map(str, value))
         if value is None:
             continue
-        if name == "id" and type(value) is int:
+        if type(value) in (int, float) and name in ("id", *_NUMBERS):
             value = str(value)
         if not isinstance(value, str):
             return f"{name} must be a string, got {value!r}"
