@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.align.exports import Exports
 from unrolled.align.suspicion import Suspicion, find_suspicious
 from unrolled.align.token_spans import TokenFrames, make_spans, measure_tokens
 from unrolled.align.words import Word, WordSlice, group_tokens, make_words
@@ -19,7 +20,7 @@ Frames = NDArray[Any] | Callable[[], NDArray[Any]]
 _SCALE = FrameScale()
 
 
-class Alignment:
+class Alignment(Exports):
     """A target's place on the frames: the best path, its score, spans of tokens and words.
 
     `forced_align` and `align_text` make it. Nothing but the path is computed before it is asked

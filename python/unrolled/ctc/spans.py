@@ -17,7 +17,7 @@ class FrameScale:
     stride : float, optional
         Columns of the image from one frame to the next.
     offset : float
-        Where frame 0 starts, in seconds or pixels.
+        Where frame 0 starts, in seconds or pixels; nothing lies before 0.
     extent : float, optional
         Duration of the whole recording, or width of the image: nothing lies beyond it.
 
@@ -77,7 +77,7 @@ class FrameScale:
         return math.floor(self._bounded(self.offset + frame * self.stride) + 0.5)
 
     def _bounded(self, value: float) -> float:
-        return value if self.extent is None else min(value, self.extent)
+        return max(0.0, value if self.extent is None else min(value, self.extent))
 
 
 _FRAMES = FrameScale()
