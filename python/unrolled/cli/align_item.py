@@ -70,7 +70,7 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
             blank=blank,
             posterior=args.posterior,
             separator=separator,
-            labels=[*labels.symbols, STAR],
+            labels=labels.symbols,
             **settings.scale_of(frames, entry.duration, entry.width),
             **{name: value for name, value in options.items() if value is not None},
         )
@@ -192,7 +192,7 @@ def _given(
     tokens = [star if piece == STAR else next(rest) for piece in pieces]
     slices = None
     if separator is not None:
-        groups = group_tokens(np.array(tokens, np.int64), separator, [*labels.symbols, STAR], star)
+        groups = group_tokens(np.array(tokens, np.int64), separator, labels.symbols, star)
         slices = groups if words is None else _named(groups, words, entry)
     elif words is not None:
         raise CommandError(
