@@ -107,7 +107,7 @@ class ForwardBackward:
         ImportError
             Without matplotlib.
         ValueError
-            There are not as many labels as classes.
+            There are not as many labels as classes, or there is no frame.
         OSError
             If the picture cannot be written.
         """

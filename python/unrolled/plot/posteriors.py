@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from unrolled.ctc.trellis import ForwardBackward
 
-_MOST_NAMES = 60  # of states beside the picture; beyond, some are left out
+_MOST_NAMES = 60  # beside the picture; of more states, symbols alone are named, or some of them
 _INCHES = 0.24  # a state, as long as there are few
 
 
@@ -46,22 +46,24 @@ def posterior(
     ImportError
         Without matplotlib.
     ValueError
-        There are not as many labels as classes.
+        There are not as many labels as classes, or there is no frame.
     OSError
         If the picture cannot be written.
     """
     classes = trellis.log_probs.shape[1]
     if labels is not None and len(labels) != classes:
         raise ValueError(f"labels must name all {classes} classes, got {len(labels)}")
+    if not len(trellis.log_probs):
+        raise ValueError("a trellis without frames has nothing to show")
     S = trellis.states.size
     height = min(max(_INCHES * S, 1.2), 9.0)
     figure, (axis,) = make_figure((10.0, height + 1.3), [1.0])
     _show_states(figure, axis, trellis)
     _show_path(axis, trellis)
-    step = -(-S // _MOST_NAMES)
-    step += step > 1 and step % 2 == 0  # odd: symbols among the blanks are named too
-    names = [_name_of(int(state), trellis.blank, labels) for state in trellis.states]
-    axis.set_yticks(np.arange(S)[::step] + 0.5, names[::step])
+    named = np.arange(S) if S <= _MOST_NAMES else np.flatnonzero(trellis.states != trellis.blank)
+    named = named[:: -(-named.size // _MOST_NAMES)]
+    names = [_name_of(int(state), trellis.blank, labels) for state in trellis.states[named]]
+    axis.set_yticks(named + 0.5, names)
     axis.set_xlabel("frame, t")
     name_panel(axis, "posterior of each state; the line is the most probable path")
     figure.suptitle(_title(trellis), fontsize=12, color=INK, x=0.01, ha="left")
