@@ -95,6 +95,7 @@ def ctc_loss(
     blank: int,
     logits: bool,
     grad_scale: NDArray[np.float64] | None,
+    path: str = "auto",
 ) -> tuple[NDArray[np.float64], _Array | None]: ...
 def ctc_states(
     scores: _Array, target: NDArray[np.int64], blank: int
