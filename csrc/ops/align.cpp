@@ -1,7 +1,10 @@
 #include "ops/align.h"
 
+#include <type_traits>
+
 #include "dispatch.h"
 #include "ops/align_rows.h"
+#include "ops/align_tiles.h"
 #include "parallel.h"
 
 namespace unrolled {
@@ -38,6 +41,16 @@ double path_total(const AlignItem<Real>& item, const int32_t* states) {
   return total;
 }
 
+// Tiles first where they can do it. Sums of masks such as -3e38 overflow float32: where tiles find no path,
+// rows in double have the last word.
+template <class Real>
+bool find_path(const AlignItem<Real>& item, int32_t* states, Interrupt& interrupt) {
+  if constexpr (std::is_same_v<Real, float>) {
+    if (fits_tiles(item) && align_tiles(item, states, interrupt)) return true;
+  }
+  return !interrupt.requested() && align_rows(item, states, interrupt);
+}
+
 template <class Real>
 double align_item(const AlignItem<Real>& item, int32_t* states, Interrupt& interrupt) {
   if (!kernels<Real>().align_row.are_scores(item.T * item.C, item.scores))
@@ -45,7 +58,7 @@ double align_item(const AlignItem<Real>& item, int32_t* states, Interrupt& inter
   if (item.T < item.L) return -kInf;
   if (item.T == 0) return 0;
   if (item.L == 0 && !item.has_blanks()) return -kInf;
-  if (!align_rows(item, states, interrupt)) return -kInf;
+  if (!find_path(item, states, interrupt)) return -kInf;
   return path_total(item, states);
 }
 
