@@ -1,7 +1,7 @@
-// Lanes of the trellis: masks of comparisons as bits, shifts by one pair, the skip arcs.
+// Lanes of the trellis: comparisons as bits, the skip arcs.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/simd_permute.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 
@@ -9,21 +9,6 @@ typedef Vec<float> Scores;
 inline constexpr int64_t kPairs = kWidth<float>;  // pairs of a vector
 // Bytes of the bits of one comparison.
 inline constexpr int64_t kMaskBytes = kPairs < 8 ? 1 : kPairs / 8;
-
-namespace detail {
-
-template <int... I>
-UNROLLED_INLINE Scores shift_in(Scores before, Scores v, Indices<I...>) {
-  constexpr int W = sizeof...(I);
-  return __builtin_shufflevector(before, v, (W - 1 + I)...);
-}
-
-}  // namespace detail
-
-// The lanes of v moved up by one; the first is the last of `before`.
-UNROLLED_INLINE Scores shift_in(Scores before, Scores v) {
-  return detail::shift_in(before, v, detail::LaneIndices<float>{});
-}
 
 UNROLLED_INLINE Scores last_lane_first(Scores v) {
   return detail::rotate_lanes<static_cast<int>(kPairs) - 1>(v, detail::LaneIndices<float>{});

@@ -1,6 +1,7 @@
 #include "kernels/align_tile.h"
 
 #include "kernels/align_lanes.h"
+#include "kernels/class_lookup.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
@@ -9,24 +10,22 @@ constexpr float kInf = __builtin_huge_valf();
 // States this far from the offset still have digits to spare; nearer ones are left as they are.
 constexpr float kNear = 128;
 
-// The scores of a block's labels, frame by frame: picked from the frame's row by two registers as a table,
-// ...
+// The scores of a block's labels, frame by frame: picked from the frame's row in two registers, ...
 template <int kVectors>
 class RowEmissions {
  public:
   explicit RowEmissions(const AlignTile& tile) : scores_(tile.scores), C_(tile.C) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v)
-      std::memcpy(&classes_[v], tile.classes + v * kPairs, sizeof classes_[v]);
+    for (int v = 0; v < kVectors; ++v) classes_[v] = load_lanes(tile.classes + v * kPairs);
   }
+
   struct Frame {
-    Scores low, high;
+    ClassTable<1> table;
     const IntVec<float>* classes;
-    UNROLLED_INLINE Scores get(int v) const { return __builtin_shuffle(low, high, classes[v]); }
+    UNROLLED_INLINE Scores get(int v) const { return table.get(classes[v]); }
   };
   UNROLLED_INLINE Frame of_frame(int64_t frame) const {
-    const float* row = scores_ + frame * C_;
-    return {load_partial<float>(row, C_, 0), load_partial<float>(row + kPairs, C_ - kPairs, 0), classes_};
+    return {ClassTable<1>(scores_ + frame * C_, C_), classes_};
   }
 
  private:
@@ -122,7 +121,7 @@ void run_tile(const AlignTile& tile) {
     store(outflow + frame, last_lane_first(labels[kVectors - 1]));
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      const Scores label = labels[v], before = shift_in(left, label);
+      const Scores label = labels[v], before = lanes_before(left, label);
       const Scores best = max(blanks[v], label);
       if constexpr (kKeep) {
         store_bits(moves, greater(blanks[v], label));

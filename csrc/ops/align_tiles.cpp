@@ -32,7 +32,7 @@ class TileAligner {
         states_(states),
         interrupt_(interrupt),
         kernel_(kernels<float>().align_tile),
-        cut_(item.T, item.L, kernel_, item.memory),
+        cut_(item.T, item.L, kernel_, item.options.memory),
         classes_(item, cut_.blocks * cut_.width, kernel_),
         skip_(cut_.blocks * cut_.width),
         row_(cut_.blocks * block_size()),
@@ -235,7 +235,7 @@ class TileAligner {
 }  // namespace
 
 bool fits_tiles(const AlignItem<float>& item) {
-  return item.L > 0 && item.band == 0 && std::isinf(item.skip_penalty);
+  return item.L > 0 && item.options.band == 0 && std::isinf(item.options.skip_penalty);
 }
 
 bool align_tiles(const AlignItem<float>& item, int32_t* states, Interrupt& interrupt) {
