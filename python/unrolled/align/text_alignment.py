@@ -55,6 +55,7 @@ def align_text(
 
     Examples
     --------
+    >>> import numpy as np
     >>> labels = ["", "|", "o", "h", "i"]
     >>> best = [3, 4, 0, 1, 2, 0, 3, 3, 0, 0]
     >>> log_probs = np.log(np.eye(5)[best] * 0.9 + 0.02)
