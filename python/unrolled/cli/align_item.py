@@ -59,16 +59,16 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
         "skip_penalty": args.skip_penalty,
         "insert_penalty": args.insert_penalty,
         "log_priors": settings.priors_for(classes),
-        "prior_scale": 1.0 if args.prior_scale is None else args.prior_scale,
+        "prior_scale": args.prior_scale,
+        "star": target.star,
     }
-    if target.star is not None:
-        options["star"] = target.star
+    if args.posterior:
+        options["posterior"] = True
     try:
         alignment = forced_align(
             log_probs,
             np.array(target.tokens, np.int64),
             blank=blank,
-            posterior=args.posterior,
             separator=separator,
             labels=labels.symbols,
             **settings.scale_of(frames, entry.duration, entry.width),
