@@ -137,9 +137,7 @@ def test_a_text_names_the_words_of_tokens(capsys, tmp_path, item):
     assert [t[0] for t in times(printed(capsys, **options, text=None))] == TEXT.split()
     (tmp_path / "words.txt").write_text("Evil taxi")
     message = told(capsys, *arguments(**options, text="words.txt"))
-    assert (
-        "the text has 2 words, the tokens 3 groups between '|'; make them agree" in message
-    )
+    assert "the text has 2 words, the tokens 3 groups between '|'; make them agree" in message
 
 
 def test_blank_by_symbol_by_number_and_from_the_end(capsys, tmp_path):

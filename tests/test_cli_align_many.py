@@ -43,7 +43,7 @@ def contents(folder):
 
 def index(folder):
     rows = [line.split("\t") for line in (folder / "alignments.tsv").read_text().splitlines()]
-    assert rows[0] == ["id", "file", "frames", "tokens", "score", "suspicious", "check"]
+    assert rows[0] == ["id", "file", "frames", "tokens", "score", "suspicious", "bytes", "check"]
     return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
 
 
@@ -146,6 +146,8 @@ def test_what_is_done_is_done_again_only_where_something_changed(corpus, aligned
     np.save("data/one.npy", np.load("data/one.npy")[:-1])
     assert again(aligned) == ["one"]
     (corpus / "out/three.tsv").unlink()
+    assert again(aligned) == ["three"] and again(aligned) == []
+    os.truncate(corpus / "out/three.tsv", 0)  # a power cut
     assert again(aligned) == ["three"] and again(aligned) == []
     assert again(aligned, "--overwrite") == list(TEXTS)
     assert again(aligned, "--frame-rate", "50") == list(TEXTS)
