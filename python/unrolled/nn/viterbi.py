@@ -10,8 +10,9 @@ from unrolled.align.best_path import best_paths, path_classes
 from unrolled.autograd import Function, Tensor, as_tensor
 from unrolled.autograd.tape import Array
 from unrolled.autograd.tensor import Operand
+from unrolled.ctc import Infeasible, Reduction
 from unrolled.ctc.batch import Batch
-from unrolled.ctc.losses import checked_losses, item_weights
+from unrolled.ctc.losses import _check_losses, _item_weights, _require_options
 from unrolled.nn.module import Module
 
 
@@ -26,13 +27,16 @@ class _ViterbiLossFunction(Function):
         input_lengths: Any,
         target_lengths: Any,
         blank: int | None,
-        reduction: str,
-        infeasible: str,
+        reduction: Reduction,
+        infeasible: Infeasible,
     ) -> Array:
         batch = Batch(log_probs, targets, input_lengths, target_lengths, blank)
-        self.weights = item_weights(batch, reduction)
+        _require_options(reduction, infeasible)
+        self.weights = _item_weights(batch, reduction)
         states, scores = best_paths(batch)
-        losses = checked_losses(batch, 0.0 - scores, infeasible)
+        losses = 0.0 - scores
+        if not np.isfinite(losses).all():
+            _check_losses(batch, losses, infeasible, logits=False)
         if any(self.needs_input_grad):
             self.shape, self.dtype = log_probs.shape, log_probs.dtype
             self.classes = path_classes(batch, states)
