@@ -30,20 +30,17 @@ def best_paths(batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     ValueError
         If a target holds no class, or the blank; names the item.
     """
-    try:
-        states, scores = _core.align(
-            batch.scores,
-            batch.targets,
-            batch.offsets,
-            batch.input_lengths,
-            batch.blank,
-            _NO_SKIPS,
-            _AUTO,
-            _NO_BAND,
-        )
-    except ValueError:
-        batch.check()  # says which
-        raise
+    batch.check()
+    states, scores = _core.align(
+        batch.scores,
+        batch.targets,
+        batch.offsets,
+        batch.input_lengths,
+        batch.blank,
+        _NO_SKIPS,
+        _AUTO,
+        _NO_BAND,
+    )
     return states, scores
 
 
