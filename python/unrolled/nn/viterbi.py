@@ -47,7 +47,7 @@ class _ViterbiLossFunction(Function):
     def backward(self, grad_loss: Array) -> Array:
         per_item = np.broadcast_to(self.weights * grad_loss.reshape(-1), self.weights.shape)
         grad = np.zeros(self.shape, self.dtype)
-        rows = grad.reshape(*self.classes.shape, -1)
+        rows = grad.reshape(*self.classes.shape, self.shape[-1])
         items, frames = np.nonzero(self.classes >= 0)
         rows[items, frames, self.classes[items, frames]] = -per_item[items]
         return grad
