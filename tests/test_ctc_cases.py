@@ -13,6 +13,7 @@ from oracles import assert_close, assert_same_bits
 from unrolled import ctc
 from unrolled.reference import ctc as reference
 from unrolled.reference.softmax import log_softmax
+from unrolled.reference.trellis import extend_with_blanks
 
 
 def test_an_empty_target_is_all_blanks(isa, rng):
@@ -99,7 +100,7 @@ def test_masked_classes_have_no_part(isa, dtype, rng, tolerance):
 
 def brute_log_space(log_probs, target):
     """Count paths state by state in plain probabilities: fit for a dozen frames."""
-    symbols, skips = reference.extend_with_blanks(target, 0)
+    symbols, skips = extend_with_blanks(target, 0)
     alpha = np.zeros(len(symbols))
     alpha[0] = 1.0
     p = np.exp(np.asarray(log_probs, np.float64))
@@ -172,12 +173,17 @@ def test_frames_beyond_the_end_are_never_read(isa, dtype, garbage, wrt, rng):
     assert not dirty[1][padded].any()
 
 
-def test_a_nan_in_a_frame_that_is_read_shows(isa):
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("wrt", WRT)
+def test_a_score_that_is_no_number_is_named(isa, dtype, bad, wrt):
     """It must not vanish in a maximum."""
-    log_probs = np.full((1, 6, 3), -np.log(3))
-    log_probs[0, 3] = np.nan
-    loss = ctc.loss(log_probs, [[1, 2]])
-    assert np.isnan(loss)
+    for whole in (True, False):
+        log_probs = np.full((2, 6, 3), -np.log(3), dtype)
+        log_probs[1, 3, slice(None) if whole else 2] = bad
+        why = rf"item 1: log_probs at frame 3, class {0 if whole else 2}, is {bad}"
+        with pytest.raises(ValueError, match=why):
+            ctc.loss_and_grad(log_probs, [[1, 2], [1, 2]], wrt=wrt)
 
 
 def test_unnormalised_input_is_taken_as_it_is(rng, tolerance):

@@ -22,9 +22,9 @@ class Loss {
     for (int64_t n = 0; n <= p.N; ++n) offsets_.push_back(n * p.L);
   }
   void run() {
-    const unrolled::CtcShape shape{p_.N, p_.T, p_.C, lengths_.data(), targets_.data(), offsets_.data(),
-                                   0,    false};
-    unrolled::ctc_loss<float>(shape, scores_.data(), scale_.data(), losses_.data(), grad_.data());
+    const unrolled::TrellisShape shape{p_.N, p_.T, p_.C, lengths_.data(), targets_.data(), offsets_.data(),
+                                       0};
+    unrolled::ctc_loss<float>(shape, true, scores_.data(), scale_.data(), losses_.data(), grad_.data());
   }
 
  private:

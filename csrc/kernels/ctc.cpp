@@ -23,11 +23,11 @@ void fill(int64_t n, double* x, double value) {
 
 double log_add_scalar(double a, double b) { return log_add(broadcast(a), broadcast(b), broadcast(-kInf))[0]; }
 
-double forward(int64_t T, int64_t S, int64_t stride, const double* emission, const double* skip,
+double forward(int64_t T, int64_t S, int64_t ends, int64_t stride, const double* emission, const double* skip,
                double* alpha) {
-  if (T == 0) return S == 1 ? 0 : -kInf;
+  if (T == 0 || S == 0) return T == 0 && S < ends ? 0 : -kInf;
   fill(stride, alpha, -kInf);
-  for (int64_t s = 0; s < 2 && s < S; ++s) alpha[kCtcGuard + s] = emission[kCtcGuard + s];
+  for (int64_t s = 0; s < ends && s < S; ++s) alpha[kCtcGuard + s] = emission[kCtcGuard + s];
   for (int64_t t = 1; t < T; ++t) {
     const double* previous = alpha + (t - 1) * stride;
     double* row = alpha + t * stride;
@@ -41,16 +41,16 @@ double forward(int64_t T, int64_t S, int64_t stride, const double* emission, con
     fill(stride - s, row + s, -kInf);
   }
   const double* last = alpha + (T - 1) * stride + kCtcGuard;
-  return S == 1 ? last[0] : log_add_scalar(last[S - 1], last[S - 2]);
+  return S == 1 || ends == 1 ? last[S - 1] : log_add_scalar(last[S - 1], last[S - 2]);
 }
 
-// The last frame: a path may end in the last two states alone.
-void backward_last_frame(int64_t S, int64_t stride, const double* emission, double log_probability,
-                         double* beta_hat, double* alpha) {
+// The last frame: a path may end in the last `ends` states alone.
+void backward_last_frame(int64_t S, int64_t ends, int64_t stride, const double* emission,
+                         double log_probability, double* beta_hat, double* alpha) {
   fill(stride, beta_hat, -kInf);
   for (int64_t s = 0; s < S; ++s) {
     double* a = alpha + kCtcGuard + s;
-    if (s < S - 2) {
+    if (s < S - ends) {
       *a = 0;
       continue;
     }
@@ -59,18 +59,23 @@ void backward_last_frame(int64_t S, int64_t stride, const double* emission, doub
   }
 }
 
+// Of all ways on from the states s, s + 1, ..., whose next frame `next` includes.
+UNROLLED_INLINE V sum_after(const double* next, const double* skip, int64_t s) {
+  return log_add(load(next + s), load(next + s + 1), load(next + s + 2) + load(skip + s + 2));
+}
+
 // beta_hat(t, s) includes the emission at t, as the forward probabilities do; beta does not.
-void backward(int64_t T, int64_t S, int64_t stride, const double* emission, const double* skip,
+void backward(int64_t T, int64_t S, int64_t ends, int64_t stride, const double* emission, const double* skip,
               double log_probability, double* beta, double* alpha) {
   if (T == 0) return;
   double *next = beta, *current = beta + stride;
-  backward_last_frame(S, stride, emission + (T - 1) * stride, log_probability, next,
+  backward_last_frame(S, ends, stride, emission + (T - 1) * stride, log_probability, next,
                       alpha + (T - 1) * stride);
   fill(stride, current, -kInf);
   for (int64_t t = T - 2; t >= 0; --t) {
     double* row = alpha + t * stride;
     for (int64_t s = kCtcGuard; s < kCtcGuard + S; s += W) {
-      const V after = log_add(load(next + s), load(next + s + 1), load(next + s + 2) + load(skip + s + 2));
+      const V after = sum_after(next, skip, s);
       store(row + s, exp<double>(load(row + s) + after - log_probability));
       store(current + s, after + load(emission + t * stride + s));
     }
@@ -80,8 +85,24 @@ void backward(int64_t T, int64_t S, int64_t stride, const double* emission, cons
   }
 }
 
+void betas(int64_t T, int64_t S, int64_t ends, int64_t stride, const double* emission, const double* skip,
+           double* beta, double* beta_hat) {
+  fill(T * stride, beta, -kInf);
+  fill(T * stride, beta_hat, -kInf);
+  for (int64_t t = T - 1; t >= 0; --t) {
+    double *row = beta + t * stride, *hat = beta_hat + t * stride;
+    for (int64_t s = S - ends; t == T - 1 && s < S; ++s) {
+      if (s >= 0) row[kCtcGuard + s] = 0;
+    }
+    for (int64_t s = kCtcGuard; s < kCtcGuard + S; s += W) {
+      if (t < T - 1) store(row + s, sum_after(hat + stride, skip, s));
+      store(hat + s, load(row + s) + load(emission + t * stride + s));
+    }
+  }
+}
+
 }  // namespace
 
-CtcKernels ctc_kernels() { return {W, forward, backward}; }
+CtcKernels ctc_kernels() { return {W, forward, backward, betas}; }
 
 }  // namespace unrolled::UNROLLED_LEVEL

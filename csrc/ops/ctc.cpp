@@ -22,20 +22,22 @@ struct Item {
   int64_t T, C, L, blank;
   bool logits;
 
-  int64_t states() const { return 2 * L + 1; }
-  int64_t symbol(int64_t state) const { return state % 2 == 0 ? blank : target[state / 2]; }
+  int64_t states() const { return blank < 0 ? L : 2 * L + 1; }
+  int64_t ends() const { return blank < 0 ? 1 : 2; }
+  int64_t symbol(int64_t state) const {
+    return blank < 0 ? target[state] : state % 2 == 0 ? blank : target[state / 2];
+  }
 };
 
 template <class Real>
-Item<Real> make_item(const CtcShape& s, const Real* scores, int64_t n) {
-  const int64_t begin = s.target_offsets[n];
-  return {scores + n * s.T * s.C,
-          s.targets + begin,
-          s.input_lengths[n],
-          s.C,
-          s.target_offsets[n + 1] - begin,
-          s.blank,
-          s.logits};
+Item<Real> make_item(const TrellisShape& s, const Real* scores, bool logits, int64_t n) {
+  return {scores + n * s.T * s.C, s.target(n), s.input_lengths[n], s.C, s.target_length(n), s.blank, logits};
+}
+
+template <class Real>
+int64_t row_stride(const Item<Real>& item) {
+  const int64_t lanes = kernels<double>().ctc.lanes;
+  return round_up(round_up(item.states(), lanes) + 2 * kCtcGuard, lanes);
 }
 
 // Minus the logarithm of each row's sum of exponentials: 0 for rows that are log probabilities already.
@@ -56,20 +58,22 @@ void fill_trellis(const Item<Real>& item, const double* shift, int64_t stride, d
                   double* skip) {
   std::fill_n(emission, item.T * stride, -kInf);
   std::fill_n(skip, stride, -kInf);
-  for (int64_t s = 3; s < item.states(); s += 2) {
+  for (int64_t s = 3; item.blank >= 0 && s < item.states(); s += 2) {
     if (item.symbol(s) != item.symbol(s - 2)) skip[kCtcGuard + s] = 0;
   }
   for (int64_t t = 0; t < item.T; ++t) {
     const Real* row = item.scores + t * item.C;
     double* e = emission + t * stride + kCtcGuard;
     const double add = shift ? shift[t] : 0;
-    const double blank = static_cast<double>(row[item.blank]) + add;
-    e[0] = blank;
-    for (int64_t l = 0; l < item.L; ++l) {
-      e[2 * l + 1] = static_cast<double>(row[item.target[l]]) + add;
-      e[2 * l + 2] = blank;
-    }
+    for (int64_t s = 0; s < item.states(); ++s) e[s] = static_cast<double>(row[item.symbol(s)]) + add;
   }
+}
+
+// Whether a score that the trellis reads is NaN or +inf: maxima may lose them.
+bool has_no_number(int64_t size, const double* emission) {
+  bool bad = false;
+  for (int64_t i = 0; i < size; ++i) bad |= !(emission[i] < kInf);
+  return bad;
 }
 
 // grad = scale * (softmax - posterior) by the logits, -scale * posterior by the log probabilities.
@@ -92,42 +96,61 @@ void write_gradient(const Item<Real>& item, const double* shift, int64_t stride,
 
 template <class Real>
 double item_loss(const Item<Real>& item, double scale, Real* grad) {
-  if (item.T < ctc_required_frames(item.target, item.L)) return kInf;
+  if (!trellis_has_path(item.target, item.L, item.blank, item.T)) return kInf;
   const CtcKernels& kernel = kernels<double>().ctc;
-  const int64_t stride = round_up(round_up(item.states(), kernel.lanes) + 2 * kCtcGuard, kernel.lanes);
+  const int64_t S = item.states(), ends = item.ends(), stride = row_stride(item);
   Buffer<double> shift(item.T), emission(item.T * stride), alpha(item.T * stride), skip(stride),
       beta(2 * stride);
   if (item.logits) normalizers(item, shift.data());
   const double* shifts = item.logits ? shift.data() : nullptr;
   fill_trellis(item, shifts, stride, emission.data(), skip.data());
+  if (has_no_number(item.T * stride, emission.data())) return std::numeric_limits<double>::quiet_NaN();
   const double log_probability =
-      kernel.forward(item.T, item.states(), stride, emission.data(), skip.data(), alpha.data());
+      kernel.forward(item.T, S, ends, stride, emission.data(), skip.data(), alpha.data());
   if (!grad || log_probability == -kInf) return 0 - log_probability;
-  kernel.backward(item.T, item.states(), stride, emission.data(), skip.data(), log_probability, beta.data(),
+  kernel.backward(item.T, S, ends, stride, emission.data(), skip.data(), log_probability, beta.data(),
                   alpha.data());
   write_gradient(item, shifts, stride, alpha.data(), scale, grad);
   return 0 - log_probability;  // not -0 where the target is certain
 }
 
-}  // namespace
-
-int64_t ctc_required_frames(const int64_t* target, int64_t length) {
-  int64_t frames = length;
-  for (int64_t i = 1; i < length; ++i) frames += target[i] == target[i - 1];
-  return frames;
+// The states' columns alone.
+void copy_states(int64_t T, int64_t S, int64_t stride, const double* from, double* to) {
+  for (int64_t t = 0; t < T; ++t) std::copy_n(from + t * stride + kCtcGuard, S, to + t * S);
 }
 
+}  // namespace
+
 template <class Real>
-void ctc_loss(const CtcShape& s, const Real* scores, const double* scale, double* losses, Real* grad) {
+void ctc_loss(const TrellisShape& s, bool logits, const Real* scores, const double* scale, double* losses,
+              Real* grad) {
   const int64_t cells = s.T * (2 * s.target_offsets[s.N] + s.N);  // each a few exponentials
   parallel_for(s.N, 16 * cells, [&](int64_t n) {
     Real* item_grad = grad ? grad + n * s.T * s.C : nullptr;
     if (item_grad) std::fill_n(item_grad, s.T * s.C, Real(0));
-    losses[n] = item_loss(make_item(s, scores, n), scale ? scale[n] : 1.0, item_grad);
+    losses[n] = item_loss(make_item(s, scores, logits, n), scale ? scale[n] : 1.0, item_grad);
   });
 }
 
-template void ctc_loss(const CtcShape&, const float*, const double*, double*, float*);
-template void ctc_loss(const CtcShape&, const double*, const double*, double*, double*);
+template <class Real>
+void ctc_states(const TrellisShape& s, const Real* scores, double* log_alpha, double* log_beta_hat,
+                double* log_beta) {
+  const Item<Real> item = make_item(s, scores, false, 0);
+  const CtcKernels& kernel = kernels<double>().ctc;
+  const int64_t T = item.T, S = item.states(), stride = row_stride(item), size = T * stride;
+  if (T == 0 || S == 0) return;
+  Buffer<double> skip(stride), emission(size), alpha(size), beta(size), beta_hat(size);
+  fill_trellis(item, nullptr, stride, emission.data(), skip.data());
+  kernel.forward(T, S, item.ends(), stride, emission.data(), skip.data(), alpha.data());
+  kernel.betas(T, S, item.ends(), stride, emission.data(), skip.data(), beta.data(), beta_hat.data());
+  copy_states(T, S, stride, alpha.data(), log_alpha);
+  copy_states(T, S, stride, beta_hat.data(), log_beta_hat);
+  copy_states(T, S, stride, beta.data(), log_beta);
+}
+
+template void ctc_loss(const TrellisShape&, bool, const float*, const double*, double*, float*);
+template void ctc_loss(const TrellisShape&, bool, const double*, const double*, double*, double*);
+template void ctc_states(const TrellisShape&, const float*, double*, double*, double*);
+template void ctc_states(const TrellisShape&, const double*, double*, double*, double*);
 
 }  // namespace unrolled

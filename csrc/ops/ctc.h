@@ -1,26 +1,22 @@
 // CTC loss and its gradient over a batch, one item a task.
 #pragma once
 
-#include <cstdint>
+#include "ops/trellis.h"
 
 namespace unrolled {
 
-struct CtcShape {
-  int64_t N, T, C;
-  const int64_t* input_lengths;   // (N)
-  const int64_t* targets;         // all targets one after the other
-  const int64_t* target_offsets;  // (N + 1): item n's target is targets[offsets[n] .. offsets[n + 1])
-  int64_t blank;
-  bool logits;  // rows are normalised inside, and the gradient is by the logits
-};
-
-// Frames that a target needs at least: its length, and a blank between each two equal neighbours.
-int64_t ctc_required_frames(const int64_t* target, int64_t length);
-
-// scores (N, T, C) -> losses (N): minus the log probability of each target, inf where it has no path.
-// grad (N, T, C) or null: scale[n] times the gradient of item n's loss, 0 on padding and where there is no
-// path.
+// scores (N, T, C) -> losses (N): minus the log probability of each target, inf where it has no path, NaN
+// where a score that is read is NaN or +inf. `logits`: rows are normalised inside, and the gradient is by the
+// logits. grad (N, T, C) or null: scale[n] times the gradient of item n's loss, 0 on padding and where there
+// is no path.
 template <class Real>
-void ctc_loss(const CtcShape& shape, const Real* scores, const double* scale, double* losses, Real* grad);
+void ctc_loss(const TrellisShape& shape, bool logits, const Real* scores, const double* scale, double* losses,
+              Real* grad);
+
+// Of one item, its whole trellis (T, S) in log space, S = 2L + 1 or L: log_alpha, the probability of all ways
+// to a state, its own frame included; log_beta of all ways on from it, its own frame in beta_hat alone.
+template <class Real>
+void ctc_states(const TrellisShape& shape, const Real* scores, double* log_alpha, double* log_beta_hat,
+                double* log_beta);
 
 }  // namespace unrolled

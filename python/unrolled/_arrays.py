@@ -119,9 +119,10 @@ def as_lengths(value: Any, name: str, count: int, longest: int) -> NDArray[np.in
     lengths = as_indices(value, name).reshape(-1)
     if lengths.size != count:
         raise ValueError(f"{name} must have one length an item: {count}, got {lengths.size}")
-    for item, length in enumerate(lengths):
-        if not 0 <= length <= longest:
-            raise ValueError(f"{name} of item {item} is {length}, it must lie in 0 .. {longest}")
+    wrong = np.flatnonzero((lengths < 0) | (lengths > longest))
+    if wrong.size:
+        item = wrong[0]
+        raise ValueError(f"{name} of item {item} is {lengths[item]}, it must lie in 0 .. {longest}")
     return lengths
 
 

@@ -86,6 +86,9 @@ def ctc_loss(
     logits: bool,
     grad_scale: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float64], _Array | None]: ...
+def ctc_states(
+    scores: _Array, target: NDArray[np.int64], blank: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def cross_entropy(
     x: _Array,
     target: NDArray[np.int64],

@@ -45,8 +45,24 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise OSError(error.errno, message, str(path)) from error
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Write `data` atomically into a folder that the caller has claimed, one of many files.
+
+    As `write_atomically`; but the folder, which may hold a hundred thousand, is not searched for
+    what a killed writer left behind: a file's temporary one has one name, and is written over.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{_temporary_prefix(path)}one")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    _rename_written(temporary, path, data)
+
+
 def _write_and_rename(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{_temporary_prefix(path)}{secrets.token_hex(4)}")
+    _rename_written(path.with_name(f"{_temporary_prefix(path)}{secrets.token_hex(4)}"), path, data)
+
+
+def _rename_written(temporary: Path, path: Path, data: bytes) -> None:
     try:
         _write_synced(temporary, data)
         os.replace(temporary, path)

@@ -1,15 +1,25 @@
 """Connectionist temporal classification (Graves et al. 2006): loss, gradient, greedy reading."""
 
+from unrolled.ctc.diagnosis import Problem, Report, check
 from unrolled.ctc.feasibility import required_frames
 from unrolled.ctc.losses import Infeasible, Reduction, loss, loss_and_grad
+from unrolled.ctc.paths import compress, count_expansions, expansions
+from unrolled.ctc.priors import estimate_priors
 from unrolled.ctc.reading import Hypothesis, greedy
 from unrolled.ctc.spans import Span
 
 __all__ = [
     "Hypothesis",
     "Infeasible",
+    "Problem",
     "Reduction",
+    "Report",
     "Span",
+    "check",
+    "compress",
+    "count_expansions",
+    "estimate_priors",
+    "expansions",
     "greedy",
     "loss",
     "loss_and_grad",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled import _core
 from unrolled._arrays import RealArray
-from unrolled.ctc.batch import Batch
+from unrolled.ctc.batch import NO_BLANK, Batch
 
 Reduction = Literal["mean", "sum", "none", "batch_mean", "frame_mean"]
 Infeasible = Literal["raise", "inf", "zero"]
@@ -24,7 +25,7 @@ def loss(
     input_lengths: Any = None,
     target_lengths: Any = None,
     *,
-    blank: int = 0,
+    blank: int | None = 0,
     reduction: Reduction = "mean",
     infeasible: Infeasible = "raise",
 ) -> float | NDArray[np.float64]:
@@ -41,8 +42,9 @@ def loss(
         Frames of each item; all T where not given.
     target_lengths : array of int, shape (N,), optional
         Length of each row of a padded `targets`; all L where not given.
-    blank : int
-        Class of the blank; negative counts from the end.
+    blank : int or None
+        Class of the blank; negative counts from the end. None: there is no blank, every frame
+        belongs to a symbol, and a path stays or advances, from the first symbol to the last.
     reduction : {"mean", "sum", "none", "batch_mean", "frame_mean"}
         "mean": each loss over its target's length (at least 1), then the mean, as PyTorch has it;
         "batch_mean": sum over N; "frame_mean": sum over all frames; "none": one loss an item.
@@ -57,8 +59,8 @@ def loss(
     Raises
     ------
     ValueError
-        Shapes, lengths or classes do not fit; a target holds the blank; an item is infeasible. The
-        message names the item.
+        Shapes, lengths or classes do not fit; a target holds the blank; an item is infeasible; a
+        score that is read is NaN or +inf. The message names the item.
 
     Examples
     --------
@@ -78,7 +80,7 @@ def loss_and_grad(
     input_lengths: Any = None,
     target_lengths: Any = None,
     *,
-    blank: int = 0,
+    blank: int | None = 0,
     reduction: Reduction = "mean",
     infeasible: Infeasible = "raise",
     wrt: Literal["log_probs", "logits"] = "log_probs",
@@ -120,40 +122,82 @@ def _evaluate(
         raise ValueError(f"reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
     if infeasible not in _POLICIES:
         raise ValueError(f"infeasible must be one of {', '.join(_POLICIES)}, got {infeasible!r}")
-    if infeasible == "raise":
-        _require_frames(batch)
     weights = _item_weights(batch, reduction)
-    losses, grad = _core.ctc_loss(
-        batch.scores,
-        batch.targets,
-        batch.offsets,
-        batch.input_lengths,
-        batch.blank,
-        logits,
-        weights if with_grad else None,
-    )
+    try:
+        losses, grad = _core.ctc_loss(
+            batch.scores,
+            batch.targets,
+            batch.offsets,
+            batch.input_lengths,
+            batch.blank,
+            logits,
+            weights if with_grad else None,
+        )
+    except ValueError:
+        batch.check()
+        raise
+    total = float(np.dot(losses, weights)) if losses.size else 0.0
+    if not math.isfinite(total):
+        _check_losses(batch, losses, infeasible, logits)
+        total = float(np.dot(losses, weights))
+    if reduction == "none":
+        return losses if batch.batched else losses[0], grad
+    return total, grad
+
+
+def _check_losses(
+    batch: Batch, losses: NDArray[np.float64], infeasible: Infeasible, logits: bool
+) -> None:
+    """Raise for losses that are no numbers; treat the infinite ones as `infeasible` says."""
+    for item in np.flatnonzero(np.isnan(losses)):
+        _name_bad_score(batch, int(item), logits)
     impossible = np.flatnonzero(losses == np.inf)
-    if impossible.size and infeasible == "raise":
+    if infeasible == "raise" and impossible.size:
+        _require_frames(batch)
         raise ValueError(
             f"item {impossible[0]}: every alignment of its target has probability 0 "
             '(-inf in log_probs); mask fewer classes, or pass infeasible="inf" or "zero"'
         )
     if infeasible == "zero":
         losses[impossible] = 0.0
-    if reduction == "none":
-        return losses if batch.batched else losses[0], grad
-    return float(np.dot(losses, weights)) if losses.size else 0.0, grad
+
+
+def _name_bad_score(batch: Batch, item: int, logits: bool) -> None:
+    scores = batch.scores[item, : batch.input_lengths[item]]
+    classes = np.arange(scores.shape[1])
+    if not logits:  # of log probabilities, no others are read
+        target = batch.targets[batch.offsets[item] : batch.offsets[item + 1]]
+        classes = np.unique(np.append(target, batch.blank) if batch.blank >= 0 else target)
+    found = scores[:, classes]
+    for frame, place in np.argwhere(np.isnan(found) | (found == np.inf)):
+        raise ValueError(
+            f"item {item}: log_probs at frame {frame}, class {classes[place]}, is "
+            f"{found[frame, place]}; a loss needs finite numbers, or -inf for probability 0"
+        )
+    raise ValueError(f"item {item}: the loss is no number; frames of -inf alone have no softmax")
 
 
 def _require_frames(batch: Batch) -> None:
-    for item, (frames, needed) in enumerate(zip(batch.input_lengths, batch.required, strict=True)):
-        if frames < needed:
-            length = batch.target_lengths[item]
+    lengths, required = batch.target_lengths, batch.required
+    if batch.blank == NO_BLANK:
+        empty = np.flatnonzero((lengths == 0) & (batch.input_lengths > 0))
+        if empty.size:
             raise ValueError(
-                f"item {item}: {frames} frames are too few for its target, which needs {needed} "
-                f"({length} symbols and {needed - length} blanks between repeats); give it more "
-                'frames or a shorter target, or pass infeasible="inf" or "zero"'
+                f"item {empty[0]}: its target is empty, and without a blank nothing can take its "
+                f'frames; give it a target, or pass infeasible="inf" or "zero"'
             )
+    for item in np.flatnonzero(batch.input_lengths < required):
+        frames, needed, length = batch.input_lengths[item], required[item], lengths[item]
+        blanks = "" if batch.blank == NO_BLANK else _count_blanks(needed - length)
+        raise ValueError(
+            f"item {item}: {frames} frames are too few for its target, which needs {needed} "
+            f"({length} symbols{blanks}); give it more frames or a shorter target, "
+            'or pass infeasible="inf" or "zero"'
+        )
+
+
+def _count_blanks(count: int) -> str:
+    return f" and {count} blanks between repeats"
 
 
 def _item_weights(batch: Batch, reduction: Reduction) -> NDArray[np.float64]:
