@@ -5,6 +5,8 @@ namespace unrolled::UNROLLED_LEVEL {
 template <class Real>
 ActivationKernels<Real> activation_kernels();
 template <class Real>
+AlignRowKernels<Real> align_row_kernels();
+template <class Real>
 ConvKernels<Real> conv_kernels();
 template <class Real>
 ThinKernels<Real> thin_kernels();
@@ -56,6 +58,7 @@ template <class Real>
 Kernels<Real> kernels() {
   return {
       .activation = activation_kernels<Real>(),
+      .align_row = align_row_kernels<Real>(),
       .conv = conv_kernels<Real>(),
       .thin = thin_kernels<Real>(),
       .ctc = ctc_kernels(),

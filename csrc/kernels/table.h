@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/align.h"
 #include "kernels/conv.h"
 #include "kernels/conv_thin.h"
 #include "kernels/ctc.h"
@@ -24,6 +25,7 @@ namespace unrolled {
 template <class Real>
 struct Kernels {
   ActivationKernels<Real> activation;
+  AlignRowKernels<Real> align_row;
   ConvKernels<Real> conv;
   ThinKernels<Real> thin;
   CtcKernels ctc;

@@ -77,6 +77,16 @@ def conv2d_backward_weight(
     algorithm: str,
     bias: bool,
 ) -> tuple[_Array, _Array | None]: ...
+def align(
+    scores: _Array,
+    targets: NDArray[np.int64],
+    target_offsets: NDArray[np.int64],
+    input_lengths: NDArray[np.int64],
+    blank: int,
+    skip_penalty: float,
+    memory: int,
+    band: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 def ctc_loss(
     scores: _Array,
     targets: NDArray[np.int64],

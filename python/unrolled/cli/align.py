@@ -22,11 +22,12 @@ or --width), else frames."""
 _EPILOG = """\
 examples:
   unrolled align --emissions a.npy --text a.txt --labels vocab.json --frame-rate 50 --out a.srt
-  unrolled align --manifest all.tsv --labels tokens.txt --frame-rate 50 --format textgrid --out grids/
+  unrolled align --manifest all.tsv --labels tokens.txt --frame-rate 50 --format ctm --out times/
+
 A manifest has a line for each item: emissions<TAB>text<TAB>id, or JSON objects with these names.
 An archive (.npz, .safetensors) with an array for each item goes with --text TABLE, lines of
-name<TAB>text. What is done is not done again unless its text, emissions or the options change; items
-that fail are listed in errors.tsv, and make the exit status 1."""
+name<TAB>text. What is done is not done again unless its text, emissions or the options change;
+items that fail are listed in errors.tsv, and make the exit status 1."""
 
 
 def add_parser(subparsers: Any) -> None:

@@ -56,9 +56,9 @@ def align_many(args: argparse.Namespace, name: str) -> int:
         raise CommandError("many items need a folder for their files; name it with --out DIR")
     settings = Settings.of(args)
     items = _manifest(args) if args.manifest is not None else _archive(args)
-    if FORMATS[name].in_seconds and not settings.has_seconds:
-        if all(entry.duration is None for entry in items.entries):
-            require_seconds(name)
+    needs_rate = FORMATS[name].in_seconds and not settings.has_seconds
+    if needs_rate and all(entry.duration is None for entry in items.entries):
+        require_seconds(name)
     out = Path(args.out)
     errors = Path(args.errors) if args.errors is not None else out / ERRORS
     corpus = Corpus(out, FORMATS[name].suffix, INDEX, _COLUMNS, errors)

@@ -22,6 +22,7 @@ FORMATS = {
     "json": Format(".json", has_levels=False),
     "srt": Format(".srt", in_seconds=True),
     "vtt": Format(".vtt", in_seconds=True),
+    "ass": Format(".ass", in_seconds=True),
     "textgrid": Format(".TextGrid", has_levels=False),
     "ctm": Format(".ctm", in_seconds=True),
     "audacity": Format(".txt", in_seconds=True),
@@ -53,7 +54,7 @@ def render(alignment: Alignment, name: str, level: str | None, item: str) -> str
 
     options = {"level": level} if FORMATS[name].has_levels else {}
     if name == "ctm":
-        return align.to_ctm(alignment, file=item, **options)
+        return align.to_ctm(_in_units(alignment, name), file="_".join(item.split()), **options)
     text: str = getattr(align, f"to_{name}")(_in_units(alignment, name), **options)
     return text
 

@@ -1,4 +1,4 @@
-"""What ``unrolled align`` and ``unrolled plot alignment`` are told of emissions and their classes."""
+"""What commands that align are told of emissions, their classes and frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command over many items: one file for each, an index, an error file; what is done stays done."""
+"""A command over many items: a file for each, an index, an error file; what is done stays done."""
 
 from __future__ import annotations
 
@@ -116,10 +116,8 @@ class Corpus:
     ) -> Counts:
         counts = Counts()
         order: list[str] = []
-        with (
-            _Index(self.folder / self.index, ("id", *self.columns, "check")) as index,
-            _Errors(self.errors) as errors,
-        ):
+        errors = _Errors(self.errors)
+        with _Index(self.folder / self.index, ("id", *self.columns, "check")) as index:
             try:
                 for entry in progress(items, what, "item", total):
                     order.append(entry.id)
@@ -218,21 +216,11 @@ class _Errors:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: Any = None
-
-    def __enter__(self) -> _Errors:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            os.unlink(self.path)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+            os.unlink(path)
 
     def add(self, name: str, reason: str) -> None:
         """Append an item."""
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.path, "w", encoding="utf-8")
-        self._file.write(f"{escaped(name)}\t{escaped(' '.join(reason.split()))}\n")
-        self._file.flush()
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(f"{escaped(name)}\t{escaped(' '.join(reason.split()))}\n")
