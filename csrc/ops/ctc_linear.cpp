@@ -67,7 +67,7 @@ class LinearLoss {
       source_.spoil_rows();
       return {};
     }
-    return upper - static_cast<double>(item_.L) * tilt_ * kLn2;
+    return upper - static_cast<double>(item_.L) * tilt_ * kLn2 + source_.log_scales();
   }
 
  private:
