@@ -11,6 +11,7 @@ from unrolled.align.suspicion import Suspicion, find_suspicious
 from unrolled.align.tables import to_audacity, to_tsv
 from unrolled.align.textgrid import Interval, Point, TextGrid, Tier, to_textgrid
 from unrolled.align.textgrid_reader import read_textgrid
+from unrolled.align.viterbi import forced_align
 from unrolled.align.vtt import to_vtt
 from unrolled.align.words import Word, WordSlice, slice_words
 from unrolled.ctc.spans import FrameScale, Span
@@ -30,6 +31,7 @@ __all__ = [
     "Word",
     "WordSlice",
     "find_suspicious",
+    "forced_align",
     "read_ctm",
     "read_textgrid",
     "slice_words",
