@@ -12,6 +12,10 @@ ConvKernels<Real> conv_kernels();
 template <class Real>
 ThinKernels<Real> thin_kernels();
 CtcKernels ctc_kernels();
+CtcEmissionKernels ctc_emission_kernels();
+CtcExactKernels ctc_exact_kernels();
+CtcGradientKernels ctc_gradient_kernels();
+CtcLinearKernels ctc_linear_kernels();
 template <class Real>
 DepthwiseKernels<Real> depthwise_kernels();
 template <class Real>
@@ -64,6 +68,10 @@ Kernels<Real> kernels() {
       .conv = conv_kernels<Real>(),
       .thin = thin_kernels<Real>(),
       .ctc = ctc_kernels(),
+      .ctc_emissions = ctc_emission_kernels(),
+      .ctc_exact = ctc_exact_kernels(),
+      .ctc_gradient = ctc_gradient_kernels(),
+      .ctc_linear = ctc_linear_kernels(),
       .depthwise = depthwise_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
       .gru = gru_kernels<Real>(),
