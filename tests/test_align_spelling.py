@@ -206,6 +206,12 @@ def test_labels_must_name_each_class():
         align_text(np.zeros((4, 5)), "a", SPEECH)
 
 
+def test_a_mapping_need_not_name_every_class():
+    log_probs = np.log(np.eye(6)[[2, 2, 0, 3]] * 0.9 + 0.01)
+    (word,) = align_text(log_probs, "AB", {"a": 2, "b": 3}).words
+    assert (word.text, word.start, word.end) == ("AB", 0, 4)
+
+
 def test_a_text_that_is_too_long_is_refused():
     log_probs, _ = emissions("ab", SPEECH)
     with pytest.raises(ValueError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -289,3 +291,24 @@ def test_spans_compare_by_what_they_say():
     assert Span(1, 0, 2, -0.5) == Span(1, 0, 2, -0.5, scale=FrameScale(seconds_per_frame=1.0))
     assert Span(1, 0, 2, -0.5) != Span(1, 0, 2, -0.5, estimated=True)
     assert {Span(1, 0, 2, -0.5), Span(1, 0, 2, -0.5)} == {Span(1, 0, 2, -0.5)}
+
+
+def test_words_must_follow_each_other_within_the_target():
+    alignment = words_at(("a", 0, 1), ("b", 1, 2))
+    for wrong in ([("a", 0, 2), ("b", 1, 2)], [("a", 0, 3)], [("a", 1, 0)], [("a", -1, 1)]):
+        with pytest.raises(ValueError, match="word_slices: word"):
+            _ = alignment.replace(word_slices=[WordSlice(*word) for word in wrong]).words
+
+
+def test_copies_carry_scores_and_not_emissions():
+    emissions = np.log(np.full((1000, 50), 0.02))
+    states = np.repeat(np.arange(5, dtype=np.int32), 200)
+    alignment = Alignment(
+        states, -1.0, np.array([3, 4]), 0, emissions, posterior=lambda: np.ones(1000)
+    )
+    data = pickle.dumps(alignment)
+    assert len(data) < 40_000
+    for other in (pickle.loads(data), copy.deepcopy(alignment)):
+        assert other.spans == alignment.spans and other.words == []
+        with pytest.raises(AttributeError):
+            other.score = 0.0
