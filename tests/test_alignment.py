@@ -257,14 +257,14 @@ def test_word_lengths_must_fit_the_words(lengths):
 
 
 def test_words_far_below_the_rest_are_suspicious():
-    scores = [-0.1, -0.3, -0.2, -5.0, -4.0, -0.2, -0.1, -3.0, -0.2, -0.3]
+    scores = [-0.1, -0.3, -0.2, -5.0, -4.0, -0.2, -0.1, -3.5, -0.2, -0.3]
     words = [
         Word(str(index), 2 * index, 2 * index + 1, score) for index, score in enumerate(scores)
     ]
     alignment = words_at(("a", 0, 1))
     alignment.__dict__["words"] = words
     found = alignment.suspicious()
-    assert [(item.start, item.end, item.score) for item in found] == [(6, 9, -5.0), (14, 15, -3.0)]
+    assert [(item.start, item.end, item.score) for item in found] == [(6, 9, -5.0), (14, 15, -3.5)]
     assert [word.text for word in found[0].items] == ["3", "4"]
     assert alignment.suspicious(threshold=40) == []
     assert len(alignment.suspicious(threshold=40, below=-4.5)) == 1
@@ -282,7 +282,7 @@ def test_words_that_were_left_out_are_suspicious_and_guesses_are_not():
 
 def test_words_that_hardly_differ_are_not_suspicious():
     alignment = words_at(("a", 0, 1))
-    scores = [-0.001] * 8 + [-0.1]
+    scores = [-0.001] * 8 + [-1.0]
     alignment.__dict__["words"] = [Word("w", i, i + 1, score) for i, score in enumerate(scores)]
     assert alignment.suspicious() == []
 
