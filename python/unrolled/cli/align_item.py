@@ -71,7 +71,7 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
             blank=blank,
             separator=separator,
             labels=labels.symbols,
-            **settings.scale_of(frames, entry.duration, entry.width),
+            **settings.scale_of(entry, frames),
             **{name: value for name, value in options.items() if value is not None},
         )
     except ValueError as error:
