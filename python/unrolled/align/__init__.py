@@ -9,6 +9,7 @@ from unrolled.align.spelling import Spelling, spell
 from unrolled.align.srt import to_srt
 from unrolled.align.suspicion import Suspicion, find_suspicious
 from unrolled.align.tables import to_audacity, to_tsv
+from unrolled.align.text_alignment import align_text
 from unrolled.align.textgrid import Interval, Point, TextGrid, Tier, to_textgrid
 from unrolled.align.textgrid_reader import read_textgrid
 from unrolled.align.viterbi import forced_align
@@ -30,6 +31,7 @@ __all__ = [
     "Tier",
     "Word",
     "WordSlice",
+    "align_text",
     "find_suspicious",
     "forced_align",
     "read_ctm",
