@@ -306,7 +306,7 @@ def test_wrong_options(corpus, capsys):
     line = told(capsys, *arguments(manifest="none.tsv"))
     assert line == "none.tsv: no such file; check the name"
     line = told(capsys, "align", "--manifest", "data/all.tsv", "--labels", "labels.txt")
-    assert line == "many items need a folder for their files; name it with --out DIR"
+    assert line == "data/all.tsv: many items; name a folder for their files with --out DIR"
     line = told(capsys, *arguments(out="data/all.tsv"))
     assert line == "data/all.tsv: is a file; name a folder with --out"
     assert "--format srt needs seconds" in told(capsys, *arguments("--format", "srt"))

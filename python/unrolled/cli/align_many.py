@@ -61,7 +61,10 @@ def align_many(args: argparse.Namespace, name: str) -> int:
     from unrolled.cli.tables import print_facts
 
     if args.out is None:
-        raise CommandError("many items need a folder for their files; name it with --out DIR")
+        remedy = "name a folder for their files with --out DIR"
+        if args.manifest is None:
+            remedy += ", or choose an array of the archive with --key"
+        raise CommandError(f"{args.manifest or args.emissions}: many items; {remedy}")
     settings = Settings.of(args)
     items = _manifest(args) if args.manifest is not None else _archive(args)
     needs_rate = FORMATS[name].in_seconds and not settings.has_seconds

@@ -12,7 +12,6 @@ from unrolled.cli.errors import CommandError
 from unrolled.data.label_files import ClassLabels
 from unrolled.data.manifests import Entry
 
-STAR = "<star>"
 _NONE = "none"
 
 
