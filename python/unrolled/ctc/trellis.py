@@ -193,7 +193,7 @@ def forward_backward(log_probs: Any, target: Any, *, blank: int | None = 0) -> F
 def _states(batch: Batch) -> NDArray[np.int64]:
     """Return the class of every state."""
     if batch.blank == NO_BLANK:
-        return batch.targets
+        return batch.targets.copy()
     states = np.full(2 * batch.targets.size + 1, batch.blank)
     states[1::2] = batch.targets
     return states
