@@ -100,6 +100,14 @@ def ctc_loss(
 def ctc_states(
     scores: _Array, target: NDArray[np.int64], blank: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def path_entropy(
+    scores: _Array,
+    targets: NDArray[np.int64],
+    target_offsets: NDArray[np.int64],
+    input_lengths: NDArray[np.int64],
+    blank: int,
+    grad_scale: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.float64], _Array | None]: ...
 def cross_entropy(
     x: _Array,
     target: NDArray[np.int64],
