@@ -95,6 +95,7 @@ def ctc_loss(
     blank: int,
     logits: bool,
     grad_scale: NDArray[np.float64] | None,
+    path: str = "auto",
 ) -> tuple[NDArray[np.float64], _Array | None]: ...
 def ctc_states(
     scores: _Array, target: NDArray[np.int64], blank: int
@@ -159,6 +160,14 @@ def conv2d_max_pool_backward(
     wanted: tuple[bool, bool, bool],
 ) -> tuple[_Array | None, _Array | None, _Array | None]: ...
 def linear(x: _Array, weight: _Array, bias: _Array | None, relu: bool) -> _Array: ...
+def linear_backward(
+    grad_y: _Array,
+    x: _Array,
+    weight: _Array,
+    y: _Array | None,
+    bias: bool,
+    input_gradient: bool,
+) -> tuple[_Array | None, _Array, _Array | None]: ...
 def batch_norm_training(
     x: _Array, weight: _Array | None, bias: _Array | None, eps: float
 ) -> tuple[_Array, _Array, _Array]: ...

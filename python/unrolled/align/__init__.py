@@ -9,8 +9,10 @@ from unrolled.align.spelling import Spelling, spell
 from unrolled.align.srt import to_srt
 from unrolled.align.suspicion import Suspicion, find_suspicious
 from unrolled.align.tables import to_audacity, to_tsv
+from unrolled.align.text_alignment import align_text
 from unrolled.align.textgrid import Interval, Point, TextGrid, Tier, to_textgrid
 from unrolled.align.textgrid_reader import read_textgrid
+from unrolled.align.viterbi import forced_align
 from unrolled.align.vtt import to_vtt
 from unrolled.align.words import Word, WordSlice, slice_words
 from unrolled.ctc.spans import FrameScale, Span
@@ -29,7 +31,9 @@ __all__ = [
     "Tier",
     "Word",
     "WordSlice",
+    "align_text",
     "find_suspicious",
+    "forced_align",
     "read_ctm",
     "read_textgrid",
     "slice_words",

@@ -180,12 +180,17 @@ class Alignment(Exports):
         Blanks and separators around a word do not belong to it, so a word does not swallow the
         silence after it. Empty where there is neither `word_slices` nor `separator`.
         """
-        slices = self.word_slices
-        if slices is None:
-            if self.separator is None:
-                return []
-            slices = group_tokens(self.target, self.separator, self.labels, self.star)
-        return make_words(slices, self._token_frames, self.spans, self.states.size, self.scale)
+        pieces, frames = self.word_pieces, self._token_frames
+        return make_words(pieces, frames, self.spans, self.states.size, self.scale)
+
+    @cached_property
+    def word_pieces(self) -> Sequence[WordSlice]:
+        """Which tokens are which word: `word_slices`, or what stands between separators."""
+        if self.word_slices is not None:
+            return self.word_slices
+        if self.separator is None:
+            return []
+        return group_tokens(self.target, self.separator, self.labels, self.star)
 
     @cached_property
     def _token_frames(self) -> TokenFrames:

@@ -12,7 +12,7 @@ import numpy as np
 from unrolled.align.words import Word
 from unrolled.ctc.spans import FrameScale, Placed, Span
 
-_LEAST_SPREAD = 0.1  # of scores, nats a frame: words that are all nearly sure differ by less
+_LEAST_SPREAD = 0.5  # of scores, nats a frame: words that are all nearly sure differ by less
 _DEVIATIONS = 1.4826  # from the median absolute deviation to the standard one of a normal law
 
 
@@ -43,7 +43,7 @@ def find_suspicious(
 
     A word is suspicious if it was left out of the path, or if its score is below the median of all
     scores by more than `threshold` times their spread: 1.4826 times the median absolute deviation,
-    but at least 0.1. A wildcard or an interpolated word says nothing and is never suspicious. Both
+    but at least 0.5. A wildcard or an interpolated word says nothing and is never suspicious. Both
     measures are medians, so that up to half of the words may be wrong.
 
     Parameters

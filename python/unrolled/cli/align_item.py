@@ -59,16 +59,16 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
         "skip_penalty": args.skip_penalty,
         "insert_penalty": args.insert_penalty,
         "log_priors": settings.priors_for(classes),
-        "prior_scale": 1.0 if args.prior_scale is None else args.prior_scale,
+        "prior_scale": args.prior_scale,
+        "star": target.star,
     }
-    if target.star is not None:
-        options["star"] = target.star
+    if args.posterior:
+        options["posterior"] = True
     try:
         alignment = forced_align(
             log_probs,
             np.array(target.tokens, np.int64),
             blank=blank,
-            posterior=args.posterior,
             separator=separator,
             labels=labels.symbols,
             **settings.scale_of(frames, entry.duration, entry.width),
@@ -193,7 +193,9 @@ def _given(
     slices = None
     if separator is not None:
         groups = group_tokens(np.array(tokens, np.int64), separator, labels.symbols, star)
-        slices = groups if words is None else _named(groups, words, entry)
+        slices = groups
+        if words is not None:
+            slices = _named(groups, words.split(), labels.symbols[separator], entry)
     elif words is not None:
         raise CommandError(
             f"{entry.source}: a text beside tokens needs what separates words in them; name it "
@@ -202,12 +204,13 @@ def _given(
     return Target(tokens, slices, star if star in tokens else None)
 
 
-def _named(groups: list[WordSlice], text: str, entry: Entry) -> list[WordSlice]:
+def _named(
+    groups: list[WordSlice], words: list[str], separator: str, entry: Entry
+) -> list[WordSlice]:
     """Give groups of tokens the words of a text."""
-    words = text.split()
     if len(words) != len(groups):
         raise CommandError(
             f"{entry.source}: the text has {len(words)} words, the tokens {len(groups)} groups "
-            "between separators; make them agree"
+            f"between {separator!r}; make them agree, or name what stands between with --separator"
         )
     return [group._replace(text=word) for group, word in zip(groups, words, strict=True)]
