@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -83,21 +85,95 @@ def collapse(path, blank):
     return tokens
 
 
+class Alignments(NamedTuple):
+    """Every alignment of one target to T frames, one a row."""
+
+    states: np.ndarray  # (P, T): 2i + 1 for symbol i, even for blanks; i where there are no blanks
+    classes: np.ndarray  # (P, T)
+
+
+@cache
+def every_path(frames, classes, blank):
+    """Sort all C**T paths by what they say: {tokens: Alignments}."""
+    found = {}
+    for path in itertools.product(range(classes), repeat=frames):
+        found.setdefault(tuple(collapse(path, blank)), []).append(path)
+    return {
+        tokens: Alignments(np.array([states_of(path, blank) for path in paths]), np.array(paths))
+        for tokens, paths in found.items()
+    }
+
+
+def states_of(path, blank):
+    """Count symbols along a path: an odd state is a symbol, an even one the blank behind it."""
+    states, symbols, last = [], 0, None
+    for token in path:
+        symbols += token not in (last, blank)
+        states.append(2 * symbols - (token != blank))
+        last = token
+    return states
+
+
+def every_expansion(frames, target):
+    """List the alignments without blanks: every token in its turn, for at least a frame."""
+    length = len(target)
+    later = itertools.combinations(range(1, frames), length - 1) if length else []
+    states = np.array(
+        [[sum(start <= t for start in starts) for t in range(frames)] for starts in later], np.int64
+    ).reshape(-1, frames)
+    return Alignments(states, np.asarray(target, np.int64)[states])
+
+
+def alignments(frames, classes, target, blank):
+    """Return every alignment; `blank` None where there are none."""
+    if blank is None:
+        return every_expansion(frames, target)
+    nothing = np.zeros((0, frames), np.int64)
+    return every_path(frames, classes, blank).get(tuple(target), Alignments(nothing, nothing))
+
+
+class Enumerated(NamedTuple):
+    """What the sum and the maximum over all alignments give, for each of N tables."""
+
+    loss: np.ndarray  # (N,), inf without a path
+    occupation: np.ndarray  # (N, T, C), 0 without a path, as are the posteriors
+    posterior: np.ndarray  # (N, T, S)
+    best_score: np.ndarray  # (N,), -inf without a path
+    path_scores: np.ndarray  # (N, P) of `alignments`, in logarithms
+
+    def best_states(self, n, paths, tolerance=1e-12):
+        """Return the set of all best paths of one table."""
+        best = self.path_scores[n] >= self.best_score[n] - tolerance
+        return {tuple(states) for states in paths.states[best].tolist()}
+
+
+def enumerate_alignments(log_probs, target, blank):
+    """Add up every path of N tables (N, T, C) for one target, for tiny sizes."""
+    log_probs = np.asarray(log_probs, np.float64)
+    N, T, C = log_probs.shape
+    paths = alignments(T, C, target, blank)
+    S = len(target) if blank is None else 2 * len(target) + 1
+    scores = log_probs[:, np.arange(T), paths.classes].sum(axis=2)
+    best = scores.max(axis=1, initial=-np.inf)
+    shares = np.exp(scores - np.where(best == -np.inf, 0.0, best)[:, None])
+    total = shares.sum(axis=1)
+    with np.errstate(divide="ignore"):
+        loss = -(best + np.log(total))
+    shares /= np.where(total == 0, 1.0, total)[:, None]
+    occupation, posterior = np.zeros((N, T, C)), np.zeros((N, T, S))
+    for t in range(T):
+        for share, state, token in zip(
+            shares.T, paths.states[:, t], paths.classes[:, t], strict=True
+        ):
+            posterior[:, t, state] += share
+            occupation[:, t, token] += share
+    return Enumerated(loss, occupation, posterior, best, scores)
+
+
 def brute_force_ctc(log_probs, target, blank):
     """Sum over every path of (T, C): the loss and the occupation (T, C), for tiny sizes."""
-    T, C = log_probs.shape
-    probabilities = np.exp(np.asarray(log_probs, np.float64))
-    total, occupied = 0.0, np.zeros((T, C))
-    for path in itertools.product(range(C), repeat=T):
-        if collapse(path, blank) != list(target):
-            continue
-        p = float(np.prod([probabilities[t, c] for t, c in enumerate(path)]))
-        total += p
-        for t, c in enumerate(path):
-            occupied[t, c] += p
-    if total == 0.0:
-        return np.inf, occupied
-    return -np.log(total), occupied / total
+    every = enumerate_alignments(np.asarray(log_probs)[None], target, blank)
+    return every.loss[0], every.occupation[0]
 
 
 def ulp_error(actual, exact):

@@ -10,6 +10,7 @@ import pytest
 from ctc_problems import DTYPES, emissions
 from unrolled import ctc
 from unrolled.reference import ctc as reference
+from unrolled.reference.trellis import compress, expand
 
 
 def one_path(classes, width=5, high=-0.1):
@@ -73,9 +74,9 @@ def test_greedy_names_wrong_arguments(call, named):
 
 def test_compress_and_expand_are_inverses():
     path = [0, 1, 1, 0, 1, 2]
-    assert reference.compress(path, blank=0) == [1, 1, 2]
-    assert reference.compress(path) == [0, 1, 0, 1, 2]
-    assert reference.expand([0, 1, 0, 1, 2], [1, 2, 1, 1, 1]) == path
+    assert compress(path, blank=0) == [1, 1, 2]
+    assert compress(path) == [0, 1, 0, 1, 2]
+    assert expand([0, 1, 0, 1, 2], [1, 2, 1, 1, 1]) == path
 
 
 def test_without_blanks_every_run_is_a_symbol_and_ends_where_the_next_begins():

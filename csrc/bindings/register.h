@@ -6,6 +6,7 @@ namespace unrolled {
 
 void register_runtime(pybind11::module_& m);
 void register_activation(pybind11::module_& m);
+void register_align(pybind11::module_& m);
 void register_conv(pybind11::module_& m);
 void register_ctc(pybind11::module_& m);
 void register_loss(pybind11::module_& m);

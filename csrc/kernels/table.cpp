@@ -5,6 +5,9 @@ namespace unrolled::UNROLLED_LEVEL {
 template <class Real>
 ActivationKernels<Real> activation_kernels();
 template <class Real>
+AlignRowKernels<Real> align_row_kernels();
+AlignTileKernels align_tile_kernels();
+template <class Real>
 ConvKernels<Real> conv_kernels();
 template <class Real>
 ThinKernels<Real> thin_kernels();
@@ -60,6 +63,8 @@ template <class Real>
 Kernels<Real> kernels() {
   return {
       .activation = activation_kernels<Real>(),
+      .align_row = align_row_kernels<Real>(),
+      .align_tile = align_tile_kernels(),
       .conv = conv_kernels<Real>(),
       .thin = thin_kernels<Real>(),
       .ctc = ctc_kernels(),

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/align.h"
+#include "kernels/align_tile.h"
 #include "kernels/conv.h"
 #include "kernels/conv_thin.h"
 #include "kernels/ctc.h"
@@ -28,6 +30,8 @@ namespace unrolled {
 template <class Real>
 struct Kernels {
   ActivationKernels<Real> activation;
+  AlignRowKernels<Real> align_row;
+  AlignTileKernels align_tile;
   ConvKernels<Real> conv;
   ThinKernels<Real> thin;
   CtcKernels ctc;

@@ -77,6 +77,16 @@ def conv2d_backward_weight(
     algorithm: str,
     bias: bool,
 ) -> tuple[_Array, _Array | None]: ...
+def align(
+    scores: _Array,
+    targets: NDArray[np.int64],
+    target_offsets: NDArray[np.int64],
+    input_lengths: NDArray[np.int64],
+    blank: int,
+    skip_penalty: float,
+    memory: int,
+    band: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 def ctc_loss(
     scores: _Array,
     targets: NDArray[np.int64],
@@ -150,6 +160,14 @@ def conv2d_max_pool_backward(
     wanted: tuple[bool, bool, bool],
 ) -> tuple[_Array | None, _Array | None, _Array | None]: ...
 def linear(x: _Array, weight: _Array, bias: _Array | None, relu: bool) -> _Array: ...
+def linear_backward(
+    grad_y: _Array,
+    x: _Array,
+    weight: _Array,
+    y: _Array | None,
+    bias: bool,
+    input_gradient: bool,
+) -> tuple[_Array | None, _Array, _Array | None]: ...
 def batch_norm_training(
     x: _Array, weight: _Array | None, bias: _Array | None, eps: float
 ) -> tuple[_Array, _Array, _Array]: ...

@@ -293,8 +293,13 @@ class Tensor:
         return self.reshape(np.expand_dims(self.data, axis).shape)
 
 
+Function._tensor = Tensor
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
 def _float_array(value: ArrayLike) -> Array:
-    if isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64):
+    if isinstance(value, np.ndarray) and value.dtype in _FLOATS:
         return value
     array = as_real(value, "array")
     return array if hasattr(value, "dtype") else array.astype(np.float32, copy=False)

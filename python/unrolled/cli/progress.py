@@ -10,9 +10,9 @@ from typing import Any
 BATCH = 64
 
 
-def progress(items: Any, what: str, unit: str) -> Iterable[Any]:
+def progress(items: Any, what: str, unit: str, total: int | None = None) -> Iterable[Any]:
     """Show a bar on stderr while going through items that take a while, if it is a terminal."""
-    bar: Iterable[Any] = _bar(items, what, unit)
+    bar: Iterable[Any] = _bar(items, what, unit, total=total)
     return bar
 
 

@@ -125,10 +125,7 @@ def loss_and_grad(
 def _evaluate(
     batch: Batch, reduction: Reduction, infeasible: Infeasible, *, logits: bool, with_grad: bool
 ) -> tuple[Any, RealArray | None]:
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
-    if infeasible not in _POLICIES:
-        raise ValueError(f"infeasible must be one of {', '.join(_POLICIES)}, got {infeasible!r}")
+    _require_options(reduction, infeasible)
     if not logits:
         _warn_of_logits(batch)
     weights = _item_weights(batch, reduction)
@@ -152,6 +149,13 @@ def _evaluate(
     if reduction == "none":
         return losses if batch.batched else losses[0], grad
     return total, grad
+
+
+def _require_options(reduction: str, infeasible: str) -> None:
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
+    if infeasible not in _POLICIES:
+        raise ValueError(f"infeasible must be one of {', '.join(_POLICIES)}, got {infeasible!r}")
 
 
 def _warn_of_logits(batch: Batch) -> None:

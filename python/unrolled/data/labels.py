@@ -159,13 +159,12 @@ def _fault(name: str, tab: str, text: str) -> str | None:
 
 
 def text_lines(path: Path, problems: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield ``file:line`` and the line without its end."""
-    data = _text_bytes(path, problems)
+    """Yield ``file:line`` and the line without its end; a line alone is held in memory."""
     offset = 0
-    for number, line in enumerate(data.split(b"\n"), start=1):
+    for number, line in enumerate(_byte_lines(path, problems), start=1):
         source = f"{path}:{number}"
         try:
-            text = line.removesuffix(b"\r").decode("utf-8")
+            text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
         except UnicodeDecodeError as error:
             problems.append(
                 f"{source}: not UTF-8 at byte {offset + error.start} of the file "
@@ -173,25 +172,34 @@ def text_lines(path: Path, problems: list[str]) -> Iterator[tuple[str, str]]:
             )
         else:
             yield source, text.removeprefix("\ufeff") if number == 1 else text
-        offset += len(line) + 1
+        offset += len(line)
 
 
-def _text_bytes(path: Path, problems: list[str]) -> bytes:
+def _byte_lines(path: Path, problems: list[str]) -> Iterator[bytes]:
     if path.is_dir():
         problems.append(f"{path}: is a folder; name a text file")
-        return b""
+        return
+    offset = 0
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            fault = _binary_fault(file.read(1 << 16), 0)
+            file.seek(0)
+            for line in file:
+                fault = fault or _binary_fault(line, offset)
+                if fault is not None:
+                    problems.append(f"{path}: {fault}")
+                    return
+                yield line
+                offset += len(line)
     except FileNotFoundError:
         problems.append(f"{path}: no such file; check the name")
-        return b""
     except OSError as error:
         problems.append(f"{path}: cannot be read ({error.strerror}); check its permissions")
-        return b""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        problems.append(f"{path}: is UTF-16, not UTF-8 (byte 0); save it as UTF-8")
-        return b""
+
+
+def _binary_fault(data: bytes, offset: int) -> str | None:
+    if offset == 0 and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "is UTF-16, not UTF-8 (byte 0); save it as UTF-8"
     if b"\0" in data:
-        problems.append(f"{path}: not a text file (zero at byte {data.index(0)}); check the name")
-        return b""
-    return data
+        return f"not a text file (zero at byte {offset + data.index(0)}); check the name"
+    return None

@@ -1,0 +1,216 @@
+"""One item of ``unrolled align``: its emissions and what they hold, to an alignment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from unrolled.cli.align_settings import STAR, Settings
+from unrolled.cli.errors import CommandError
+from unrolled.data.label_files import ClassLabels
+from unrolled.data.manifests import Entry
+
+if TYPE_CHECKING:
+    from unrolled._arrays import RealArray
+    from unrolled.align import Alignment, WordSlice
+    from unrolled.data.emission_files import Found
+
+
+class Target(NamedTuple):
+    """The tokens to align, the words they are, and the class of the wildcard if it is there."""
+
+    tokens: list[int]
+    words: list[WordSlice] | None
+    star: int | None
+
+
+def load_emissions(entry: Entry, settings: Settings, found: list[Found] | None = None) -> RealArray:
+    """Read the emissions of an item; raises DataError as `read_emissions`."""
+    from unrolled.data.emissions import read_emissions
+
+    return read_emissions(entry.emissions, entry.key, logits=settings.args.logits, found=found)
+
+
+def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignment:
+    """Align an item.
+
+    Parameters
+    ----------
+    log_probs : array (T, C)
+    entry
+        What is in the item, and where it stands, for messages.
+    settings
+
+    Raises
+    ------
+    CommandError, DataError
+        If labels, tokens or text do not fit.
+    ValueError
+        If there is no alignment: the text is too long, or impossible.
+    """
+    from unrolled.align import forced_align
+
+    args, (frames, classes) = settings.args, log_probs.shape
+    labels = settings.labels_for(classes, str(entry.emissions))
+    blank, separator = settings.blank_of(labels), settings.separator_of(labels)
+    target = make_target(entry, labels, blank, separator, settings)
+    options: dict[str, Any] = {
+        "skip_penalty": args.skip_penalty,
+        "insert_penalty": args.insert_penalty,
+        "log_priors": settings.priors_for(classes),
+        "prior_scale": args.prior_scale,
+        "star": target.star,
+    }
+    if args.posterior:
+        options["posterior"] = True
+    try:
+        alignment = forced_align(
+            log_probs,
+            np.array(target.tokens, np.int64),
+            blank=blank,
+            separator=separator,
+            labels=labels.symbols,
+            **settings.scale_of(frames, entry.duration, entry.width),
+            **{name: value for name, value in options.items() if value is not None},
+        )
+    except ValueError as error:
+        raise CommandError(f"{entry.emissions}: {str(error).removeprefix('item 0: ')}") from error
+    return alignment if target.words is None else alignment.replace(word_slices=target.words)
+
+
+def make_target(
+    entry: Entry,
+    labels: ClassLabels,
+    blank: int | None,
+    separator: int | None,
+    settings: Settings,
+) -> Target:
+    """Spell an item's text, or read its tokens; with both, the text names the words of the tokens.
+
+    Raises
+    ------
+    CommandError, DataError
+        If there is an unknown token, a word that cannot be spelt and must be, or nothing at all.
+    """
+    from unrolled.data.transcripts import read_text
+
+    text = read_text(entry.text_file) if entry.text_file is not None else entry.text
+    if entry.tokens is None:
+        assert text is not None
+        target = _spelt(text.split(), entry, labels, blank, separator, settings.args.oov)
+    else:
+        target = _given(entry.tokens, text, entry, labels, blank, separator)
+    if not settings.args.star:
+        return target
+    star = len(labels)
+    words = target.words and [
+        word._replace(first=word.first + 1, last=word.last + 1) for word in target.words
+    ]
+    return Target([star, *target.tokens, star], words, star)
+
+
+def _spelt(
+    words: list[str],
+    entry: Entry,
+    labels: ClassLabels,
+    blank: int | None,
+    separator: int | None,
+    oov: Any,
+) -> Target:
+    """Spell words; `STAR` is a wildcard itself, and cuts the text in two."""
+    from unrolled.align import WordSlice
+    from unrolled.align.spelling import spell
+
+    tokens: list[int] = []
+    slices: list[WordSlice] = []
+
+    def join(piece: list[int], of: list[WordSlice]) -> None:
+        if piece and tokens and separator is not None:
+            tokens.append(separator)
+        start = len(tokens)
+        tokens.extend(piece)
+        slices.extend(w._replace(first=w.first + start, last=w.last + start) for w in of)
+
+    star = len(labels)
+    for run, is_star in _runs(words):
+        if is_star:
+            join([star], [WordSlice(STAR, 0, 1, "star")])
+            continue
+        try:
+            spelling = spell(
+                run,
+                labels.symbols,
+                blank=blank,
+                separator=-1 if separator is None else separator,
+                star=star,
+                oov=oov,
+                word_prefix=labels.word_prefix,
+            )
+        except ValueError as error:
+            raise CommandError(f"{entry.source}: {error}") from error
+        join(spelling.target.tolist(), spelling.words)
+    if not tokens:
+        raise CommandError(
+            f"{entry.source}: nothing in the text can be spelt with {labels.source}; "
+            "look whether it has the letters of the text"
+        )
+    return Target(tokens, slices, star if star in tokens else None)
+
+
+def _runs(words: list[str]) -> list[tuple[list[str], bool]]:
+    """Cut into wildcards, one each, and what stands between them."""
+    runs: list[tuple[list[str], bool]] = []
+    for word in words:
+        if word == STAR or not runs or runs[-1][1]:
+            runs.append(([word], word == STAR))
+        else:
+            runs[-1][0].append(word)
+    return runs
+
+
+def _given(
+    text: str,
+    words: str | None,
+    entry: Entry,
+    labels: ClassLabels,
+    blank: int | None,
+    separator: int | None,
+) -> Target:
+    from unrolled.align.words import group_tokens
+    from unrolled.data.transcripts import as_classes
+
+    star = len(labels)
+    pieces = text.split()
+    plain = as_classes([p for p in pieces if p != STAR], labels, entry.source)
+    if blank in plain:
+        name = labels.symbols[plain[plain.index(blank)]]
+        raise CommandError(
+            f"{entry.source}: the blank, {name!r}, among the tokens; leave it out, it is added"
+        )
+    rest = iter(plain)
+    tokens = [star if piece == STAR else next(rest) for piece in pieces]
+    slices = None
+    if separator is not None:
+        groups = group_tokens(np.array(tokens, np.int64), separator, labels.symbols, star)
+        slices = groups
+        if words is not None:
+            slices = _named(groups, words.split(), labels.symbols[separator], entry)
+    elif words is not None:
+        raise CommandError(
+            f"{entry.source}: a text beside tokens needs what separates words in them; name it "
+            "with --separator"
+        )
+    return Target(tokens, slices, star if star in tokens else None)
+
+
+def _named(
+    groups: list[WordSlice], words: list[str], separator: str, entry: Entry
+) -> list[WordSlice]:
+    """Give groups of tokens the words of a text."""
+    if len(words) != len(groups):
+        raise CommandError(
+            f"{entry.source}: the text has {len(words)} words, the tokens {len(groups)} groups "
+            f"between {separator!r}; make them agree, or name what stands between with --separator"
+        )
+    return [group._replace(text=word) for group, word in zip(groups, words, strict=True)]

@@ -1,0 +1,168 @@
+"""``unrolled align`` over a manifest, or an archive with an array for each item."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unrolled.cli.align import require_seconds, score_of
+from unrolled.cli.align_output import FORMATS, render
+from unrolled.cli.align_settings import Settings
+from unrolled.cli.corpus import Corpus, Made
+from unrolled.cli.errors import CommandError
+from unrolled.data.emission_files import Found, find_arrays, several
+from unrolled.data.labels import DataError
+from unrolled.data.manifests import Entry, Manifest, fault_of_id
+
+INDEX = "alignments.tsv"
+ERRORS = "errors.tsv"
+_COLUMNS = ("file", "frames", "tokens", "score", "suspicious")
+_ARCHIVES = (".npz", ".safetensors")
+# What an item's file depends on, beside the item itself.
+_OPTIONS = (
+    *("format", "level", "blank", "separator", "logits", "oov", "star", "posterior"),
+    *("skip_penalty", "insert_penalty", "prior_scale"),
+    *("frame_rate", "duration", "stride", "width"),
+)
+
+
+class Items(NamedTuple):
+    """The items, how many they are, and for an archive where each array is."""
+
+    entries: Iterable[Entry]
+    total: int
+    arrays: dict[str, Found] | None
+
+
+def is_many(args: argparse.Namespace) -> bool:
+    """Whether the arguments name many items: a manifest, or an archive of several arrays."""
+    if args.manifest is not None:
+        return True
+    if args.key is not None or Path(args.emissions).suffix.lower() not in _ARCHIVES:
+        return False
+    return several(find_arrays(args.emissions))
+
+
+def align_many(args: argparse.Namespace, name: str) -> int:
+    """Align them into a folder; 1 if an item failed."""
+    from unrolled.cli.tables import print_facts
+
+    if args.out is None:
+        raise CommandError("many items need a folder for their files; name it with --out DIR")
+    settings = Settings.of(args)
+    items = _manifest(args) if args.manifest is not None else _archive(args)
+    needs_rate = FORMATS[name].in_seconds and not settings.has_seconds
+    if needs_rate and all(entry.duration is None for entry in items.entries):
+        require_seconds(name)
+    out = Path(args.out)
+    errors = Path(args.errors) if args.errors is not None else out / ERRORS
+    corpus = Corpus(out, FORMATS[name].suffix, INDEX, _COLUMNS, errors)
+    _refuse_own_names(corpus, items)
+    counts = corpus.run(
+        items.entries,
+        items.total,
+        _checker(settings, name),
+        _maker(settings, name, corpus, items.arrays),
+        what="aligning",
+        overwrite=args.overwrite,
+    )
+    print_facts([("aligned", f"{counts.made:,} of {items.total:,}")])
+    if counts.kept:
+        print_facts([("done before", f"{counts.kept:,}; --overwrite does them again")])
+    if counts.failed:
+        print_facts([("failed", f"{counts.failed:,}, listed in {errors}")])
+    print_facts([("index", str(out / INDEX))])
+    return 1 if counts.failed else 0
+
+
+def _manifest(args: argparse.Namespace) -> Items:
+    manifest = Manifest(args.manifest)
+    return Items(manifest, len(manifest), None)
+
+
+def _archive(args: argparse.Namespace) -> Items:
+    """Pair the arrays of an archive with the lines of a table."""
+    from unrolled.cli.progress import note
+    from unrolled.data.labels import read_labels
+
+    if args.text is not None and args.tokens is not None:
+        raise CommandError(
+            f"{args.emissions}: holds several items; give one table, --text or --tokens, of "
+            "name<TAB>text lines, choose an item with --key, or write a manifest"
+        )
+    field = "text" if args.tokens is None else "tokens"
+    problems: list[str] = []
+    entries = []
+    for label in read_labels(args.text or args.tokens, problems):
+        fault = fault_of_id(label.name)
+        if fault is not None:
+            problems.append(f"{label.source}: {fault}")
+        content: Any = {field: label.text}
+        path = Path(args.emissions)
+        entries.append(Entry(label.name, path, label.name, source=label.source, **content))
+    arrays = {array.name: array for array in find_arrays(args.emissions)}
+    if problems:
+        first = f"{args.emissions} holds {len(arrays)} arrays; choose one with --key, or give lines"
+        raise DataError([*problems, f"{first} of name<TAB>{field}"])
+    without = [name for name in arrays if name not in {entry.id for entry in entries}]
+    if without:
+        note(f"{len(without):,} arrays of {args.emissions} have no line, first: {without[0]}")
+    return Items(entries, len(entries), arrays)
+
+
+def _refuse_own_names(corpus: Corpus, items: Items) -> None:
+    own = {corpus.folder / corpus.index, corpus.errors}
+    for entry in items.entries:
+        if corpus.file_of(entry.id) in own:
+            raise CommandError(
+                f"{entry.source}: the id {entry.id} would overwrite {corpus.file_of(entry.id)}; "
+                "give another"
+            )
+
+
+def _checker(settings: Settings, name: str) -> Callable[[Entry], str]:
+    """Return what identifies all that an item's file is made from."""
+    options = {key: getattr(settings.args, key) for key in _OPTIONS} | {"format": name}
+    symbols = None if settings.labels is None else settings.labels.symbols
+    priors = settings.args.priors
+    of_priors = None if priors is None else hashlib.sha256(Path(priors).read_bytes()).hexdigest()
+    common = json.dumps([options, symbols, of_priors]).encode()
+
+    def check(entry: Entry) -> str:
+        status = os.stat(entry.emissions)
+        text = entry.text if entry.text_file is None else entry.text_file.read_bytes().hex()
+        own = [entry.key, text, entry.tokens, entry.duration, entry.width]
+        own += [status.st_size, status.st_mtime_ns]
+        return hashlib.sha256(common + json.dumps(own).encode()).hexdigest()[:16]
+
+    return check
+
+
+def _maker(
+    settings: Settings, name: str, corpus: Corpus, arrays: dict[str, Found] | None
+) -> Callable[[Entry], Made]:
+    from unrolled.cli.align_item import align_item, load_emissions
+
+    def make(entry: Entry) -> Made:
+        found = None
+        if arrays is not None and entry.key in arrays:
+            found = [arrays[entry.key]]
+        alignment = align_item(load_emissions(entry, settings, found), entry, settings)
+        if FORMATS[name].in_seconds and alignment.scale.seconds_per_frame is None:
+            require_seconds(name)
+        text = render(alignment, name, settings.args.level, entry.id)
+        cells = [
+            corpus.file_of(entry.id).relative_to(corpus.folder).as_posix(),
+            str(len(alignment.states)),
+            str(len(alignment.spans)),
+            f"{score_of(alignment):.4f}",
+            str(len(alignment.suspicious())),
+        ]
+        return Made(text.encode(), cells)
+
+    return make

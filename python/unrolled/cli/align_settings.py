@@ -1,0 +1,193 @@
+"""What commands that align are told of emissions, their classes and frames."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from unrolled.cli.arguments import positive
+from unrolled.cli.errors import CommandError
+from unrolled.data.label_files import ClassLabels
+
+STAR = "<star>"
+_NONE = "none"
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what emissions are and how they are aligned."""
+    add = parser.add_argument_group("classes").add_argument
+    add(
+        "--labels",
+        metavar="FILE",
+        help="symbols of the classes: one a line, tokens.txt ('symbol number' a line), or Hugging "
+        "Face's vocab.json",
+    )
+    add(
+        "--blank",
+        metavar="CLASS",
+        help="the blank: its number (negative from the end) or symbol, or none where there is none "
+        "(default: the symbol <blk>, <blank>, <pad> or the like)",
+    )
+    add(
+        "--separator",
+        metavar="CLASS",
+        help="what stands between words: number or symbol, or none (default: a space, <space> or | "
+        "among the symbols)",
+    )
+    add("--logits", action="store_true", help="emissions are scores to be normalised")
+    add = parser.add_argument_group("alignment").add_argument
+    add(
+        "--oov",
+        choices=("star", "interpolate", "raise"),
+        default="star",
+        help="a word that the symbols cannot spell: a wildcard stands for it, it gets the time "
+        "between its neighbours, or it is an error (default: star)",
+    )
+    add(
+        "--star",
+        action="store_true",
+        help="a wildcard before and after the text: the recording may hold more; <star> in a text "
+        "is one in any case",
+    )
+    add(
+        "--skip-penalty",
+        type=_penalty,
+        metavar="P",
+        help="allow tokens to be left out at this cost each (natural logarithm)",
+    )
+    add(
+        "--insert-penalty",
+        type=_penalty,
+        metavar="P",
+        help="allow sounds that the text does not have, at this cost a frame",
+    )
+    add("--priors", metavar="FILE", help="probability of each class beforehand, an array (C,)")
+    add(
+        "--prior-scale",
+        type=positive,
+        metavar="S",
+        help="how far the priors are divided out (default: 1)",
+    )
+
+
+def add_scale(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what a frame is."""
+    group = parser.add_argument_group("what a frame is").add_mutually_exclusive_group()
+    add = group.add_argument
+    add("--frame-rate", type=positive, metavar="N", help="frames a second, such as 50")
+    add("--duration", type=positive, metavar="S", help="seconds of the whole recording")
+    add("--stride", type=positive, metavar="PIXELS", help="columns of an image a frame")
+    add("--width", type=positive, metavar="PIXELS", help="columns of the whole image")
+
+
+def _penalty(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments, checked, with the files among them read."""
+
+    args: argparse.Namespace
+    labels: ClassLabels | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Settings:
+        """Read the labels and check what can be checked before any emissions are.
+
+        Raises
+        ------
+        CommandError, DataError
+            If something is missing, or a file cannot be used.
+        """
+        from unrolled.data.label_files import read_class_labels
+
+        if args.prior_scale is not None and args.priors is None:
+            raise CommandError("--prior-scale needs --priors FILE")
+        labels = None if args.labels is None else read_class_labels(args.labels)
+        settings = cls(args, labels)
+        if labels is not None:
+            settings.blank_of(labels)
+            settings.separator_of(labels)
+        elif args.blank is None:
+            raise CommandError("name the blank's number with --blank, or give --labels FILE")
+        return settings
+
+    def labels_for(self, classes: int, emissions: str) -> ClassLabels:
+        """Return the labels, which must fit; without a file the classes' numbers.
+
+        Raises
+        ------
+        DataError
+            If the file has another number of them.
+        """
+        if self.labels is None:
+            return ClassLabels(tuple(map(str, range(classes))), emissions)
+        self.labels.require_width(classes, emissions)
+        return self.labels
+
+    def blank_of(self, labels: ClassLabels) -> int | None:
+        """Return the blank's class, None where there is none.
+
+        Raises
+        ------
+        CommandError, DataError
+            If it is not given and no symbol is called so, or it is no class.
+        """
+        given: str | None = self.args.blank
+        if given is None:
+            if labels.blank is None:
+                raise CommandError(
+                    f"{labels.source}: no symbol is called <blank>, <blk> or <pad>; name the blank "
+                    "with --blank (its number or symbol, or none where there is none)"
+                )
+            return labels.blank
+        if given == _NONE and _NONE not in labels.symbols:
+            return None
+        return labels.class_of(given)
+
+    def separator_of(self, labels: ClassLabels) -> int | None:
+        """Return the class between words, None where there is none; raises as `blank_of`."""
+        given: str | None = self.args.separator
+        if given is None:
+            if labels.separator is None or labels.word_prefix:
+                return None
+            return labels.symbols.index(labels.separator)
+        if given == _NONE and _NONE not in labels.symbols:
+            return None
+        return labels.class_of(given)
+
+    def scale_of(self, frames: int, duration: float | None, width: float | None) -> dict[str, Any]:
+        """Return what a frame of an item is, as arguments of `forced_align`.
+
+        An item's own duration or width goes before what the arguments say.
+        """
+        args = self.args
+        if duration is None and width is None:
+            duration, width = args.duration, args.width
+        if duration is not None:
+            return {"seconds_per_frame": duration / frames}
+        if width is not None:
+            return {"stride": width / frames}
+        if args.frame_rate is not None:
+            return {"seconds_per_frame": 1 / args.frame_rate}
+        return {} if args.stride is None else {"stride": args.stride}
+
+    @property
+    def has_seconds(self) -> bool:
+        """Whether the arguments say how long a frame is."""
+        return self.args.frame_rate is not None or self.args.duration is not None
+
+    def priors_for(self, classes: int) -> Any:
+        """Return the log priors, None where none are given; raises DataError if they do not fit."""
+        from unrolled.data.emissions import read_log_priors
+
+        return None if self.args.priors is None else read_log_priors(self.args.priors, classes)

@@ -1,0 +1,81 @@
+"""``unrolled plot alignment``: the emissions with the path and the words on them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import TYPE_CHECKING, Any
+
+from unrolled.cli.align import add_item, check_sources, single_entry, warn
+from unrolled.cli.align_settings import Settings, add_scale, add_settings
+from unrolled.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from unrolled.align import Alignment
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "alignment",
+        help="emissions with the path of a text through them, and its words",
+        description="Align emissions with a known text, as 'unrolled align' does, and draw them "
+        "with the path and the words.",
+    )
+    add_item(parser)
+    add_settings(parser)
+    add_scale(parser)
+    add = parser.add_argument
+    add("--out", required=True, metavar="FILE", help="picture to write: .png, .svg or .pdf")
+    unit = "in seconds, columns or frames, as --frame-rate or --stride say"
+    add("--start", type=_place, metavar="X", help=f"where the picture begins, {unit}")
+    add("--end", type=_place, metavar="X", help="where it ends")
+    parser.set_defaults(run=run, posterior=False)
+
+
+def _place(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Align and draw."""
+    from unrolled import plot
+    from unrolled.cli.align_item import align_item, load_emissions
+
+    plot.require()
+    check_sources(args)
+    settings = Settings.of(args)
+    entry = single_entry(args)
+    log_probs = load_emissions(entry, settings)
+    alignment = align_item(log_probs, entry, settings)
+    first, last = _frames(alignment, args.start, args.end)
+    warn(alignment)
+    plot.alignment(alignment, log_probs, args.out, start=first, end=last)
+    print(f"picture: {args.out}")
+    return 0
+
+
+def _frames(alignment: Alignment, start: float | None, end: float | None) -> tuple[int, int]:
+    """Turn seconds, columns or frames into frames.
+
+    Raises
+    ------
+    CommandError
+        If nothing lies between them.
+    """
+    scale, total = alignment.scale, len(alignment.states)
+    unit = scale.seconds_per_frame or scale.stride or 1.0
+    first = 0 if start is None else math.floor(start / unit)
+    last = total if end is None else min(total, math.ceil(end / unit))
+    if first >= last:
+        raise CommandError(
+            f"--start {start or 0:g} to --end {total * unit if end is None else end:g}: nothing "
+            f"lies there; the emissions end at {total * unit:g}"
+        )
+    return first, last
