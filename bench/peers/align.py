@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bench.peers.align_cases import HOUR, JUDGED, THREADS_GOAL, AlignCase
-from bench.peers.align_memory import memory_table, measure_memory
+from bench.peers.align_memory import measure_memory, memory_table
 from bench.peers.align_paths import compare_paths, path_table
 from bench.peers.align_sides import PASS, aligner_side, compat_side, ours, torchaudio_side
 from bench.peers.sides import OURS, Settings, Sides, result, set_threads
