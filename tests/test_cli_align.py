@@ -278,6 +278,27 @@ def test_posteriors(capsys):
     assert all(0.5 < value <= 1 for value in found)
 
 
+def test_long_emissions_are_converted_in_parts(capsys, monkeypatch, tmp_path):
+    """With the same result as at once, whatever the options."""
+    from unrolled.cli import align_item
+    from unrolled.data import emissions as module
+
+    log_probs = np.load("x.npy")
+    np.save("x.npy", (log_probs * 1.5 + 2).astype(np.float16))
+    np.save("p.npy", np.full(7, 1 / 7))
+    (tmp_path / "x.txt").write_text("bad 12 ace")
+    for options in ((), ("--star",), ("--insert-penalty", 1), ("--priors", "p.npy")):
+        more = ("--logits", *options)
+        monkeypatch.setattr(align_item, "_LARGE", 1 << 30)
+        expected = printed(capsys, *more)
+        monkeypatch.setattr(align_item, "_LARGE", 0)
+        for chunk in (1, 30, 10_000):
+            monkeypatch.setattr(module, "_CHUNK", chunk)
+            assert printed(capsys, *more) == expected
+    np.save("x.npy", np.full((9, 7), np.nan, np.float16))
+    assert "x.npy: frame 0 holds nan for class 0" in told(capsys, *arguments())
+
+
 def test_threads_do_not_change_a_bit(capsys, threads):
     assert printed(capsys, "--threads", 3) == printed(capsys, "--threads", 1)
 

@@ -157,13 +157,17 @@ def _checker(settings: Settings, name: str) -> Callable[[Entry], str]:
 def _maker(
     settings: Settings, name: str, corpus: Corpus, arrays: dict[str, Found] | None
 ) -> Callable[[Entry], Made]:
-    from unrolled.cli.align_item import align_item, load_emissions
+    from unrolled.cli.align_item import align_item
+    from unrolled.data.emissions import open_emissions
+
+    logits = settings.args.logits
 
     def make(entry: Entry) -> Made:
         found = None
         if arrays is not None and entry.key in arrays:
             found = [arrays[entry.key]]
-        alignment = align_item(load_emissions(entry, settings, found), entry, settings)
+        emissions = open_emissions(entry.emissions, entry.key, logits=logits, found=found)
+        alignment = align_item(emissions, entry, settings)
         if FORMATS[name].in_seconds and alignment.scale.seconds_per_frame is None:
             require_seconds(name)
         text = render(alignment, name, settings.args.level, entry.id)
