@@ -289,12 +289,15 @@ def test_long_emissions_are_converted_in_parts(capsys, monkeypatch, tmp_path):
     (tmp_path / "x.txt").write_text("bad 12 ace")
     for options in ((), ("--star",), ("--insert-penalty", 1), ("--priors", "p.npy")):
         more = ("--logits", *options)
-        monkeypatch.setattr(align_item, "_LARGE", 1 << 30)
         expected = printed(capsys, *more)
-        monkeypatch.setattr(align_item, "_LARGE", 0)
         for chunk in (1, 30, 10_000):
-            monkeypatch.setattr(module, "_CHUNK", chunk)
-            assert printed(capsys, *more) == expected
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "_CHUNK", chunk)
+                assert printed(capsys, *more) == expected
+                patch.setattr(align_item, "_LARGE", 0)
+                patch.setattr(module.Emissions, "array", None)
+                assert printed(capsys, *more) == expected
+    monkeypatch.setattr(align_item, "_LARGE", 0)
     np.save("x.npy", np.full((9, 7), np.nan, np.float16))
     assert "x.npy: frame 0 holds nan for class 0" in told(capsys, *arguments())
 
