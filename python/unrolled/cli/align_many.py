@@ -120,7 +120,8 @@ def _archive(args: argparse.Namespace) -> Items:
     if problems:
         first = f"{args.emissions} holds {len(arrays)} arrays; choose one with --key, or give lines"
         raise DataError([*problems, f"{first} of name<TAB>{field}"])
-    without = [name for name in arrays if name not in {entry.id for entry in entries}]
+    named = {entry.id for entry in entries}
+    without = [name for name in arrays if name not in named]
     if without:
         note(f"{len(without):,} arrays of {args.emissions} have no line, first: {without[0]}")
     return Items(entries, len(entries), arrays)

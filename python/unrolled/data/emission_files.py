@@ -163,6 +163,7 @@ def _read_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 def _in_npz(path: Path) -> list[Found]:
     found = []
+    opened = _Archive(path)
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             if not member.endswith(".npy"):
@@ -171,14 +172,23 @@ def _in_npz(path: Path) -> list[Found]:
                 shape, dtype = _read_header(file)
             if dtype.kind == "f":
                 name = member.removesuffix(".npy")
-                found.append(Found(name, shape, partial(_from_npz, path, name)))
+                found.append(Found(name, shape, partial(opened.load, name)))
     return found
 
 
-def _from_npz(path: Path, name: str) -> Array:
-    with _told(path), np.load(path, allow_pickle=False) as arrays:
-        array: Array = arrays[name]
-        return array
+class _Archive:
+    """An ``.npz`` file that is opened once, however many of its arrays are read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._arrays: Any = None
+
+    def load(self, name: str) -> Array:
+        with _told(self.path):
+            if self._arrays is None:
+                self._arrays = np.load(self.path, allow_pickle=False)
+            array: Array = self._arrays[name]
+            return array
 
 
 def _in_safetensors(path: Path) -> list[Found]:
