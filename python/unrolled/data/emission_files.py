@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,11 @@ Array = NDArray[Any]
 NAMES = ("log_probs", "emissions", "logits")
 SUFFIXES = (".npy", ".npz", ".safetensors")
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
+# What NumPy's readers raise for damaged bytes; headers are read as Python literals.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, LookupError, NotImplementedError, ArithmeticError),
+    *(SyntaxError, TokenError, zipfile.BadZipFile, zlib.error),
+)
 _FLOATS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
 
 
@@ -129,9 +135,7 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (ValueError, OSError, EOFError, LookupError, NotImplementedError) as error:
-        raise _damaged(path, error) from error
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from error
 
 
