@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -90,9 +91,8 @@ def test_a04_equal_neighbours_keep_their_blank(isa, target, rng, tolerance):
     loss, grad = ctc.loss_and_grad(log_probs, target, reduction="sum")
     assert_close(loss, wanted, tolerance("ctc", "float64"))
     assert_close(grad, -occupied, tolerance("ctc", "float64"))
-    no_blank = log_probs.copy()
-    no_blank[:, 0] = -np.inf
-    assert ctc.loss(no_blank, target, infeasible="inf") == np.inf
+    no_blank = np.where(np.arange(3) == 0, -np.inf, log_probs)
+    assert ctc.loss(log_softmax(no_blank), target, infeasible="inf") == np.inf
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -218,6 +218,22 @@ def test_a13_a_blank_in_a_target_is_refused(blank, target, rng):
     for function in (ctc.loss, ctc.loss_and_grad, nn.functional.ctc_loss):
         with pytest.raises(ValueError, match=rf"item 1.*position {place} is the blank"):
             function(log_probs, [[1], target], blank=blank)
+
+
+def test_a14_logits_in_the_place_of_log_probabilities_are_noticed(rng):
+    """Rows whose sum is far from 1; without blanks a loss below 0 alone would prove nothing."""
+    log_probs = emissions(rng, 2, 6, 4)
+    for function in (ctc.loss, ctc.loss_and_grad, nn.functional.ctc_loss):
+        with pytest.warns(UserWarning, match="normalised"):
+            function(log_probs + 4, [[1], [2]])
+    with pytest.warns(UserWarning, match="normalised"):
+        ctc.forward_backward(log_probs[0] + 4, [1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ctc.loss_and_grad(log_probs + 4, [[1], [2]], wrt="logits")
+        ctc.loss(log_probs.astype(np.float16), [[1], [2]])
+        certain = np.where(np.arange(3) == 1, 0.0, -np.inf) + np.zeros((5, 1))
+        assert ctc.loss(certain, [1, 1], blank=None) < 0
 
 
 @pytest.mark.parametrize("filler", [-1, 0, 2, 999])
