@@ -330,6 +330,17 @@ def test_a22_a_second_derivative_is_refused_in_words(rng):
         loss.backward(create_graph=True)
 
 
+def test_a22_so_it_is_where_pytorch_asks_for_one(rng):
+    torch = pytest.importorskip("torch", reason="PyTorch is an optional peer")
+    from unrolled.compat.torch import ctc_loss
+
+    x = torch.tensor(emissions(rng, 5, 2, 4), requires_grad=True)
+    loss = ctc_loss(x, torch.tensor([[1, 2], [3, 1]]), [5, 5], [2, 2])
+    (first,) = torch.autograd.grad(loss, x, create_graph=True)
+    with pytest.raises(RuntimeError, match="twice"):
+        (loss + (first**2).sum()).backward()
+
+
 def test_the_probability_of_all_targets_is_one(rng):
     """Every path says exactly one target: the losses of all of them are one distribution."""
     log_probs = emissions(rng, 5, 3)
