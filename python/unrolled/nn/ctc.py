@@ -14,8 +14,8 @@ from unrolled.autograd import Function, Tensor, as_tensor
 from unrolled.autograd.tape import Array, is_recording
 from unrolled.autograd.tensor import Operand
 from unrolled.ctc.batch import Batch
+from unrolled.ctc.entropy import entropy_and_grad
 from unrolled.ctc.losses import _item_weights
-from unrolled.ctc.path_entropy import entropy_and_grad
 from unrolled.nn.checks import probability
 from unrolled.nn.module import Module
 
