@@ -206,3 +206,25 @@ def test_wrong_rules_are_refused():
         alignment.to_vtt(colour="red")
     with pytest.raises(ValueError, match="pass seconds_per_frame"):
         words_at(("a", 0, 10), seconds_per_frame=None).to_srt()
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt", "ass"])
+def test_pysubs2_reads_what_is_written(form, rng):
+    pysubs2 = pytest.importorskip("pysubs2", reason="needs pysubs2")
+    for _ in range(30):
+        words, per_frame = random_talk(rng)
+        alignment = words_at(*words, seconds_per_frame=per_frame)
+        ours = parse_cues(to_srt(alignment), header=0)
+        theirs = pysubs2.SSAFile.from_string(getattr(alignment, f"to_{form}")(), format_=form)
+        slack = (5, 14) if form == "ass" else (0, 0)  # hundredths, and at least one of them
+        assert len(theirs) == len(ours)
+        for event, (start, end, lines) in zip(theirs, ours, strict=True):
+            assert event.plaintext.split() == " ".join(lines).split()
+            assert abs(event.start - start) <= slack[0] and abs(event.end - end) <= slack[1]
+
+
+def test_ass_keeps_braces_and_backslashes():
+    pysubs2 = pytest.importorskip("pysubs2", reason="needs pysubs2")
+    text = words_at(("C:\\new", 0, 10)).to_ass(karaoke=False)
+    (event,) = pysubs2.SSAFile.from_string(text)
+    assert event.plaintext.replace("\u2060", "") == "C:\\new"

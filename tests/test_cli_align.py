@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from command_line import told, unrolled
-from spoken import SYMBOLS, write_item, write_labels
+from spoken import SYMBOLS, emissions, write_item, write_labels
 from unrolled import align
 from unrolled.cli import main
 
@@ -59,6 +59,13 @@ def test_a_table_in_seconds_columns_or_frames(capsys, item):
         assert [name for name, _, _ in found] == TEXT.split()
         for (_, start, end), (_, first, last) in zip(found, item, strict=True):
             assert (start, end) == pytest.approx((first * factor, last * factor)), options
+
+
+def test_where_the_frames_begin(capsys, item):
+    for options, factor in ((("--frame-rate", 50), 0.02), (("--stride", 4), 4)):
+        found = times(printed(capsys, *options, "--offset", 8))
+        assert found[0][1:] == pytest.approx([8 + factor * frame for frame in item[0][1:]])
+    assert "--offset needs what a frame is" in told(capsys, *arguments("--offset", 8))
 
 
 def test_every_format(capsys, item, tmp_path):
@@ -137,9 +144,17 @@ def test_a_text_names_the_words_of_tokens(capsys, tmp_path, item):
     assert [t[0] for t in times(printed(capsys, **options, text=None))] == TEXT.split()
     (tmp_path / "words.txt").write_text("Evil taxi")
     message = told(capsys, *arguments(**options, text="words.txt"))
-    assert (
-        "the text has 2 words, the tokens 3 groups between separators; make them agree" in message
-    )
+    assert "the text has 2 words, the tokens 3 groups between '|'; make them agree" in message
+
+
+def test_pieces_of_words(capsys, tmp_path):
+    """SentencePiece's: the first of a word says that it is."""
+    classes = [0, 1, 0, 2, 3, 3, 0]
+    np.save("y.npy", np.log(np.full((7, 4), 0.05) + 0.8 * np.eye(4)[classes]))
+    (tmp_path / "pieces.txt").write_text("<blk> 0\n▁bad 1\n▁c 2\nab 3\n", "utf-8")
+    (tmp_path / "t.txt").write_text("bad cab")
+    options = {"emissions": "y.npy", "labels": "pieces.txt", "text": "t.txt"}
+    assert times(printed(capsys, **options)) == [("bad", 1, 2), ("cab", 3, 6)]
 
 
 def test_blank_by_symbol_by_number_and_from_the_end(capsys, tmp_path):
@@ -224,18 +239,21 @@ def test_a_wildcard_in_the_text_and_around_it(capsys, tmp_path, item):
 
 
 def test_what_the_recording_leaves_out(capsys, tmp_path, item):
+    log_probs, _ = emissions(TEXT, pause=8)  # what is left out takes a frame of silence each
+    np.save("x.npy", log_probs)
     (tmp_path / "x.txt").write_text("bad dead cab ace")
     assert main(arguments("--skip-penalty", "1")) == 0
     captured = capsys.readouterr()
     found = rows(captured.out)
     assert [row["omitted"] for row in found] == ["0", "1", "0", "0"]
-    assert "unrolled: suspicious: dead" in captured.err
+    assert "unrolled: doubtful, frames 20 to 20: dead (left out)" in captured.err
 
 
 def test_what_the_text_leaves_out(capsys, tmp_path, item):
-    (tmp_path / "x.txt").write_text("bad ace")
-    assert main(arguments("--insert-penalty", "0.5")) == 0
-    assert times(capsys.readouterr().out) == [item[0], item[2]]
+    log_probs, (first, _, last) = emissions("bad eee cab")
+    np.save("x.npy", log_probs)
+    (tmp_path / "x.txt").write_text("bad cab")
+    assert times(printed(capsys, "--insert-penalty", "0.5")) == [first, last]
 
 
 def test_priors(capsys, tmp_path):
@@ -287,7 +305,7 @@ WRONG_FILES = {
     "blank": ({"blank": "7"}, "labels.txt: no class 7; it has 7, 0 to 6"),
     "separator": ({"separator": "x"}, "labels.txt: has no symbol 'x'; give a symbol or its number"),
     "silence": ({"text": "dash.txt"}, "dash.txt: nothing in the text can be spelt with labels.txt"),
-    "two texts": ({"tokens": "q.txt", "separator": "none"}, "name it with --separator"),
+    "two texts": ({"tokens": "bad.txt", "separator": "none"}, "name it with --separator"),
 }
 
 
@@ -303,6 +321,7 @@ def test_wrong_files(capsys, tmp_path, case):
         ("empty", "\n"),
         ("five", "<blank>\na\nb\nc\nd"),
         ("q", "a q"),
+        ("bad", "b a d"),
         ("dash", "- !"),
     ):
         (tmp_path / f"{name}.txt").write_text(content)

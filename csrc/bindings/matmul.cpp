@@ -59,6 +59,43 @@ Array<Real> linear_array(const Array<Real>& x, const Array<Real>& weight, const 
   return y;
 }
 
+// The sum of each column, row after row.
+template <class Real>
+void sum_rows(int64_t rows, int64_t columns, const Real* x, Real* sums) {
+  if (rows == 0) return (void)std::fill_n(sums, columns, Real(0));
+  std::copy_n(x, columns, sums);
+  for (int64_t i = 1; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) sums[j] += x[i * columns + j];
+  }
+}
+
+template <class Real>
+py::tuple linear_backward_array(const Array<Real>& grad_y, const Array<Real>& x, const Array<Real>& weight,
+                                const MaybeArray<Real>& y, bool bias, bool input_gradient) {
+  require(x.ndim() == 2 && weight.ndim() == 2, "x and weight must be matrices");
+  const int64_t rows = x.shape(0), D = x.shape(1), O = weight.shape(0);
+  require(weight.shape(1) == D, "weight must be (O, D)");
+  require_shape(grad_y, {rows, O}, "grad_y must be (rows, O)");
+  if (y) require_shape(*y, {rows, O}, "y must be (rows, O)");
+  Array<Real> grad_weight = make_array_like(weight);
+  MaybeArray<Real> grad_x, grad_bias;
+  if (input_gradient) grad_x = make_array_like(x);
+  if (bias) grad_bias = make_array<Real>({O});
+  const Real *from = x.data(), *w = weight.data(), *after = data_or_null(y), *g = grad_y.data();
+  Real *to_weight = grad_weight.mutable_data(), *to_x = grad_x ? grad_x->mutable_data() : nullptr;
+  Real* to_bias = grad_bias ? grad_bias->mutable_data() : nullptr;
+  {
+    const py::gil_scoped_release release;
+    Buffer<Real> before(after ? rows * O : 0);  // the gradient before the ReLU
+    if (after) relu_backward(rows * O, g, after, before.data());
+    const auto grad = row_major(after ? before.data() : g, rows, O);
+    if (to_x) matmul(grad, row_major(w, O, D), to_x, D, false);
+    matmul(grad.transposed(), row_major(from, rows, D), to_weight, D, false);
+    if (to_bias) sum_rows(rows, O, grad.data, to_bias);
+  }
+  return py::make_tuple(grad_x, grad_weight, grad_bias);
+}
+
 template <class Real>
 void register_of(py::module_& m) {
   m.def("matmul", &matmul_array<Real>, "a"_a.noconvert(), "b"_a.noconvert(), "transpose_a"_a = false,
@@ -66,6 +103,8 @@ void register_of(py::module_& m) {
   m.def("batched_matmul", &batched_matmul_array<Real>, "a"_a.noconvert(), "b"_a.noconvert());
   m.def("linear", &linear_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(),
         "bias"_a.noconvert().none(true), "relu"_a);
+  m.def("linear_backward", &linear_backward_array<Real>, "grad_y"_a.noconvert(), "x"_a.noconvert(),
+        "weight"_a.noconvert(), "y"_a.noconvert().none(true), "bias"_a, "input_gradient"_a);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The values of chosen classes out of one row of emissions, W at a time: a row of few classes lies in registers
-// and is looked up in by permutes.
+// The values of chosen classes out of one row of emissions, W at a time: a row of few classes lies in
+// registers and is looked up in by permutes.
 #pragma once
 
 #include "kernels/simd.h"

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "interrupt.h"
+#include "ops/trellis.h"
 
 namespace unrolled {
 
@@ -13,13 +14,8 @@ enum class AlignMemory {
   kSqrt
 };  // back-pointers of all frames, or of one run of frames at a time
 
-struct AlignShape {
-  int64_t N, T, C;
-  const int64_t* input_lengths;   // (N)
-  const int64_t* targets;         // all targets one after the other
-  const int64_t* target_offsets;  // (N + 1): item n's target is targets[offsets[n] .. offsets[n + 1])
-  int64_t blank;                  // -1: no blanks, a label is held or left for the next
-  double skip_penalty;            // cost of passing over a label from blank to blank; inf: never
+struct AlignOptions {
+  double skip_penalty;  // cost of passing over a label from blank to blank; inf: never
   AlignMemory memory;
   int64_t band;  // most frames that a label may lie from its place at an even pace; 0: anywhere
 };
@@ -28,7 +24,7 @@ struct AlignShape {
 // where it has no path; totals (N): the path's log probability summed in double, -inf where there is no path,
 // NaN where a score within the item's length is NaN or +inf.
 template <class Real>
-void align(const AlignShape& shape, const Real* scores, int32_t* states, double* totals,
-           Interrupt& interrupt);
+void align(const TrellisShape& shape, const AlignOptions& options, const Real* scores, int32_t* states,
+           double* totals, Interrupt& interrupt);
 
 }  // namespace unrolled

@@ -14,9 +14,7 @@ struct AlignItem {
   const Real* scores;  // (T, C)
   const int64_t* target;
   int64_t T, C, L, blank;
-  double skip_penalty;
-  AlignMemory memory;
-  int64_t band;
+  AlignOptions options;
 
   bool has_blanks() const { return blank >= 0; }
   double blank_score(int64_t t) const {

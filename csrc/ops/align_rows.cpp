@@ -18,12 +18,12 @@ constexpr int64_t kPollFrames = 32;
 template <class Real>
 PairRange allowed_pairs(const AlignItem<Real>& item, int64_t t) {
   PairRange r = reachable_pairs(item.T, item.L, t);
-  if (item.band == 0) return r;
+  if (item.options.band == 0) return r;
   // Label i has its place at frame (i + 1/2) T / L - 1/2.
   const double pace = static_cast<double>(item.L) / static_cast<double>(item.T);
   const auto place = [&](int64_t frame) { return (static_cast<double>(frame) + 0.5) * pace - 0.5; };
-  r.first = std::max(r.first, static_cast<int64_t>(std::ceil(place(t - item.band))));
-  r.last = std::min(r.last, static_cast<int64_t>(std::floor(place(t + item.band))) + 1);
+  r.first = std::max(r.first, static_cast<int64_t>(std::ceil(place(t - item.options.band))));
+  r.last = std::min(r.last, static_cast<int64_t>(std::floor(place(t + item.options.band))) + 1);
   return r;
 }
 
@@ -100,8 +100,8 @@ class RowAligner {
   // Rows kept and back-pointers of one run take about the same memory.
   int64_t frames_of_run() const {
     const double pairs = static_cast<double>(item_.L + 1), T = static_cast<double>(item_.T);
-    if (item_.memory == AlignMemory::kFull) return item_.T;
-    if (item_.memory == AlignMemory::kAuto && pairs * T <= kFullBytes) return item_.T;
+    if (item_.options.memory == AlignMemory::kFull) return item_.T;
+    if (item_.options.memory == AlignMemory::kAuto && pairs * T <= kFullBytes) return item_.T;
     int64_t frames = 64;
     const auto width = [&](double f) { return std::min(pairs, f); };
     while (frames < item_.T && static_cast<double>(frames) * width(static_cast<double>(frames)) <
@@ -129,7 +129,7 @@ class RowAligner {
       } else {
         uint8_t* to = moves ? moves + (t - begin(run)) * moves_stride() : nullptr;
         kernel_.step(r.first, r.last + 1, scores, classes_.data(), skip_.data(), item_.blank_score(t),
-                     -item_.skip_penalty, from_->get(), to_->get(), to);
+                     -item_.options.skip_penalty, from_->get(), to_->get(), to);
         std::swap(from_, to_);
       }
       from_->close(r);

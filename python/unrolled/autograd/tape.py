@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -45,13 +46,9 @@ def is_recording() -> bool:
     return _recording.get()
 
 
-class Edge(NamedTuple):
-    """Where the gradient of one input goes: to an output of an earlier function, or to a leaf."""
-
-    target: Function | Tensor
-    output: int
-    shape: tuple[int, ...]
-    dtype: DTypeLike
+# Where the gradient of one input goes, and what it looks like: an earlier function or a leaf, which
+# of its outputs, shape, dtype. A plain tuple: there is one for every input of every function.
+Edge: TypeAlias = "tuple[Function | Tensor, int, tuple[int, ...], DTypeLike]"
 
 
 class Function:
@@ -85,6 +82,9 @@ class Function:
     needs_input_grad: tuple[bool, ...]
     # Whether backward gives arrays that nobody else has: a parameter may keep them as its gradient.
     gives_new_arrays: ClassVar[bool] = False
+    _tensor: ClassVar[
+        type[Tensor]
+    ]  # set by its module, whose operators are subclasses of this class
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output from the inputs' arrays."""
@@ -110,33 +110,38 @@ class Function:
         Tensor, or tuple of Tensor
             As ``forward`` returned them.
         """
-        from unrolled.autograd.tensor import Tensor  # its operators are subclasses of this class
-
+        tensor = Function._tensor
         function = cls()
         recording = _recording.get()
-        function.needs_input_grad = tuple(
-            [recording and isinstance(x, Tensor) and x.requires_grad for x in inputs]
-        )
-        arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
+        arrays, needed = [], []
+        for x in inputs:
+            is_tensor = isinstance(x, tensor)
+            arrays.append(x.data if is_tensor else x)
+            needed.append(is_tensor and recording and x.requires_grad)
+        function.needs_input_grad = tuple(needed)
         result = function.forward(*arrays, **options)
-        outputs = [Tensor(array) for array in (result if isinstance(result, tuple) else (result,))]
-        if any(function.needs_input_grad):
+        if not isinstance(result, tuple):
+            output = tensor(result)
+            if True in needed:
+                function._record(inputs, (output,))
+            return output
+        outputs = tuple([tensor(array) for array in result])
+        if True in needed:
             function._record(inputs, outputs)
-        return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+        return outputs
 
-    def _record(self, inputs: tuple[Any, ...], outputs: list[Tensor]) -> None:
+    def _record(self, inputs: tuple[Any, ...], outputs: tuple[Tensor, ...]) -> None:
         self._number = next(_numbers)
         self._outputs = len(outputs)
-        self._edges = [
-            _edge_to(x) if needed else None
-            for x, needed in zip(inputs, self.needs_input_grad, strict=True)
-        ]
+        self._edges: list[Edge | None] = []
+        for x, needed in zip(inputs, self.needs_input_grad, strict=True):
+            self._edges.append(_edge_to(x) if needed else None)
         for position, output in enumerate(outputs):
             output.requires_grad = True
             output._source = (self, position)
 
-    def _input_grads(self, grads: list[Array | None]) -> Iterator[tuple[Edge, Array]]:
-        """Run ``backward`` and pair each gradient it gives with the edge it belongs to."""
+    def _run_backward(self, grads: list[Array | None], sums: _Sums) -> None:
+        """Run ``backward`` and send each gradient it gives to where its edge leads."""
         result = self.backward(*grads)
         input_grads = result if isinstance(result, tuple) else (result,)
         if len(input_grads) != len(self._edges):
@@ -147,13 +152,37 @@ class Function:
         for edge, grad in zip(self._edges, input_grads, strict=True):
             if edge is None or grad is None:
                 continue
-            grad = np.asarray(grad, dtype=edge.dtype)
-            if grad.shape != edge.shape:
+            _, _, shape, dtype = edge
+            if type(grad) is not np.ndarray or grad.dtype is not dtype:
+                grad = np.asarray(grad, dtype=dtype)
+            if grad.shape != shape:
                 raise ValueError(
                     f"{type(self).__name__}.backward returned a gradient of shape {grad.shape} "
-                    f"for an input of shape {edge.shape}"
+                    f"for an input of shape {shape}"
                 )
-            yield edge, grad
+            sums.add(edge, grad, self.gives_new_arrays)
+
+
+class _Sums:
+    """Gradients on their way: those that wait for a function's turn, and those of leaves."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[Function, list[Array | None]] = {}
+        self.leaves: dict[Tensor, tuple[Array, bool]] = {}  # with whether nobody else has it
+
+    def add(self, edge: Edge, grad: Array, is_new: bool) -> None:
+        """Add a gradient to those that wait for a function's turn, or to a leaf's sum."""
+        target, output, _, _ = edge
+        if isinstance(target, Function):
+            grads = self.waiting.get(target)
+            if grads is None:
+                grads = self.waiting[target] = [None] * target._outputs
+            before = grads[output]
+            grads[output] = grad if before is None else before + grad
+        elif target in self.leaves:
+            self.leaves[target] = self.leaves[target][0] + grad, True
+        else:
+            self.leaves[target] = grad, is_new
 
 
 def backward(root: Tensor, grad: Array) -> None:
@@ -162,16 +191,13 @@ def backward(root: Tensor, grad: Array) -> None:
     Functions run in the reverse of the order in which they were recorded, so sums of several
     gradients always have the same order, and nothing recurses however long the tape is.
     """
-    start = _edge_to(root)
-    waiting: dict[Function, list[Array | None]] = {}
-    leaves: dict[Tensor, tuple[Array, bool]] = {}
-    _send(start, grad, waiting, leaves, False)
-    for function in _latest_first(start):
-        grads = waiting.pop(function, None)
+    start, sums = _edge_to(root), _Sums()
+    sums.add(start, grad, False)
+    for function in _latest_first(start[0]):
+        grads = sums.waiting.pop(function, None)
         if grads is not None:
-            for edge, input_grad in function._input_grads(grads):
-                _send(edge, input_grad, waiting, leaves, function.gives_new_arrays)
-    for leaf, (total, is_new) in leaves.items():
+            function._run_backward(grads, sums)
+    for leaf, (total, is_new) in sums.leaves.items():
         if leaf.grad is not None:
             leaf.grad = leaf.grad + total
         elif is_new and total.flags.c_contiguous:
@@ -181,38 +207,21 @@ def backward(root: Tensor, grad: Array) -> None:
 
 
 def _edge_to(tensor: Tensor) -> Edge:
-    target, output = tensor._source if tensor._source is not None else (tensor, 0)
-    return Edge(target, output, tensor.data.shape, tensor.data.dtype)
+    target, output = tensor._source or (tensor, 0)
+    data = tensor.data
+    return target, output, data.shape, data.dtype
 
 
-def _latest_first(start: Edge) -> list[Function]:
+def _latest_first(start: Function | Tensor) -> list[Function]:
     """Return every function reachable from `start`, each before those that made its inputs."""
-    if not isinstance(start.target, Function):
+    if not isinstance(start, Function):
         return []
-    found = {start.target}
-    unvisited = [start.target]
+    found, unvisited = {start}, [start]
     while unvisited:
         for edge in unvisited.pop()._edges:
-            if edge and isinstance(edge.target, Function) and edge.target not in found:
-                found.add(edge.target)
-                unvisited.append(edge.target)
-    return sorted(found, key=lambda function: function._number, reverse=True)
-
-
-def _send(
-    edge: Edge,
-    grad: Array,
-    waiting: dict[Function, list[Array | None]],
-    leaves: dict[Tensor, tuple[Array, bool]],
-    is_new: bool,
-) -> None:
-    """Add a gradient to those that wait for a function's turn, or to a leaf's sum."""
-    target = edge.target
-    if isinstance(target, Function):
-        grads = waiting.setdefault(target, [None] * target._outputs)
-        before = grads[edge.output]
-        grads[edge.output] = grad if before is None else before + grad
-    elif target in leaves:
-        leaves[target] = leaves[target][0] + grad, True
-    else:
-        leaves[target] = grad, is_new
+            if edge is not None:
+                target = edge[0]
+                if isinstance(target, Function) and target not in found:
+                    found.add(target)
+                    unvisited.append(target)
+    return sorted(found, key=attrgetter("_number"), reverse=True)

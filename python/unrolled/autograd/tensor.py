@@ -169,7 +169,7 @@ class Tensor:
                     f"backward() of a tensor of shape {self.shape} needs `grad`, an array of "
                     "that shape; only a tensor of one element can do without"
                 )
-            grad = np.ones_like(self.data)
+            grad = np.array(1, self.dtype).reshape(self.shape)
         grad = np.asarray(grad, dtype=self.dtype)
         if grad.shape != self.shape:
             raise ValueError(f"grad has shape {grad.shape}, the tensor {self.shape}")
@@ -293,8 +293,13 @@ class Tensor:
         return self.reshape(np.expand_dims(self.data, axis).shape)
 
 
+Function._tensor = Tensor
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
 def _float_array(value: ArrayLike) -> Array:
-    if isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64):
+    if isinstance(value, np.ndarray) and value.dtype in _FLOATS:
         return value
     array = as_real(value, "array")
     return array if hasattr(value, "dtype") else array.astype(np.float32, copy=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from unrolled.cli.align_settings import STAR, Settings
+from unrolled.cli.align_settings import Settings
 from unrolled.cli.errors import CommandError
 from unrolled.data.label_files import ClassLabels
 from unrolled.data.manifests import Entry
@@ -59,19 +59,19 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
         "skip_penalty": args.skip_penalty,
         "insert_penalty": args.insert_penalty,
         "log_priors": settings.priors_for(classes),
-        "prior_scale": 1.0 if args.prior_scale is None else args.prior_scale,
+        "prior_scale": args.prior_scale,
+        "star": target.star,
     }
-    if target.star is not None:
-        options["star"] = target.star
+    if args.posterior:
+        options["posterior"] = True
     try:
         alignment = forced_align(
             log_probs,
             np.array(target.tokens, np.int64),
             blank=blank,
-            posterior=args.posterior,
             separator=separator,
             labels=labels.symbols,
-            **settings.scale_of(frames, entry.duration, entry.width),
+            **settings.scale_of(entry, frames),
             **{name: value for name, value in options.items() if value is not None},
         )
     except ValueError as error:
@@ -118,9 +118,9 @@ def _spelt(
     separator: int | None,
     oov: Any,
 ) -> Target:
-    """Spell words; `STAR` is a wildcard itself, and cuts the text in two."""
-    from unrolled.align import WordSlice
-    from unrolled.align.spelling import spell
+    """Spell words; ``<star>`` is a wildcard itself, and cuts the text in two."""
+    from unrolled.align import WordSlice, spell
+    from unrolled.align.token_spans import STAR
 
     tokens: list[int] = []
     slices: list[WordSlice] = []
@@ -133,7 +133,7 @@ def _spelt(
         slices.extend(w._replace(first=w.first + start, last=w.last + start) for w in of)
 
     star = len(labels)
-    for run, is_star in _runs(words):
+    for run, is_star in _runs(words, STAR):
         if is_star:
             join([star], [WordSlice(STAR, 0, 1, "star")])
             continue
@@ -158,12 +158,12 @@ def _spelt(
     return Target(tokens, slices, star if star in tokens else None)
 
 
-def _runs(words: list[str]) -> list[tuple[list[str], bool]]:
+def _runs(words: list[str], wildcard: str) -> list[tuple[list[str], bool]]:
     """Cut into wildcards, one each, and what stands between them."""
     runs: list[tuple[list[str], bool]] = []
     for word in words:
-        if word == STAR or not runs or runs[-1][1]:
-            runs.append(([word], word == STAR))
+        if word == wildcard or not runs or runs[-1][1]:
+            runs.append(([word], word == wildcard))
         else:
             runs[-1][0].append(word)
     return runs
@@ -177,6 +177,7 @@ def _given(
     blank: int | None,
     separator: int | None,
 ) -> Target:
+    from unrolled.align.token_spans import STAR
     from unrolled.align.words import group_tokens
     from unrolled.data.transcripts import as_classes
 
@@ -193,7 +194,9 @@ def _given(
     slices = None
     if separator is not None:
         groups = group_tokens(np.array(tokens, np.int64), separator, labels.symbols, star)
-        slices = groups if words is None else _named(groups, words, entry)
+        slices = groups
+        if words is not None:
+            slices = _named(groups, words.split(), labels.symbols[separator], entry)
     elif words is not None:
         raise CommandError(
             f"{entry.source}: a text beside tokens needs what separates words in them; name it "
@@ -202,12 +205,13 @@ def _given(
     return Target(tokens, slices, star if star in tokens else None)
 
 
-def _named(groups: list[WordSlice], text: str, entry: Entry) -> list[WordSlice]:
+def _named(
+    groups: list[WordSlice], words: list[str], separator: str, entry: Entry
+) -> list[WordSlice]:
     """Give groups of tokens the words of a text."""
-    words = text.split()
     if len(words) != len(groups):
         raise CommandError(
             f"{entry.source}: the text has {len(words)} words, the tokens {len(groups)} groups "
-            "between separators; make them agree"
+            f"between {separator!r}; make them agree, or name what stands between with --separator"
         )
     return [group._replace(text=word) for group, word in zip(groups, words, strict=True)]

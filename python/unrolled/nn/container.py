@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from unrolled.nn.fusion import fused
-from unrolled.nn.module import Module
+from unrolled.nn.fusion import Plan
+from unrolled.nn.module import Module, attributes_now
 
 
 class Sequential(Module):
@@ -33,6 +33,8 @@ class Sequential(Module):
     ((8, 3), 3, (1, 2))
     """
 
+    _plan = Plan()  # how to run the modules, until an attribute of any module changes
+
     def __init__(self, *modules: Module) -> None:
         for position, module in enumerate(modules):
             if not isinstance(module, Module):
@@ -43,7 +45,10 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Run the modules in their order; neighbours as one where that gives the same bits."""
-        for step in fused(list(iter(self))):
+        plan, now = self._plan, attributes_now()
+        if plan.of is not now:
+            plan = vars(self)["_plan"] = Plan(list(iter(self)), now)
+        for step in plan.steps:
             x = step(x)
         return x
 

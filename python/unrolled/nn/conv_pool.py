@@ -37,22 +37,28 @@ def can_join(conv: Conv2d, pool: MaxPool2d) -> bool:
     return conv.padding_mode == "zeros" and conv.activation is None
 
 
-def conv_max_pool(conv: Conv2d, pool: MaxPool2d, x: Operand, activation: str | None) -> Tensor:
-    """Map x to what `pool` gives of what `conv` gives, followed by the activation."""
-    options = ConvPool(
-        Convolution(
-            conv.stride,
-            conv.padding,
-            conv.dilation,
-            conv.groups,
-            conv.padding_mode,
-            conv.algorithm,
-        ),
-        Pooling(pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode),
-        activation or pool.activation,
-    )
-    weight = conv.weight
-    y: Tensor = ConvPoolFunction.apply(
-        as_tensor(x, weight.dtype), weight, conv.bias, options=options
-    )
-    return y
+class ConvMaxPool:
+    """What to call in place of the two, and of a ReLU between or behind them."""
+
+    def __init__(self, conv: Conv2d, pool: MaxPool2d, activation: str | None) -> None:
+        self.conv = conv
+        self.options = ConvPool(
+            Convolution(
+                conv.stride,
+                conv.padding,
+                conv.dilation,
+                conv.groups,
+                conv.padding_mode,
+                conv.algorithm,
+            ),
+            Pooling(pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode),
+            activation or pool.activation,
+        )
+
+    def __call__(self, x: Operand) -> Tensor:
+        """Map x to what the pooling gives of what the convolution gives."""
+        weight = self.conv.weight
+        y: Tensor = ConvPoolFunction.apply(
+            as_tensor(x, weight.dtype), weight, self.conv.bias, options=self.options
+        )
+        return y

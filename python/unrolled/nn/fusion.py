@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from unrolled.nn.activation import ReLU
 from unrolled.nn.conv import Conv1d, Conv2d
-from unrolled.nn.conv_pool import can_join, conv_max_pool
+from unrolled.nn.conv_pool import ConvMaxPool, can_join
 from unrolled.nn.linear import Linear
 from unrolled.nn.module import Module
 from unrolled.nn.pool import MaxPool1d, MaxPool2d
@@ -18,6 +17,25 @@ Step = Callable[[Any], Any]
 # Exactly these: what a subclass computes is its own affair.
 _POOLS = (MaxPool1d, MaxPool2d)
 _TAKE_RELU = (Conv1d, Conv2d, Linear, *_POOLS)
+
+
+class Plan:
+    """What to call one after the other in place of modules, as they were at some time.
+
+    Attributes
+    ----------
+    steps : list of callable
+    of : object
+        What `attributes_now` said then; a copy of a plan is empty and of no time.
+    """
+
+    __slots__ = ("of", "steps")
+
+    def __init__(self, modules: Sequence[Module] = (), of: object = None) -> None:
+        self.steps, self.of = fused(modules), of
+
+    def __reduce__(self) -> tuple[type[Plan], tuple[()]]:
+        return Plan, ()
 
 
 def fused(modules: Sequence[Module]) -> list[Step]:
@@ -36,8 +54,7 @@ def _first_step(modules: Sequence[Module]) -> tuple[Step, int]:
     layer: Any = modules[0]
     pool, relu, count = _pooling(modules[1:]) if _is(layer, (Conv2d,)) else (None, False, 0)
     if pool is not None and _is(pool, (MaxPool2d,)) and can_join(layer, pool):
-        activation = "relu" if relu else None
-        return partial(conv_max_pool, layer, pool, activation=activation), 1 + count
+        return ConvMaxPool(layer, pool, "relu" if relu else None), 1 + count
     pool, relu, count = _pooling(modules)
     if pool is not None:
         return (pool.with_relu if relu else pool), count

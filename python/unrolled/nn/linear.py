@@ -10,7 +10,6 @@ from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import positive
 from unrolled.nn.init import uniform
 from unrolled.nn.module import Module
-from unrolled.ops.activation import relu_backward
 from unrolled.ops.matmul import linear as linear_forward
 from unrolled.ops.matmul import linear_backward
 
@@ -29,9 +28,14 @@ class _LinearFunction(Function):
         return y
 
     def backward(self, grad_y: Array) -> Any:
-        if self.y is not None:
-            grad_y = relu_backward(grad_y, self.y)
-        return linear_backward(grad_y, self.x, self.weight, bias=self.has_bias)
+        return linear_backward(
+            grad_y,
+            self.x,
+            self.weight,
+            bias=self.has_bias,
+            y=self.y,
+            input_gradient=self.needs_input_grad[0],
+        )
 
 
 def linear(

@@ -16,6 +16,15 @@ from unrolled.nn.config import call_arguments, describe, record_arguments, regis
 Array = NDArray[Any]
 Self = TypeVar("Self", bound="Module")
 
+# Another object whenever an attribute of any module has changed: what was worked out from them
+# before is to be worked out again. No copy of a module and no other process has the same object.
+_attributes_now = object()
+
+
+def attributes_now() -> object:
+    """Return an object that stays the same as long as no attribute of any module changes."""
+    return _attributes_now
+
 
 class Parameter(Tensor):
     """A tensor that a module trains: it requires a gradient, and optimizers write into it.
@@ -77,6 +86,16 @@ class Module:
         module.arguments = record_arguments(cls, args, kwargs)
         module._buffer_names = []
         return module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        global _attributes_now
+        object.__setattr__(self, name, value)
+        _attributes_now = object()
+
+    def __delattr__(self, name: str) -> None:
+        global _attributes_now
+        object.__delattr__(self, name)
+        _attributes_now = object()
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return call_arguments(type(self), self.arguments)  # for copy.deepcopy

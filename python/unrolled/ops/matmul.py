@@ -63,6 +63,10 @@ def _count(a: RealArray) -> int:
     return prod(a.shape[:-1])
 
 
+def _as_rows(a: RealArray) -> RealArray:
+    return a.reshape(_count(a), a.shape[-1])
+
+
 def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = None) -> RealArray:
     """Affine map ``x @ weight.T + bias`` over the last axis.
 
@@ -87,14 +91,21 @@ def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = No
     _check_linear(x, weight)
     if bias is not None:
         require_shape(bias, "bias", (weight.shape[0],), "the rows of weight")
-    rows = x.reshape(_count(x), x.shape[-1])
-    y = _core.linear(rows, weight, bias, is_relu(activation))
+    if x.ndim == 2:
+        return _core.linear(x, weight, bias, is_relu(activation))
+    y = _core.linear(_as_rows(x), weight, bias, is_relu(activation))
     return y.reshape(*x.shape[:-1], weight.shape[0])
 
 
 def linear_backward(
-    grad_y: Any, x: Any, weight: Any, *, bias: bool = True
-) -> tuple[RealArray, RealArray, RealArray | None]:
+    grad_y: Any,
+    x: Any,
+    weight: Any,
+    *,
+    bias: bool = True,
+    y: Any = None,
+    input_gradient: bool = True,
+) -> tuple[RealArray | None, RealArray, RealArray | None]:
     """Gradients of `linear`.
 
     Parameters
@@ -104,10 +115,15 @@ def linear_backward(
     weight : array, shape (O, D)
     bias : bool
         Whether the gradient of the bias is wanted.
+    y : array, shape (..., O), optional
+        What `linear` gave with ``activation="relu"``; without it `grad_y` is the gradient before
+        the activation.
+    input_gradient : bool
+        Whether the gradient of x is wanted.
 
     Returns
     -------
-    grad_x : array, shape (..., D)
+    grad_x : array, shape (..., D), or None
     grad_weight : array, shape (O, D)
     grad_bias : array, shape (O,), or None
 
@@ -116,14 +132,22 @@ def linear_backward(
     ValueError
         The shapes do not fit.
     """
-    grad_y, x, weight = as_reals(grad_y=grad_y, x=x, weight=weight)
+    grad_y, x, weight, y = as_reals(grad_y=grad_y, x=x, weight=weight, y=y)
     _check_linear(x, weight)
     require_shape(grad_y, "grad_y", (*x.shape[:-1], weight.shape[0]), "the shape of the output")
-    rows = x.reshape(_count(x), x.shape[-1])
-    grad_rows = grad_y.reshape(_count(grad_y), grad_y.shape[-1])
-    grad_x = _core.matmul(grad_rows, weight).reshape(x.shape)
-    grad_weight = _core.matmul(grad_rows, rows, transpose_a=True)
-    return grad_x, grad_weight, grad_rows.sum(axis=0) if bias else None
+    if y is not None:
+        require_shape(y, "y", grad_y.shape, "the shape of grad_y")
+    if x.ndim == 2:
+        return _core.linear_backward(grad_y, x, weight, y, bias, input_gradient)
+    grad_x, grad_weight, grad_bias = _core.linear_backward(
+        _as_rows(grad_y),
+        _as_rows(x),
+        weight,
+        None if y is None else _as_rows(y),
+        bias,
+        input_gradient,
+    )
+    return None if grad_x is None else grad_x.reshape(x.shape), grad_weight, grad_bias
 
 
 def _check_linear(x: RealArray, weight: RealArray) -> None:

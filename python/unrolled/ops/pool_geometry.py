@@ -157,6 +157,8 @@ def as_flag(value: Any, name: str) -> bool:
 
 def as_places(window: Any, dtypes: tuple[Any, ...]) -> Any:
     """Return places in windows in C order; they must have one of these types."""
+    if type(window) is np.ndarray and window.flags.c_contiguous and window.dtype in dtypes:
+        return window
     places = np.ascontiguousarray(window)
     native = places.dtype.newbyteorder("=")
     if native not in dtypes:

@@ -1,5 +1,6 @@
 """Pictures of readings, trellises, training and recurrences, with matplotlib (extra ``plot``)."""
 
+from unrolled.plot.alignments import alignment
 from unrolled.plot.confusions import confusion
 from unrolled.plot.figures import require
 from unrolled.plot.histories import curves
@@ -8,6 +9,7 @@ from unrolled.plot.readings import reading
 from unrolled.plot.recurrences import dynamics, gradients, horizons
 
 __all__ = [
+    "alignment",
     "confusion",
     "curves",
     "dynamics",
