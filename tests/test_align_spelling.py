@@ -201,9 +201,22 @@ def test_a_word_that_was_not_spelt_gets_the_time_between_its_neighbours():
     assert twelve.estimated and (twelve.start, twelve.end) == (8, 27)
 
 
+def test_a_wildcard_stands_for_a_word_that_cannot_be_spelt():
+    log_probs, _ = emissions("pay|xyz|now", SPEECH)
+    pay, twelve, now = align_text(log_probs, "pay 12 now", SPEECH).words
+    assert (pay.start, pay.end) == (0, 8) and (now.start, now.end) == (24, 32)
+    assert twelve.estimated and 8 <= twelve.start < twelve.end <= 24
+
+
 def test_labels_must_name_each_class():
     with pytest.raises(ValueError, match="each of the 5 classes of log_probs, got 29"):
         align_text(np.zeros((4, 5)), "a", SPEECH)
+
+
+def test_a_mapping_need_not_name_every_class():
+    log_probs = np.log(np.eye(6)[[2, 2, 0, 3]] * 0.9 + 0.01)
+    (word,) = align_text(log_probs, "AB", {"a": 2, "b": 3}).words
+    assert (word.text, word.start, word.end) == ("AB", 0, 4)
 
 
 def test_a_text_that_is_too_long_is_refused():

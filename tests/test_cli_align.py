@@ -61,6 +61,13 @@ def test_a_table_in_seconds_columns_or_frames(capsys, item):
             assert (start, end) == pytest.approx((first * factor, last * factor)), options
 
 
+def test_where_the_frames_begin(capsys, item):
+    for options, factor in ((("--frame-rate", 50), 0.02), (("--stride", 4), 4)):
+        found = times(printed(capsys, *options, "--offset", 8))
+        assert found[0][1:] == pytest.approx([8 + factor * frame for frame in item[0][1:]])
+    assert "--offset needs what a frame is" in told(capsys, *arguments("--offset", 8))
+
+
 def test_every_format(capsys, item, tmp_path):
     rate = ("--frame-rate", "50")
     (_, first, last), *_ = item
@@ -138,6 +145,16 @@ def test_a_text_names_the_words_of_tokens(capsys, tmp_path, item):
     (tmp_path / "words.txt").write_text("Evil taxi")
     message = told(capsys, *arguments(**options, text="words.txt"))
     assert "the text has 2 words, the tokens 3 groups between '|'; make them agree" in message
+
+
+def test_pieces_of_words(capsys, tmp_path):
+    """SentencePiece's: the first of a word says that it is."""
+    classes = [0, 1, 0, 2, 3, 3, 0]
+    np.save("y.npy", np.log(np.full((7, 4), 0.05) + 0.8 * np.eye(4)[classes]))
+    (tmp_path / "pieces.txt").write_text("<blk> 0\n▁bad 1\n▁c 2\nab 3\n", "utf-8")
+    (tmp_path / "t.txt").write_text("bad cab")
+    options = {"emissions": "y.npy", "labels": "pieces.txt", "text": "t.txt"}
+    assert times(printed(capsys, **options)) == [("bad", 1, 2), ("cab", 3, 6)]
 
 
 def test_blank_by_symbol_by_number_and_from_the_end(capsys, tmp_path):

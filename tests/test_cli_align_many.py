@@ -265,6 +265,14 @@ def test_an_archive_and_a_table(corpus, capsys):
     assert "has no array of floats 'four'" in (corpus / "out/errors.tsv").read_text()
 
 
+def test_an_archive_of_one(corpus, capsys):
+    np.savez("one.npz", only=emissions("bad")[0])
+    (corpus / "one.txt").write_text("only\tbad\n")
+    given = ["--emissions", "one.npz", "--text", "one.txt"]
+    assert main(arguments(*given, manifest=None)) == 0
+    assert (corpus / "out/only.tsv").read_text().splitlines()[1].split("\t")[2] == "bad"
+
+
 def test_a_text_for_an_archive_of_several(corpus, capsys):
     message = told(capsys, *archive(corpus, "bad cab\n"))
     assert "all.txt:1: no tab; write name<TAB>text" in message
@@ -298,7 +306,7 @@ def test_wrong_options(corpus, capsys):
     line = told(capsys, *arguments(manifest="none.tsv"))
     assert line == "none.tsv: no such file; check the name"
     line = told(capsys, "align", "--manifest", "data/all.tsv", "--labels", "labels.txt")
-    assert line == "many items need a folder for their files; name it with --out DIR"
+    assert line == "data/all.tsv: many items; name a folder for their files with --out DIR"
     line = told(capsys, *arguments(out="data/all.tsv"))
     assert line == "data/all.tsv: is a file; name a folder with --out"
     assert "--format srt needs seconds" in told(capsys, *arguments("--format", "srt"))
@@ -306,11 +314,11 @@ def test_wrong_options(corpus, capsys):
 
 def test_durations_in_the_manifest(corpus, capsys):
     frames = len(np.load("data/two.npy"))
-    rows = [{"emissions": "two.npy", "text": "ace", "duration": frames * 0.02}]
+    rows = [{"emissions": "two.npy", "text": "ace", "duration": frames * 0.02, "offset": 3}]
     (corpus / "data/all.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert main(arguments("--format", "srt", manifest="data/all.jsonl")) == 0
     capsys.readouterr()
-    expected = single(capsys, "two", "--format", "srt", "--frame-rate", "50")
+    expected = single(capsys, "two", "--format", "srt", "--frame-rate", "50", "--offset", 3)
     assert (corpus / "out/two.srt").read_text() == expected
 
 

@@ -136,7 +136,7 @@ def test_a07_a_confident_loss_is_never_below_zero(isa, height, rng):
     wanted = ctc.loss(log_probs.astype(np.float64), ctc.compress(path, blank=0), reduction="sum")
     if height >= 20:  # colder than that, float32 rows sum to more than 1 or less by chance
         assert loss >= 0
-    assert_close(loss, wanted, 1e-6, scale=1.0)
+    assert_close(loss, wanted, 6e-8 * len(path), scale=1.0)  # a rounding of float32 a frame
     certain = np.where(np.eye(5)[path] > 0, 0.0, -np.inf).astype(np.float32)
     assert ctc.loss(certain, ctc.compress(path, blank=0)) == 0
 

@@ -8,8 +8,9 @@ namespace {
 
 CtcPath path_of(const std::string& name) {
   if (name == "auto") return CtcPath::automatic;
+  if (name == "linear") return CtcPath::linear;
   if (name == "exact") return CtcPath::exact;
-  require(name == "log", "path must be auto, exact or log");
+  require(name == "log", "path must be auto, linear, exact or log");
   return CtcPath::log;
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernels/class_lookup.h"
 #include "kernels/math.h"
+#include "kernels/simd_scale.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
@@ -11,8 +12,26 @@ typedef IntVec<float> I;
 
 constexpr int64_t W = kWidth<float>;
 
+// exp for results within the normal range of a float: what is smaller becomes 0. Half as many operations as
+// math.h takes for every case; at most 2 ulp. The polynomial is Taylor's of degree 7 less the Chebyshev
+// polynomial of that degree on |r| <= ln(2) / 2, which leaves degree 6 and 2e-9 (economisation, Lanczos
+// 1938).
+UNROLLED_INLINE V exp_normal(V x) {
+  using M = MathConstants<float>;
+  constexpr float kLog2E = 1.44269504f, kHighest = 88.8f, kLowest = -104.0f;
+  constexpr double a2 = 0.120113253479, kTerm7 = 1.0 / 5040;  // (ln(2) / 2)^2
+  constexpr float c6 = 1.0f / 720, c5 = static_cast<float>(1.0 / 120 + 1.75 * a2 * kTerm7), c4 = 1.0f / 24,
+                  c3 = static_cast<float>(1.0 / 6 - 0.875 * a2 * a2 * kTerm7);
+  x = x > kHighest ? broadcast(kHighest) : x;
+  x = x < kLowest ? broadcast(kLowest) : x;
+  const V n = (x * kLog2E + M::kRound) - M::kRound;
+  const V r = (x - n * M::kLn2Hi) - n * M::kLn2Lo;
+  const V p = (((c6 * r + c5) * r + c4) * r + c3) * r + 0.5f;
+  return scale_by_power((p * r + 1.0f) * r + 1.0f, n);
+}
+
 void exp_all(int64_t count, const float* x, float* y) {
-  map<float>(count, x, y, [](V v) { return exp<float>(v); });
+  map<float>(count, x, y, [](V v) { return exp_normal(v); });
 }
 
 // Four sums side by side: a row of 5,000 classes would lose digits, and time, in one.
@@ -23,18 +42,18 @@ void exp_rows(int64_t n, int64_t C, const float* x, float* y, float* sums) {
     for (; c + 4 * W <= C; c += 4 * W) {
 #pragma GCC unroll 4
       for (int k = 0; k < 4; ++k) {
-        const V e = exp<float>(load(x + c + k * W));
+        const V e = exp_normal(load(x + c + k * W));
         store(y + c + k * W, e);
         sum[k] += e;
       }
     }
     for (; c + W <= C; c += W) {
-      const V e = exp<float>(load(x + c));
+      const V e = exp_normal(load(x + c));
       store(y + c, e);
       sum[0] += e;
     }
     if (c < C) {
-      const V e = exp<float>(load_partial(x + c, C - c, -static_cast<float>(__builtin_huge_val())));
+      const V e = exp_normal(load_partial(x + c, C - c, -static_cast<float>(__builtin_huge_val())));
       store_partial(y + c, C - c, e);
       sum[1] += e;
     }
@@ -44,7 +63,7 @@ void exp_rows(int64_t n, int64_t C, const float* x, float* y, float* sums) {
 
 CtcEmissionKernels::Softmax exp_below_top(int64_t C, const float* x, float* y) {
   const float top = largest<float>(C, x);
-  map<float>(C, x, y, [=](V v) { return exp<float>(v - top); });
+  map<float>(C, x, y, [=](V v) { return exp_normal(v - top); });
   return {top, static_cast<float>(sum_mapped<float>(
                    C, [=](int64_t i, int64_t count) { return load_or_zero<float>(y + i, count); }))};
 }

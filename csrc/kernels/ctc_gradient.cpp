@@ -51,9 +51,14 @@ void scatter_blank(const float* parts, float* acc) {
 
 void normalizers(int64_t slots, const float* acc, float* inverse) {
   for (int64_t step = 0; step < kSteps; ++step) {
-    V sum[2] = {};
-    for (int64_t i = 0; i < slots; ++i) sum[i % 2] += load(acc + i * kCtcFrames + step * W);
-    const V total = sum[0] + sum[1];
+    V sum[4] = {};
+    int64_t i = 0;
+    for (; i + 4 <= slots; i += 4) {
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < 4; ++k) sum[k] += load(acc + (i + k) * kCtcFrames + step * W);
+    }
+    for (; i < slots; ++i) sum[0] += load(acc + i * kCtcFrames + step * W);
+    const V total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
     store(inverse + step * W, total > 0.0f ? 1.0f / total : V{});
   }
 }

@@ -115,10 +115,12 @@ UNROLLED_INLINE Group choose_power(const State<kVectors>& s, const CtcLinearTile
   return group;
 }
 
-// All states times the group's factor, those of the cone plus `floor`, the others 0.
+// All states times the group's factor, those of the cone plus `floor`, the others 0. The floor is what may
+// have been lost before, at the old power, or is lost now.
 template <int kVectors>
 UNROLLED_INLINE void rescale(State<kVectors>& s, const Group& group, float floor, int64_t low, int64_t high) {
   if (group.nothing) return;
+  if (group.own > 1) floor *= group.own;
 #pragma GCC unroll 4
   for (int k = 0; k < kVectors; ++k) {
     s.label[k] = s.label[k] * group.own + floor;
@@ -137,10 +139,13 @@ void forward_tile(const CtcLinearTile& tile) {
     const Group group = choose_power(s, tile, first, frames);
     rescale(s, group, tile.floor, low, high);
     tile.alpha_power[first / kCtcGroup] = group.nothing ? kCtcNothing : *tile.power;
+    // The neighbour's power may be far lower: it cannot make up for what this block loses.
+    const bool last_counts = !group.nothing && low < kVectors * W && high >= kVectors * W - 1;
+    const float lost = last_counts ? tile.floor : 0;
     for (int64_t f = 0; f < frames; ++f) {
       const int64_t t = first + f;
       const float *emission = tile.emission + t * tile.emission_stride, blank = tile.blank[t];
-      tile.outflow[t] = s.label[kVectors - 1][W - 1];
+      tile.outflow[t] = s.label[kVectors - 1][W - 1] + lost;
       V before = broadcast(group.inflow[f]);
 #pragma GCC unroll 4
       for (int k = 0; k < kVectors; ++k) {

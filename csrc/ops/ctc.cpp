@@ -30,7 +30,8 @@ double item_loss(const CtcItem<float>& item, CtcPath path) {
   CtcEmissions emissions(item);
   if (emissions.has_nan()) return kCtcNaN;
   std::optional<double> log_probability;
-  if (path == CtcPath::automatic) log_probability = ctc_linear_loss(item, emissions);
+  if (path != CtcPath::exact) log_probability = ctc_linear_loss(item, emissions);
+  if (!log_probability && path == CtcPath::linear) return kCtcNaN;
   if (!log_probability) log_probability = ctc_exact_loss(item, emissions);
   if (!log_probability) return ctc_log_loss(item);
   return not_below_zero(emissions.log_sums() - *log_probability, item);

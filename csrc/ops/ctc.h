@@ -7,8 +7,9 @@ namespace unrolled {
 
 // How the loss is computed. `automatic` takes the quickest way that is sure to be right: for float32 plain
 // probabilities (ctc_linear.h), where those leave the range of a float numbers with powers of their own
-// (ctc_exact.h), beyond them log space, which is also for float64.
-enum class CtcPath { automatic, exact, log };
+// (ctc_exact.h), beyond them log space, which is also for float64. `linear` takes no other way, and gives NaN
+// where it does not do: for tests.
+enum class CtcPath { automatic, linear, exact, log };
 
 // scores (N, T, C) -> losses (N): minus the log probability of each target, inf where it has no path, NaN
 // where a score that is read is NaN or +inf. `logits`: rows are normalised inside, and the gradient is by the

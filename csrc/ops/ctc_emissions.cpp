@@ -70,7 +70,7 @@ void CtcEmissions::normalize_range(int64_t t, bool first) {
     rough_ = true;
     has_nan_ |= !(sum > 0 && sum < kInf);
   }
-  if (first) log_sums_ += shift;
+  if (first) log_scales_ += shift;
 }
 
 void CtcEmissions::fill_rows(int64_t t, int64_t n, bool first) {

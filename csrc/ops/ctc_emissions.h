@@ -19,7 +19,9 @@ class CtcEmissions {
   // A row's sum is NaN or not above 0; known for logits alone.
   bool has_nan() const { return has_nan_; }
   // Of logits, the logarithms of all rows' sums, which normalise a path's probability.
-  double log_sums() const { return log_sums_; }
+  double log_sums() const { return log_sums_ + log_scales_; }
+  // Of all rows' factors: by so much emissions are smaller than exp(scores).
+  double log_scales() const { return log_scales_; }
 
   // Whether no emission is lost in float32: what the linear recursions need.
   bool in_range() const { return in_range_; }
@@ -62,7 +64,7 @@ class CtcEmissions {
   Buffer<float> own_rows_, compact_, blank_, sums_, least_, total_;
   float* rows_;  // (T, C); with many classes and no gradient, one row for all
   float largest_ = 0;
-  double log_sums_ = 0, mean_blank_ = 0, mean_symbol_ = 0;
+  double log_sums_ = 0, log_scales_ = 0, mean_blank_ = 0, mean_symbol_ = 0;
   bool has_nan_ = false, in_range_ = false, rough_ = false, spoiled_ = false;
 };
 

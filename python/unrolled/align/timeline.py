@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from unrolled._files import write_atomically
 from unrolled.align.words import Word
 from unrolled.ctc.spans import Span
 
@@ -111,5 +110,7 @@ def decimal(seconds: float, digits: int = 6) -> str:
 def finished(text: str, path: Path | None) -> str:
     """Write the file if there is a path, in UTF-8 and all or nothing, and return its text."""
     if path is not None:
+        from unrolled._files import write_atomically  # its imports take longer than ours
+
         write_atomically(path, text.encode("utf-8"))
     return text

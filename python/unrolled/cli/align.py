@@ -149,7 +149,7 @@ def _align_one(args: argparse.Namespace, name: str) -> int:
 
 
 def single_entry(args: argparse.Namespace) -> Any:
-    """Return the item that the arguments name; its tokens are read, its text is not."""
+    """Return the item that the arguments name, its text and tokens read."""
     from unrolled.data.manifests import Entry
     from unrolled.data.transcripts import read_text
 
@@ -157,8 +157,8 @@ def single_entry(args: argparse.Namespace) -> Any:
         id=args.key or Path(args.emissions).stem,
         emissions=Path(args.emissions),
         key=args.key,
+        text=None if args.text is None else read_text(args.text),
         tokens=None if args.tokens is None else read_text(args.tokens),
-        text_file=None if args.text is None else Path(args.text),
         source=args.tokens or args.text,
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from unrolled.cli.align_settings import STAR, Settings
+from unrolled.cli.align_settings import Settings
 from unrolled.cli.errors import CommandError
 from unrolled.data.label_files import ClassLabels
 from unrolled.data.manifests import Entry
@@ -71,7 +71,7 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
             blank=blank,
             separator=separator,
             labels=labels.symbols,
-            **settings.scale_of(frames, entry.duration, entry.width),
+            **settings.scale_of(entry, frames),
             **{name: value for name, value in options.items() if value is not None},
         )
     except ValueError as error:
@@ -118,9 +118,9 @@ def _spelt(
     separator: int | None,
     oov: Any,
 ) -> Target:
-    """Spell words; `STAR` is a wildcard itself, and cuts the text in two."""
-    from unrolled.align import WordSlice
-    from unrolled.align.spelling import spell
+    """Spell words; ``<star>`` is a wildcard itself, and cuts the text in two."""
+    from unrolled.align import WordSlice, spell
+    from unrolled.align.token_spans import STAR
 
     tokens: list[int] = []
     slices: list[WordSlice] = []
@@ -133,7 +133,7 @@ def _spelt(
         slices.extend(w._replace(first=w.first + start, last=w.last + start) for w in of)
 
     star = len(labels)
-    for run, is_star in _runs(words):
+    for run, is_star in _runs(words, STAR):
         if is_star:
             join([star], [WordSlice(STAR, 0, 1, "star")])
             continue
@@ -158,12 +158,12 @@ def _spelt(
     return Target(tokens, slices, star if star in tokens else None)
 
 
-def _runs(words: list[str]) -> list[tuple[list[str], bool]]:
+def _runs(words: list[str], wildcard: str) -> list[tuple[list[str], bool]]:
     """Cut into wildcards, one each, and what stands between them."""
     runs: list[tuple[list[str], bool]] = []
     for word in words:
-        if word == STAR or not runs or runs[-1][1]:
-            runs.append(([word], word == STAR))
+        if word == wildcard or not runs or runs[-1][1]:
+            runs.append(([word], word == wildcard))
         else:
             runs[-1][0].append(word)
     return runs
@@ -177,6 +177,7 @@ def _given(
     blank: int | None,
     separator: int | None,
 ) -> Target:
+    from unrolled.align.token_spans import STAR
     from unrolled.align.words import group_tokens
     from unrolled.data.transcripts import as_classes
 

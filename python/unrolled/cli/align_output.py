@@ -24,7 +24,7 @@ FORMATS = {
     "srt": Format(".srt", in_seconds=True),
     "vtt": Format(".vtt", in_seconds=True),
     "ass": Format(".ass", in_seconds=True),
-    "textgrid": Format(".TextGrid", has_levels=False),
+    "textgrid": Format(".TextGrid", in_seconds=True, has_levels=False),
     "ctm": Format(".ctm", in_seconds=True),
     "audacity": Format(".txt", in_seconds=True),
 }
@@ -55,8 +55,8 @@ def render(alignment: Alignment, name: str, level: str | None, item: str) -> str
 
     options: Any = {"level": level} if FORMATS[name].has_levels else {}
     if name == "ctm":
-        return align.to_ctm(_in_units(alignment, name), file="_".join(item.split()), **options)
-    text: str = getattr(align, f"to_{name}")(_in_units(alignment, name), **options)
+        return align.to_ctm(alignment, file="_".join(item.split()), **options)
+    text: str = getattr(align, f"to_{name}")(alignment, **options)
     return text
 
 
@@ -75,11 +75,3 @@ def doubt(place: Suspicion) -> str:
     left_out = all(item.omitted for item in place.items)
     why = "left out" if left_out else f"probability {math.exp(place.score):.1g} a frame"
     return f"doubtful, {span}: {' '.join(texts)} ({why})"
-
-
-def _in_units(alignment: Alignment, name: str) -> Alignment:
-    """Let formats that know seconds alone write pixels or frames where there are no seconds."""
-    scale = alignment.scale
-    if name == "json" or scale.seconds_per_frame is not None:
-        return alignment
-    return alignment.replace(seconds_per_frame=scale.stride or 1.0, stride=None)

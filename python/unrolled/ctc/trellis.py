@@ -161,6 +161,9 @@ def forward_backward(log_probs: Any, target: Any, *, blank: int | None = 0) -> F
         shape = batch.scores.shape
         raise ValueError(f"log_probs must have the axes (T, C) of one item, got shape {shape}")
     scores = batch.scores[0]
+    for frame, column in np.argwhere(~(scores < np.inf))[:1]:
+        found = scores[frame, column]
+        raise ValueError(f"log_probs at frame {frame}, class {column}, is {found}, no logarithm")
     log_alpha, log_beta_hat, log_beta = _core.ctc_states(scores, batch.targets, batch.blank)
     ends = 1 if blank is None else 2
     log_p = float(np.logaddexp.reduce(log_alpha[-1, -ends:])) if len(scores) else 0.0
@@ -190,7 +193,7 @@ def forward_backward(log_probs: Any, target: Any, *, blank: int | None = 0) -> F
 def _states(batch: Batch) -> NDArray[np.int64]:
     """Return the class of every state."""
     if batch.blank == NO_BLANK:
-        return batch.targets
+        return batch.targets.copy()
     states = np.full(2 * batch.targets.size + 1, batch.blank)
     states[1::2] = batch.targets
     return states
