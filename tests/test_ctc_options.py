@@ -268,7 +268,5 @@ def test_wrong_options_are_named(options, message):
 
 def test_priors_of_other_classes_are_named(rng):
     log_probs, targets, lengths = problem(rng)
-    with pytest.raises(
-        ValueError, match=r"log_priors must be \(4\), one .* got \(3,\)"
-    ):
+    with pytest.raises(ValueError, match=r"log_priors must be \(4\), one .* got \(3,\)"):
         CTCLoss(log_priors=np.zeros(3))(log_probs, targets, lengths)
