@@ -116,13 +116,11 @@ def states_of(path, blank):
 
 def every_expansion(frames, target):
     """List the alignments without blanks: every token in its turn, for at least a frame."""
-    kept = [
-        states
-        for states in itertools.product(range(len(target)), repeat=frames)
-        if list(dict.fromkeys(states)) == list(range(len(target)))
-        and list(states) == sorted(states)
-    ]
-    states = np.array(kept, np.int64).reshape(len(kept), frames)
+    length = len(target)
+    later = itertools.combinations(range(1, frames), length - 1) if length else []
+    states = np.array(
+        [[sum(start <= t for start in starts) for t in range(frames)] for starts in later], np.int64
+    ).reshape(-1, frames)
     return Alignments(states, np.asarray(target, np.int64)[states])
 
 

@@ -24,7 +24,7 @@ class Loss {
   void run() {
     const unrolled::TrellisShape shape{p_.N, p_.T, p_.C, lengths_.data(), targets_.data(), offsets_.data(),
                                        0};
-    unrolled::ctc_loss<float>(shape, true, scores_.data(), scale_.data(), losses_.data(), grad_.data());
+    unrolled::ctc_loss<float>(shape, true, unrolled::CtcPath::automatic, scores_.data(), scale_.data(), losses_.data(), grad_.data());
   }
 
  private:

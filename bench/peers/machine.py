@@ -8,7 +8,7 @@ import platform
 import re
 from pathlib import Path
 
-PACKAGES = ("numpy", "torch", "onnxruntime", "onnx")
+PACKAGES = ("numpy", "torch", "torchaudio", "onnxruntime", "onnx", "optax", "jax")
 VARIABLES = re.compile(r"(MALLOC|OMP|GOMP|KMP|MKL|UNROLLED|ONEDNN|DNNL)_\w+")
 
 

@@ -9,10 +9,12 @@ from bench.peers.sides import OURS
 PASS_NAMES = {"forward": "fwd", "backward": "bwd", "forward+backward": "fwd+bwd"}
 
 
-def rows_table(title: str, names: Sequence[str], rows: Sequence[dict]) -> Iterator[str]:
+def rows_table(
+    title: str, names: Sequence[str], rows: Sequence[dict], ratio: str = "the best of torch / ours"
+) -> Iterator[str]:
     """Milliseconds of each side, the rate of ours, and the ratio to the best of PyTorch's."""
     width = max([len(row["case"]) for row in rows], default=4)
-    yield f"\n{title}; milliseconds, medians of calls in turn; ratio: the best of torch / ours"
+    yield f"\n{title}; milliseconds, medians of calls in turn; ratio: {ratio}"
     columns = {name: max(10, len(name)) for name in names}
     heads = "".join(f" {name:>{columns[name]}}" for name in names)
     yield f"{'case':{width}} {'pass':8}{heads} {'rate of ours':>14} {'ratio':>6} {'goal':>5}"

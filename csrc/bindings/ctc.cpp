@@ -6,15 +6,24 @@
 namespace unrolled {
 namespace {
 
+CtcPath path_of(const std::string& name) {
+  if (name == "auto") return CtcPath::automatic;
+  if (name == "linear") return CtcPath::linear;
+  if (name == "exact") return CtcPath::exact;
+  require(name == "log", "path must be auto, linear, exact or log");
+  return CtcPath::log;
+}
+
 template <class Real>
 py::tuple ctc_loss_array(const Array<Real>& scores, const Array<int64_t>& targets,
                          const Array<int64_t>& offsets, const Array<int64_t>& input_lengths, int64_t blank,
-                         bool logits, const MaybeArray<double>& grad_scale) {
+                         bool logits, const MaybeArray<double>& grad_scale, const std::string& path) {
   const TrellisShape s = make_trellis_shape(scores, targets, offsets, input_lengths, blank);
   bool blanks = false;
   for (int64_t i = 0; i < targets.size(); ++i) blanks |= s.targets[i] == blank;
   require(!blanks, "targets must not hold the blank");
   if (grad_scale) require_shape(*grad_scale, {s.N}, "grad_scale must be (N)");
+  const CtcPath way = path_of(path);
   Array<double> losses = make_array<double>({s.N});
   MaybeArray<Real> grad;
   if (grad_scale) grad = make_array_like(scores);
@@ -24,7 +33,7 @@ py::tuple ctc_loss_array(const Array<Real>& scores, const Array<int64_t>& target
   Real* to_grad = grad ? grad->mutable_data() : nullptr;
   {
     const py::gil_scoped_release release;
-    ctc_loss(s, logits, from, scale, to, to_grad);
+    ctc_loss(s, logits, way, from, scale, to, to_grad);
   }
   return py::make_tuple(losses, grad);
 }
@@ -53,7 +62,7 @@ template <class Real>
 void register_of(py::module_& m) {
   m.def("ctc_loss", &ctc_loss_array<Real>, "scores"_a.noconvert(), "targets"_a.noconvert(),
         "target_offsets"_a.noconvert(), "input_lengths"_a.noconvert(), "blank"_a, "logits"_a,
-        "grad_scale"_a.noconvert().none(true));
+        "grad_scale"_a.noconvert().none(true), "path"_a = "auto");
   m.def("ctc_states", &ctc_states_array<Real>, "scores"_a.noconvert(), "target"_a.noconvert(), "blank"_a);
 }
 

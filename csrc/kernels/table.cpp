@@ -5,10 +5,17 @@ namespace unrolled::UNROLLED_LEVEL {
 template <class Real>
 ActivationKernels<Real> activation_kernels();
 template <class Real>
+AlignRowKernels<Real> align_row_kernels();
+AlignTileKernels align_tile_kernels();
+template <class Real>
 ConvKernels<Real> conv_kernels();
 template <class Real>
 ThinKernels<Real> thin_kernels();
 CtcKernels ctc_kernels();
+CtcEmissionKernels ctc_emission_kernels();
+CtcExactKernels ctc_exact_kernels();
+CtcGradientKernels ctc_gradient_kernels();
+CtcLinearKernels ctc_linear_kernels();
 template <class Real>
 DepthwiseKernels<Real> depthwise_kernels();
 template <class Real>
@@ -56,9 +63,15 @@ template <class Real>
 Kernels<Real> kernels() {
   return {
       .activation = activation_kernels<Real>(),
+      .align_row = align_row_kernels<Real>(),
+      .align_tile = align_tile_kernels(),
       .conv = conv_kernels<Real>(),
       .thin = thin_kernels<Real>(),
       .ctc = ctc_kernels(),
+      .ctc_emissions = ctc_emission_kernels(),
+      .ctc_exact = ctc_exact_kernels(),
+      .ctc_gradient = ctc_gradient_kernels(),
+      .ctc_linear = ctc_linear_kernels(),
       .depthwise = depthwise_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
       .gru = gru_kernels<Real>(),

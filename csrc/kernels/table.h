@@ -2,9 +2,15 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/align.h"
+#include "kernels/align_tile.h"
 #include "kernels/conv.h"
 #include "kernels/conv_thin.h"
 #include "kernels/ctc.h"
+#include "kernels/ctc_emissions.h"
+#include "kernels/ctc_exact.h"
+#include "kernels/ctc_gradient.h"
+#include "kernels/ctc_linear.h"
 #include "kernels/depthwise.h"
 #include "kernels/depthwise_weight.h"
 #include "kernels/loss.h"
@@ -24,9 +30,15 @@ namespace unrolled {
 template <class Real>
 struct Kernels {
   ActivationKernels<Real> activation;
+  AlignRowKernels<Real> align_row;
+  AlignTileKernels align_tile;
   ConvKernels<Real> conv;
   ThinKernels<Real> thin;
   CtcKernels ctc;
+  CtcEmissionKernels ctc_emissions;
+  CtcExactKernels ctc_exact;
+  CtcGradientKernels ctc_gradient;
+  CtcLinearKernels ctc_linear;
   DepthwiseKernels<Real> depthwise;
   DepthwiseWeightKernels<Real> depthwise_weight;
   CellKernels<Real> gru;

@@ -2,154 +2,72 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <optional>
 
-#include "dispatch.h"
-#include "memory.h"
-#include "ops/matmul.h"
+#include "denormals.h"
+#include "ops/ctc_emissions.h"
+#include "ops/ctc_exact.h"
+#include "ops/ctc_linear.h"
+#include "ops/ctc_log.h"
 #include "parallel.h"
 
 namespace unrolled {
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
+double item_loss(const CtcItem<double>& item, CtcPath) { return ctc_log_loss(item); }
 
-// One item of the batch and its blank-extended target.
-template <class Real>
-struct Item {
-  const Real* scores;  // (T, C)
-  const int64_t* target;
-  int64_t T, C, L, blank;
-  bool logits;
-
-  int64_t states() const { return blank < 0 ? L : 2 * L + 1; }
-  int64_t ends() const { return blank < 0 ? 1 : 2; }
-  int64_t symbol(int64_t state) const {
-    return blank < 0 ? target[state] : state % 2 == 0 ? blank : target[state / 2];
-  }
-};
-
-template <class Real>
-Item<Real> make_item(const TrellisShape& s, const Real* scores, bool logits, int64_t n) {
-  return {scores + n * s.T * s.C, s.target(n), s.input_lengths[n], s.C, s.target_length(n), s.blank, logits};
+// What rounding makes of a loss of 0: rows of logits are normalised, those of log probabilities should be.
+double not_below_zero(double loss, const CtcItem<float>& item) {
+  const double rounding = item.logits ? kCtcInfinity : 2e-7 * static_cast<double>(item.T + 4);
+  return loss < 0 && loss > -rounding ? 0 : loss;
 }
 
+double item_loss(const CtcItem<float>& item, CtcPath path) {
+  if (path == CtcPath::log) return ctc_log_loss(item);
+  if (!trellis_has_path(item.target, item.L, item.blank, item.T)) return kCtcInfinity;
+  if (item.T == 0) return 0;
+  const FlushDenormals flush;
+  CtcEmissions emissions(item);
+  if (emissions.has_nan()) return kCtcNaN;
+  std::optional<double> log_probability;
+  if (path != CtcPath::exact) log_probability = ctc_linear_loss(item, emissions);
+  if (!log_probability && path == CtcPath::linear) return kCtcNaN;
+  if (!log_probability) log_probability = ctc_exact_loss(item, emissions);
+  if (!log_probability) return ctc_log_loss(item);
+  return not_below_zero(emissions.log_sums() - *log_probability, item);
+}
+
+// Each item's gradient is written by the way its loss is found; here what is left of it.
 template <class Real>
-int64_t row_stride(const Item<Real>& item) {
-  const int64_t lanes = kernels<double>().ctc.lanes;
-  return round_up(round_up(item.states(), lanes) + 2 * kCtcGuard, lanes);
-}
-
-// Minus the logarithm of each row's sum of exponentials: 0 for rows that are log probabilities already.
-template <class Real>
-void normalizers(const Item<Real>& item, double* shift) {
-  for (int64_t t = 0; t < item.T; ++t) {
-    const Real* row = item.scores + t * item.C;
-    const double top = static_cast<double>(*std::max_element(row, row + item.C));
-    double sum = 0;
-    for (int64_t c = 0; c < item.C; ++c) sum += std::exp(static_cast<double>(row[c]) - top);
-    shift[t] = -(top + std::log(sum));
-  }
-}
-
-// The rows the recursions read: emission (T, stride) and skip (stride), -inf outside the states.
-template <class Real>
-void fill_trellis(const Item<Real>& item, const double* shift, int64_t stride, double* emission,
-                  double* skip) {
-  std::fill_n(emission, item.T * stride, -kInf);
-  std::fill_n(skip, stride, -kInf);
-  for (int64_t s = 3; item.blank >= 0 && s < item.states(); s += 2) {
-    if (item.symbol(s) != item.symbol(s - 2)) skip[kCtcGuard + s] = 0;
-  }
-  for (int64_t t = 0; t < item.T; ++t) {
-    const Real* row = item.scores + t * item.C;
-    double* e = emission + t * stride + kCtcGuard;
-    const double add = shift ? shift[t] : 0;
-    for (int64_t s = 0; s < item.states(); ++s) e[s] = static_cast<double>(row[item.symbol(s)]) + add;
-  }
-}
-
-// Whether a score that the trellis reads is NaN or +inf: maxima may lose them.
-bool has_no_number(int64_t size, const double* emission) {
-  bool bad = false;
-  for (int64_t i = 0; i < size; ++i) bad |= !(emission[i] < kInf);
-  return bad;
-}
-
-// grad = scale * (softmax - posterior) by the logits, -scale * posterior by the log probabilities.
-template <class Real>
-void write_gradient(const Item<Real>& item, const double* shift, int64_t stride, const double* posterior,
-                    double scale, Real* grad) {
-  Buffer<double> occupation(item.C);
-  for (int64_t t = 0; t < item.T; ++t) {
-    const double* row = posterior + t * stride + kCtcGuard;
-    std::fill_n(occupation.data(), item.C, 0.0);
-    for (int64_t s = 0; s < item.states(); ++s) occupation[item.symbol(s)] += row[s];
-    const Real* x = item.scores + t * item.C;
-    Real* g = grad + t * item.C;
-    for (int64_t c = 0; c < item.C; ++c) {
-      const double softmax = item.logits ? std::exp(static_cast<double>(x[c]) + shift[t]) : 0;
-      g[c] = static_cast<Real>(scale * (softmax - occupation[c]));
-    }
-  }
-}
-
-template <class Real>
-double item_loss(const Item<Real>& item, double scale, Real* grad) {
-  if (!trellis_has_path(item.target, item.L, item.blank, item.T)) return kInf;
-  const CtcKernels& kernel = kernels<double>().ctc;
-  const int64_t S = item.states(), ends = item.ends(), stride = row_stride(item);
-  Buffer<double> shift(item.T), emission(item.T * stride), alpha(item.T * stride), skip(stride),
-      beta(2 * stride);
-  if (item.logits) normalizers(item, shift.data());
-  const double* shifts = item.logits ? shift.data() : nullptr;
-  fill_trellis(item, shifts, stride, emission.data(), skip.data());
-  if (has_no_number(item.T * stride, emission.data())) return std::numeric_limits<double>::quiet_NaN();
-  const double log_probability =
-      kernel.forward(item.T, S, ends, stride, emission.data(), skip.data(), alpha.data());
-  if (!grad || log_probability == -kInf) return 0 - log_probability;
-  kernel.backward(item.T, S, ends, stride, emission.data(), skip.data(), log_probability, beta.data(),
-                  alpha.data());
-  write_gradient(item, shifts, stride, alpha.data(), scale, grad);
-  return 0 - log_probability;  // not -0 where the target is certain
-}
-
-// The states' columns alone.
-void copy_states(int64_t T, int64_t S, int64_t stride, const double* from, double* to) {
-  for (int64_t t = 0; t < T; ++t) std::copy_n(from + t * stride + kCtcGuard, S, to + t * S);
+double item_loss_and_padding(const CtcItem<Real>& item, CtcPath path, int64_t frames) {
+  const double loss = item_loss(item, path);
+  if (!item.grad) return loss;
+  if (!std::isfinite(loss)) std::fill_n(item.grad, item.T * item.C, Real(0));
+  std::fill_n(item.grad + item.T * item.C, (frames - item.T) * item.C, Real(0));
+  return loss;
 }
 
 }  // namespace
 
 template <class Real>
-void ctc_loss(const TrellisShape& s, bool logits, const Real* scores, const double* scale, double* losses,
-              Real* grad) {
-  const int64_t cells = s.T * (2 * s.target_offsets[s.N] + s.N);  // each a few exponentials
-  parallel_for(s.N, 16 * cells, [&](int64_t n) {
-    Real* item_grad = grad ? grad + n * s.T * s.C : nullptr;
-    if (item_grad) std::fill_n(item_grad, s.T * s.C, Real(0));
-    losses[n] = item_loss(make_item(s, scores, logits, n), scale ? scale[n] : 1.0, item_grad);
+void ctc_loss(const TrellisShape& s, bool logits, CtcPath path, const Real* scores, const double* scale,
+              double* losses, Real* grad) {
+  const int64_t cells = s.T * (2 * s.target_offsets[s.N] + s.N + s.N * s.C);
+  parallel_for(s.N, cells, [&](int64_t n) {
+    const CtcItem<Real> item = make_ctc_item(s, n, scores, logits, scale ? scale[n] : 1.0, grad);
+    losses[n] = item_loss_and_padding(item, path, s.T);
   });
 }
 
 template <class Real>
 void ctc_states(const TrellisShape& s, const Real* scores, double* log_alpha, double* log_beta_hat,
                 double* log_beta) {
-  const Item<Real> item = make_item(s, scores, false, 0);
-  const CtcKernels& kernel = kernels<double>().ctc;
-  const int64_t T = item.T, S = item.states(), stride = row_stride(item), size = T * stride;
-  if (T == 0 || S == 0) return;
-  Buffer<double> skip(stride), emission(size), alpha(size), beta(size), beta_hat(size);
-  fill_trellis(item, nullptr, stride, emission.data(), skip.data());
-  kernel.forward(T, S, item.ends(), stride, emission.data(), skip.data(), alpha.data());
-  kernel.betas(T, S, item.ends(), stride, emission.data(), skip.data(), beta.data(), beta_hat.data());
-  copy_states(T, S, stride, alpha.data(), log_alpha);
-  copy_states(T, S, stride, beta_hat.data(), log_beta_hat);
-  copy_states(T, S, stride, beta.data(), log_beta);
+  const CtcItem<Real> item = make_ctc_item<Real>(s, 0, scores, false, 1.0, nullptr);
+  ctc_log_states(item, log_alpha, log_beta_hat, log_beta);
 }
 
-template void ctc_loss(const TrellisShape&, bool, const float*, const double*, double*, float*);
-template void ctc_loss(const TrellisShape&, bool, const double*, const double*, double*, double*);
+template void ctc_loss(const TrellisShape&, bool, CtcPath, const float*, const double*, double*, float*);
+template void ctc_loss(const TrellisShape&, bool, CtcPath, const double*, const double*, double*, double*);
 template void ctc_states(const TrellisShape&, const float*, double*, double*, double*);
 template void ctc_states(const TrellisShape&, const double*, double*, double*, double*);
 

@@ -13,6 +13,7 @@ from unrolled._load_core import _core
 
 if TYPE_CHECKING:
     from unrolled import (
+        align,
         autograd,
         checkpoint,
         cli,
@@ -63,6 +64,7 @@ __all__ = [
     "Tensor",
     "Trainer",
     "__version__",
+    "align",
     "autograd",
     "checkpoint",
     "cli",

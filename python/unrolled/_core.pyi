@@ -79,6 +79,16 @@ def conv2d_backward_weight(
     algorithm: str,
     bias: bool,
 ) -> tuple[_Array, _Array | None]: ...
+def align(
+    scores: _Array,
+    targets: NDArray[np.int64],
+    target_offsets: NDArray[np.int64],
+    input_lengths: NDArray[np.int64],
+    blank: int,
+    skip_penalty: float,
+    memory: int,
+    band: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 def ctc_loss(
     scores: _Array,
     targets: NDArray[np.int64],
@@ -87,10 +97,19 @@ def ctc_loss(
     blank: int,
     logits: bool,
     grad_scale: NDArray[np.float64] | None,
+    path: str = "auto",
 ) -> tuple[NDArray[np.float64], _Array | None]: ...
 def ctc_states(
     scores: _Array, target: NDArray[np.int64], blank: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def path_entropy(
+    scores: _Array,
+    targets: NDArray[np.int64],
+    target_offsets: NDArray[np.int64],
+    input_lengths: NDArray[np.int64],
+    blank: int,
+    grad_scale: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.float64], _Array | None]: ...
 def cross_entropy(
     x: _Array,
     target: NDArray[np.int64],

@@ -2,6 +2,7 @@
 
 from unrolled.align.alignment import Alignment
 from unrolled.align.ass import to_ass
+from unrolled.align.boundaries import BoundaryErrors, boundary_errors
 from unrolled.align.ctm import CTMWord, read_ctm, to_ctm
 from unrolled.align.cues import CueRules
 from unrolled.align.json_file import to_json
@@ -9,14 +10,17 @@ from unrolled.align.spelling import Spelling, spell
 from unrolled.align.srt import to_srt
 from unrolled.align.suspicion import Suspicion, find_suspicious
 from unrolled.align.tables import to_audacity, to_tsv
+from unrolled.align.text_alignment import align_text
 from unrolled.align.textgrid import Interval, Point, TextGrid, Tier, to_textgrid
 from unrolled.align.textgrid_reader import read_textgrid
+from unrolled.align.viterbi import forced_align
 from unrolled.align.vtt import to_vtt
 from unrolled.align.words import Word, WordSlice, slice_words
 from unrolled.ctc.spans import FrameScale, Span
 
 __all__ = [
     "Alignment",
+    "BoundaryErrors",
     "CTMWord",
     "CueRules",
     "FrameScale",
@@ -29,7 +33,10 @@ __all__ = [
     "Tier",
     "Word",
     "WordSlice",
+    "align_text",
+    "boundary_errors",
     "find_suspicious",
+    "forced_align",
     "read_ctm",
     "read_textgrid",
     "slice_words",

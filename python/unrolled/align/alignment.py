@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unrolled.align.exports import Exports
 from unrolled.align.suspicion import Suspicion, find_suspicious
 from unrolled.align.token_spans import TokenFrames, make_spans, measure_tokens
-from unrolled.align.words import Word, WordSlice, group_tokens, make_words
+from unrolled.align.words import Word, WordSlice, group_tokens, make_words, require_order
 from unrolled.ctc.spans import FrameScale, Span
 
 Frames = NDArray[Any] | Callable[[], NDArray[Any]]
@@ -132,6 +132,11 @@ class Alignment(Exports):
             f"score={self.score:.6g})"
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: the scores, and not the emissions they come from."""
+        _ = self.frame_scores, self.posterior
+        return dict(self.__dict__)
+
     @property
     def is_feasible(self) -> bool:
         """Whether there is a path at all."""
@@ -180,12 +185,24 @@ class Alignment(Exports):
         Blanks and separators around a word do not belong to it, so a word does not swallow the
         silence after it. Empty where there is neither `word_slices` nor `separator`.
         """
-        slices = self.word_slices
-        if slices is None:
-            if self.separator is None:
-                return []
-            slices = group_tokens(self.target, self.separator, self.labels, self.star)
-        return make_words(slices, self._token_frames, self.spans, self.states.size, self.scale)
+        pieces, frames = self.word_pieces, self._token_frames
+        return make_words(pieces, frames, self.spans, self.states.size, self.scale)
+
+    @cached_property
+    def word_pieces(self) -> Sequence[WordSlice]:
+        """Which tokens are which word: `word_slices`, or what stands between separators.
+
+        Raises
+        ------
+        ValueError
+            If `word_slices` overlap, are out of order, or go beyond the target.
+        """
+        if self.word_slices is not None:
+            require_order(self.word_slices, self.target.size)
+            return self.word_slices
+        if self.separator is None:
+            return []
+        return group_tokens(self.target, self.separator, self.labels, self.star)
 
     @cached_property
     def _token_frames(self) -> TokenFrames:

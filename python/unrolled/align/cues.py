@@ -121,15 +121,22 @@ def _make_cue(run: Sequence[Entry], joiner: str, rules: CueRules, following: int
 
 
 def _wrap(words: Sequence[TimedText], max_line: int, space: int) -> list[list[TimedText]]:
-    """Cut into as few lines as needed, of about equal length."""
+    """Cut into as few lines as needed, the longest as short as it can be."""
+    lines = _greedy_lines(words, max_line, space)
     total = sum(len(word.text) + space for word in words) - space
-    count = -(-total // max_line)
-    target = min(max_line, -(-total // count) + 4)  # some slack, or the last line overflows
+    for width in range(-(-total // len(lines)), max_line):
+        narrower = _greedy_lines(words, width, space)
+        if len(narrower) == len(lines):
+            return narrower
+    return lines
+
+
+def _greedy_lines(words: Sequence[TimedText], width: int, space: int) -> list[list[TimedText]]:
     lines: list[list[TimedText]] = []
     size = 0
     for word in words:
         size += space + len(word.text)
-        if not lines or size > (target if len(lines) < count else max_line):
+        if not lines or size > width:
             lines.append([])
             size = len(word.text)
         lines[-1].append(word)

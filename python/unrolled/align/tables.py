@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from unrolled.align.timeline import (
-    Entry,
     Level,
     Path,
     as_alignments,
     decimal,
     finished,
+    listed_items,
+    text_of,
     timed_entries,
 )
 
 if TYPE_CHECKING:
     from unrolled.align.alignment import Alignment
+    from unrolled.align.words import Word
+    from unrolled.ctc.spans import Span
 
 _COLUMNS = ("start", "end", "text", "score", "min_score", "posterior", "estimated", "omitted")
 
@@ -42,13 +45,14 @@ def to_tsv(
     Returns
     -------
     str
-        Columns start and end (seconds), text, score, min_score, posterior, estimated and omitted (0
-        or 1). What is not known is left empty.
+        Columns start and end, text, score, min_score, posterior, estimated and omitted (0 or 1).
+        Start and end are seconds, pixels where frames have a ``stride``, or else frames. What is
+        not known is left empty.
 
     Raises
     ------
     ValueError
-        If the alignment has no ``seconds_per_frame``, or no words where they are asked for.
+        If there are no words where they are asked for.
     OSError
         If the file cannot be written.
 
@@ -65,12 +69,13 @@ def to_tsv(
     0       1       ab      -0.2    -0.3            0       0
     <BLANKLINE>
     """
+    items = [item for one in as_alignments(alignment) for item in listed_items(one, level)]
+    rows = sorted([(*_place(item), item) for item in items], key=lambda row: row[0])
     lines = ["\t".join(_COLUMNS)]
-    for row in _rows(alignment, level):
-        item = row.item
+    for start, end, item in rows:
         numbers = [_number(item.score), _number(item.min_score), _number(item.posterior)]
         flags = [str(int(item.estimated)), str(int(item.omitted))]
-        lines.append("\t".join([decimal(row.start), decimal(row.end), row.text, *numbers, *flags]))
+        lines.append("\t".join([decimal(start), decimal(end), text_of(item), *numbers, *flags]))
     return finished("\n".join(lines) + "\n", path)
 
 
@@ -93,8 +98,10 @@ def to_audacity(
 
     Raises
     ------
-    ValueError, OSError
-        As for `unrolled.align.to_tsv`.
+    ValueError
+        If the alignment has no ``seconds_per_frame``, or no words where they are asked for.
+    OSError
+        If the file cannot be written.
 
     Examples
     --------
@@ -107,14 +114,18 @@ def to_audacity(
     >>> to_audacity(alignment)
     '0.000000\t1.000000\tab\n'
     """
-    rows = _rows(alignment, level)
+    rows = [row for one in as_alignments(alignment) for row in timed_entries(one, level)]
+    rows.sort(key=lambda row: row.start)
     lines = [f"{row.start:.6f}\t{row.end:.6f}\t{row.text}\n" for row in rows]
     return finished("".join(lines), path)
 
 
-def _rows(alignments: Alignment | Sequence[Alignment], level: Level | None) -> list[Entry]:
-    rows = [row for one in as_alignments(alignments) for row in timed_entries(one, level)]
-    return sorted(rows, key=lambda row: row.start)
+def _place(item: Word | Span) -> tuple[float, float]:
+    if item.scale.seconds_per_frame is not None:
+        return item.start_seconds, item.end_seconds
+    if item.scale.stride is not None:
+        return item.left, item.right
+    return item.start, item.end
 
 
 def _number(value: float | None) -> str:

@@ -17,7 +17,7 @@ _PIECES = re.compile(
     r"|(?<!\S)<(?P<flag>\w+)>(?!\S)"
     r"|(?<!\S)!.*"
 )
-_HEADER = re.compile(r'[^"]*"ooTextFile"[^"]*"TextGrid"')
+_HEADER = re.compile(r'[^"]*"ooTextFile(?: short)?"[^"]*"TextGrid"')
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),

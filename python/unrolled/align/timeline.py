@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from unrolled._files import write_atomically
 from unrolled.align.words import Word
 from unrolled.ctc.spans import Span
 
@@ -33,26 +32,38 @@ def as_alignments(alignments: Alignment | Sequence[Alignment]) -> list[Alignment
 
 
 def timed_entries(alignment: Alignment, level: Level | None) -> list[Entry]:
-    """Return words or tokens in seconds; without a `level` words, or tokens where there are none.
-
-    Tokens that separate words are not among them.
+    """Return what `listed_items` returns, in seconds.
 
     Raises
     ------
     ValueError
         If words are asked for and there are none, or frames have no seconds.
     """
+    items = listed_items(alignment, level)
+    return [Entry(text_of(item), item.start_seconds, item.end_seconds, item) for item in items]
+
+
+def listed_items(alignment: Alignment, level: Level | None) -> Sequence[Word | Span]:
+    """Return words or tokens; without a `level` words, or tokens where there are none.
+
+    Tokens that separate words are not among them.
+
+    Raises
+    ------
+    ValueError
+        If words are asked for and there are none.
+    """
     if level not in (None, "words", "tokens"):
         raise ValueError(f'level must be "words" or "tokens", got {level!r}')
     if level == "words" and not alignment.words and alignment.spans:
         raise ValueError('there are no words: align with separator=, or pass level="tokens"')
-    items: Sequence[Word | Span] = alignment.words
-    if level == "tokens" or not items:
-        items = [span for span in alignment.spans if span.token != alignment.separator]
-    return [Entry(_text_of(item), item.start_seconds, item.end_seconds, item) for item in items]
+    if level == "tokens" or not alignment.words:
+        return [span for span in alignment.spans if span.token != alignment.separator]
+    return alignment.words
 
 
-def _text_of(item: Word | Span) -> str:
+def text_of(item: Word | Span) -> str:
+    """Return the text of a word, the label of a token or else its number, on one line."""
     if isinstance(item, Word):
         text = item.text
     else:
@@ -99,5 +110,7 @@ def decimal(seconds: float, digits: int = 6) -> str:
 def finished(text: str, path: Path | None) -> str:
     """Write the file if there is a path, in UTF-8 and all or nothing, and return its text."""
     if path is not None:
+        from unrolled._files import write_atomically  # its imports take longer than ours
+
         write_atomically(path, text.encode("utf-8"))
     return text

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.cli.align_output import FORMATS, format_of, render
+from unrolled.cli.align_output import FORMATS, doubt, format_of, render
 from unrolled.cli.align_settings import Settings, add_scale, add_settings
 from unrolled.cli.arguments import add_threads, use_threads
 from unrolled.cli.errors import CommandError
@@ -22,11 +22,14 @@ or --width), else frames."""
 _EPILOG = """\
 examples:
   unrolled align --emissions a.npy --text a.txt --labels vocab.json --frame-rate 50 --out a.srt
-  unrolled align --manifest all.tsv --labels tokens.txt --frame-rate 50 --format textgrid --out grids/
+  unrolled align --manifest all.tsv --labels tokens.txt --frame-rate 50 --format ctm --out times/
+
 A manifest has a line for each item: emissions<TAB>text<TAB>id, or JSON objects with these names.
 An archive (.npz, .safetensors) with an array for each item goes with --text TABLE, lines of
-name<TAB>text. What is done is not done again unless its text, emissions or the options change; items
-that fail are listed in errors.tsv, and make the exit status 1."""
+name<TAB>text. What is done is not done again unless its text, emissions or the options change;
+items that fail are listed in errors.tsv, and make the exit status 1."""
+
+_PLACES = 5
 
 
 def add_parser(subparsers: Any) -> None:
@@ -146,7 +149,7 @@ def _align_one(args: argparse.Namespace, name: str) -> int:
 
 
 def single_entry(args: argparse.Namespace) -> Any:
-    """Return the item that the arguments name; its tokens are read, its text is not."""
+    """Return the item that the arguments name, its text and tokens read."""
     from unrolled.data.manifests import Entry
     from unrolled.data.transcripts import read_text
 
@@ -154,8 +157,8 @@ def single_entry(args: argparse.Namespace) -> Any:
         id=args.key or Path(args.emissions).stem,
         emissions=Path(args.emissions),
         key=args.key,
+        text=None if args.text is None else read_text(args.text),
         tokens=None if args.tokens is None else read_text(args.tokens),
-        text_file=None if args.text is None else Path(args.text),
         source=args.tokens or args.text,
     )
 
@@ -166,8 +169,11 @@ def score_of(alignment: Alignment) -> float:
 
 
 def warn(alignment: Alignment) -> None:
-    """Name the places where text and emissions seem to differ."""
+    """Name the places where text and emissions seem to differ, the first of them."""
     from unrolled.cli.progress import note
 
-    for place in alignment.suspicious():
-        note(str(place))
+    places = alignment.suspicious()
+    for place in places[:_PLACES]:
+        note(doubt(place))
+    if len(places) > _PLACES:
+        note(f"and {len(places) - _PLACES} more places like these")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from unrolled.cli.align_settings import STAR, Settings
+from unrolled.cli.align_settings import Settings
+from unrolled.cli.errors import CommandError
 from unrolled.data.label_files import ClassLabels
-from unrolled.data.labels import DataError
 from unrolled.data.manifests import Entry
 
 if TYPE_CHECKING:
@@ -59,23 +59,23 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
         "skip_penalty": args.skip_penalty,
         "insert_penalty": args.insert_penalty,
         "log_priors": settings.priors_for(classes),
-        "prior_scale": 1.0 if args.prior_scale is None else args.prior_scale,
+        "prior_scale": args.prior_scale,
+        "star": target.star,
     }
-    if target.star is not None:
-        options["star"] = target.star
+    if args.posterior:
+        options["posterior"] = True
     try:
         alignment = forced_align(
             log_probs,
             np.array(target.tokens, np.int64),
             blank=blank,
-            posterior=args.posterior,
             separator=separator,
-            labels=[*labels.symbols, STAR],
-            **settings.scale_of(frames, entry.duration, entry.width),
+            labels=labels.symbols,
+            **settings.scale_of(entry, frames),
             **{name: value for name, value in options.items() if value is not None},
         )
     except ValueError as error:
-        raise DataError([f"{entry.emissions}: {str(error).removeprefix('item 0: ')}"]) from error
+        raise CommandError(f"{entry.emissions}: {str(error).removeprefix('item 0: ')}") from error
     return alignment if target.words is None else alignment.replace(word_slices=target.words)
 
 
@@ -90,7 +90,7 @@ def make_target(
 
     Raises
     ------
-    DataError
+    CommandError, DataError
         If there is an unknown token, a word that cannot be spelt and must be, or nothing at all.
     """
     from unrolled.data.transcripts import read_text
@@ -118,9 +118,9 @@ def _spelt(
     separator: int | None,
     oov: Any,
 ) -> Target:
-    """Spell words; `STAR` is a wildcard itself, the text between wildcards is spelt as it stands."""
-    from unrolled.align import WordSlice
-    from unrolled.align.spelling import spell
+    """Spell words; ``<star>`` is a wildcard itself, and cuts the text in two."""
+    from unrolled.align import WordSlice, spell
+    from unrolled.align.token_spans import STAR
 
     tokens: list[int] = []
     slices: list[WordSlice] = []
@@ -133,7 +133,7 @@ def _spelt(
         slices.extend(w._replace(first=w.first + start, last=w.last + start) for w in of)
 
     star = len(labels)
-    for run, is_star in _runs(words):
+    for run, is_star in _runs(words, STAR):
         if is_star:
             join([star], [WordSlice(STAR, 0, 1, "star")])
             continue
@@ -148,24 +148,22 @@ def _spelt(
                 word_prefix=labels.word_prefix,
             )
         except ValueError as error:
-            raise DataError([f"{entry.source}: {error}"]) from error
+            raise CommandError(f"{entry.source}: {error}") from error
         join(spelling.target.tolist(), spelling.words)
     if not tokens:
-        raise DataError(
-            [
-                f"{entry.source}: nothing in the text can be spelt with {labels.source}; look whether "
-                "it has the letters of the text"
-            ]
+        raise CommandError(
+            f"{entry.source}: nothing in the text can be spelt with {labels.source}; "
+            "look whether it has the letters of the text"
         )
     return Target(tokens, slices, star if star in tokens else None)
 
 
-def _runs(words: list[str]) -> list[tuple[list[str], bool]]:
+def _runs(words: list[str], wildcard: str) -> list[tuple[list[str], bool]]:
     """Cut into wildcards, one each, and what stands between them."""
     runs: list[tuple[list[str], bool]] = []
     for word in words:
-        if word == STAR or not runs or runs[-1][1]:
-            runs.append(([word], word == STAR))
+        if word == wildcard or not runs or runs[-1][1]:
+            runs.append(([word], word == wildcard))
         else:
             runs[-1][0].append(word)
     return runs
@@ -179,6 +177,8 @@ def _given(
     blank: int | None,
     separator: int | None,
 ) -> Target:
+    from unrolled.align.token_spans import STAR
+    from unrolled.align.words import group_tokens
     from unrolled.data.transcripts import as_classes
 
     star = len(labels)
@@ -186,36 +186,32 @@ def _given(
     plain = as_classes([p for p in pieces if p != STAR], labels, entry.source)
     if blank in plain:
         name = labels.symbols[plain[plain.index(blank)]]
-        raise DataError(
-            [f"{entry.source}: the blank, {name!r}, among the tokens; leave it out, it is added"]
+        raise CommandError(
+            f"{entry.source}: the blank, {name!r}, among the tokens; leave it out, it is added"
         )
     rest = iter(plain)
     tokens = [star if piece == STAR else next(rest) for piece in pieces]
-    slices = None if words is None else _named(tokens, words, entry, labels, separator)
+    slices = None
+    if separator is not None:
+        groups = group_tokens(np.array(tokens, np.int64), separator, labels.symbols, star)
+        slices = groups
+        if words is not None:
+            slices = _named(groups, words.split(), labels.symbols[separator], entry)
+    elif words is not None:
+        raise CommandError(
+            f"{entry.source}: a text beside tokens needs what separates words in them; name it "
+            "with --separator"
+        )
     return Target(tokens, slices, star if star in tokens else None)
 
 
 def _named(
-    tokens: list[int], text: str, entry: Entry, labels: ClassLabels, separator: int | None
+    groups: list[WordSlice], words: list[str], separator: str, entry: Entry
 ) -> list[WordSlice]:
-    """Give the groups of tokens between separators the words of a text."""
-    from unrolled.align.words import group_tokens
-
-    if separator is None:
-        raise DataError(
-            [
-                f"{entry.source}: a text beside tokens needs a separator between words; name it with "
-                "--separator"
-            ]
-        )
-    names = [*labels.symbols, STAR]
-    groups = group_tokens(np.array(tokens, np.int64), separator, names, len(labels))
-    words = text.split()
+    """Give groups of tokens the words of a text."""
     if len(words) != len(groups):
-        raise DataError(
-            [
-                f"{entry.source}: the text has {len(words)} words, the tokens {len(groups)} groups "
-                f"between separators ({names[separator]!r}); make them agree"
-            ]
+        raise CommandError(
+            f"{entry.source}: the text has {len(words)} words, the tokens {len(groups)} groups "
+            f"between {separator!r}; make them agree, or name what stands between with --separator"
         )
     return [group._replace(text=word) for group, word in zip(groups, words, strict=True)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from unrolled.align import Alignment
+    from unrolled.align import Alignment, Suspicion
 
 
 class Format(NamedTuple):
@@ -22,7 +23,8 @@ FORMATS = {
     "json": Format(".json", has_levels=False),
     "srt": Format(".srt", in_seconds=True),
     "vtt": Format(".vtt", in_seconds=True),
-    "textgrid": Format(".TextGrid", has_levels=False),
+    "ass": Format(".ass", in_seconds=True),
+    "textgrid": Format(".TextGrid", in_seconds=True, has_levels=False),
     "ctm": Format(".ctm", in_seconds=True),
     "audacity": Format(".txt", in_seconds=True),
 }
@@ -51,16 +53,25 @@ def render(alignment: Alignment, name: str, level: str | None, item: str) -> str
     """
     from unrolled import align
 
-    options = {"level": level} if FORMATS[name].has_levels else {}
+    options: Any = {"level": level} if FORMATS[name].has_levels else {}
     if name == "ctm":
-        return align.to_ctm(alignment, file=item, **options)
-    text: str = getattr(align, f"to_{name}")(_in_units(alignment, name), **options)
+        return align.to_ctm(alignment, file="_".join(item.split()), **options)
+    text: str = getattr(align, f"to_{name}")(alignment, **options)
     return text
 
 
-def _in_units(alignment: Alignment, name: str) -> Alignment:
-    """Let formats that know seconds alone write pixels or frames where there are no seconds."""
-    scale = alignment.scale
-    if name == "json" or scale.seconds_per_frame is not None:
-        return alignment
-    return alignment.replace(seconds_per_frame=scale.stride or 1.0, stride=None)
+def doubt(place: Suspicion) -> str:
+    """Say where words stand that the emissions do not support."""
+    from unrolled.align import Word
+
+    scale = place.scale
+    if scale.seconds_per_frame is not None:
+        span = f"{place.start_seconds:.2f} to {place.end_seconds:.2f} s"
+    elif scale.stride is not None:
+        span = f"columns {place.left} to {place.right}"
+    else:
+        span = f"frames {place.start} to {place.end}"
+    texts = [item.text if isinstance(item, Word) else item.label or "" for item in place.items]
+    left_out = all(item.omitted for item in place.items)
+    why = "left out" if left_out else f"probability {math.exp(place.score):.1g} a frame"
+    return f"doubtful, {span}: {' '.join(texts)} ({why})"

@@ -1,4 +1,4 @@
-"""A command over many items: one file for each, an index, an error file; what is done stays done."""
+"""A command over many items: a file for each, an index, an error file; what is done stays done."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Corpus:
     index : str
         Name of the file with a line for each finished item.
     columns : tuple of str
-        Of the index, behind the id; the last column is a check of what the item was made from.
+        Of the index, behind the id; bytes of the file and a check of what it was made from follow.
     errors : Path
         File with a line for each item that failed in the last run: id, reason. It is there only
         where an item failed.
@@ -116,10 +116,8 @@ class Corpus:
     ) -> Counts:
         counts = Counts()
         order: list[str] = []
-        with (
-            _Index(self.folder / self.index, ("id", *self.columns, "check")) as index,
-            _Errors(self.errors) as errors,
-        ):
+        errors = _Errors(self.errors)
+        with _Index(self.folder / self.index, ("id", *self.columns, "bytes", "check")) as index:
             try:
                 for entry in progress(items, what, "item", total):
                     order.append(entry.id)
@@ -148,7 +146,7 @@ class Corpus:
         file = self.file_of(entry.id)
         try:
             checked = check(entry)
-            if not overwrite and index.check_of(entry.id) == checked and file.exists():
+            if not overwrite and index.has(entry.id, file, checked):
                 counts.kept += 1
                 return
             made = make(entry)
@@ -158,7 +156,7 @@ class Corpus:
             counts.failed += 1
             return
         replace_file(file, made.data)
-        index.add([entry.id, *made.cells, checked])
+        index.add([entry.id, *made.cells, str(len(made.data)), checked])
         counts.made += 1
 
 
@@ -189,10 +187,13 @@ class _Index:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def check_of(self, name: str) -> str | None:
-        """Return what the item was made from, None where it was not."""
+    def has(self, name: str, file: Path, check: str) -> bool:
+        """Whether an item was made from the same as now, and its file is there and whole."""
         row = self.rows.get(escaped(name))
-        return None if row is None else row.rstrip(b"\n").rsplit(b"\t", 1)[-1].decode()
+        if row is None:
+            return False
+        size, made_from = row.decode().rstrip("\n").split("\t")[-2:]
+        return made_from == check and file.is_file() and str(file.stat().st_size) == size
 
     def add(self, cells: list[str]) -> None:
         """Append an item, to the file at once."""
@@ -218,21 +219,11 @@ class _Errors:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: Any = None
-
-    def __enter__(self) -> _Errors:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            os.unlink(self.path)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+            os.unlink(path)
 
     def add(self, name: str, reason: str) -> None:
         """Append an item."""
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.path, "w", encoding="utf-8")
-        self._file.write(f"{escaped(name)}\t{escaped(' '.join(reason.split()))}\n")
-        self._file.flush()
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(f"{escaped(name)}\t{escaped(' '.join(reason.split()))}\n")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.cli import run_settings
 from unrolled.cli.arguments import add_threads, count, seed, use_threads
+from unrolled.cli.demo_rounds import ROUNDS_FILE, show_rounds
 from unrolled.cli.reports import REPORT_FILE, run_facts, write_report
 from unrolled.cli.tables import print_facts, print_table
 
@@ -32,7 +33,10 @@ LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.3
 EPOCHS, LINES, TEST_LINES = 5, 4_000, 1_000
 QUICK_EPOCHS, QUICK_LINES, QUICK_TEST_LINES = 3, 2_000, 200
+ROUNDS = 4  # of guessed alignments to an epoch: rounds are short, with as many lines in all
 
+UNITS = {"ctc": "epoch", "viterbi": "round"}
+WAYS = {"ctc": "CTC", "viterbi": "guessed alignments"}
 TEST_SEED = 1_000_003  # of the unseen lines: the same ones whatever is trained
 SHOWN = 10
 PICTURE_FILE = "reading.png"
@@ -55,6 +59,12 @@ def add_parser(subparsers: Any) -> None:
     add("--seed", type=seed, default=0, metavar="N", help="of weights and lines (default: 0)")
     add("--epochs", type=count, metavar="N", help=f"default: {EPOCHS}")
     add("--lines", type=count, metavar="N", help=f"training lines an epoch (default: {LINES:,})")
+    add(
+        "--criterion",
+        choices=("ctc", "viterbi"),
+        default="ctc",
+        help="sum over all alignments, or guess the best one and guess again (default: ctc)",
+    )
     add("--quick", action="store_true", help="about ten seconds, to try it out; it reads less well")
     add("--resume", action="store_true", help="go on with the training in --out")
     add("--no-progress", action="store_true", help="no progress bar")
@@ -77,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     train, test = (DigitLines.of(split, height=HEIGHT) for split in ("train", "test"))
     _introduce(model, train, test, settings)
     run_settings.write_settings(out, settings)
-    for name in (REPORT_FILE, PICTURE_FILE):  # of an earlier demo
+    for name in (REPORT_FILE, PICTURE_FILE, ROUNDS_FILE):  # of an earlier demo
         (out / name).unlink(missing_ok=True)
     history = _train(model, train, out, settings, args)
     images, texts = test.draw(settings["test_lines"], TEST_SEED)
@@ -86,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     report = _report(model, history, texts, readings, seconds, settings)
     _write(out, report, model, images, texts, readings)
+    if args.criterion == "viterbi":
+        show_rounds(history, out)
     _print(out, report, texts, readings)
     return 0
 
@@ -95,8 +107,11 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     epochs, lines, test_lines = (
         (QUICK_EPOCHS, QUICK_LINES, QUICK_TEST_LINES) if args.quick else (EPOCHS, LINES, TEST_LINES)
     )
+    if args.criterion == "viterbi":
+        epochs, lines = epochs * ROUNDS, lines // ROUNDS
     return {
         "command": "demo",
+        "criterion": args.criterion,
         "seed": args.seed,
         "epochs": args.epochs or epochs,
         "lines": args.lines or lines,
@@ -122,12 +137,13 @@ def _is_demo(out: Path) -> bool:
 def _introduce(model: CRNN, train: DigitLines, test: DigitLines, settings: dict[str, Any]) -> None:
     parameters = sum(parameter.size for parameter in model.parameters())
     lines, epochs = settings["lines"], settings["epochs"]
+    unit, way = UNITS[settings["criterion"]], WAYS[settings["criterion"]]
     print_facts(
         [
             ("digits", "real handwriting, 8x8 pixels (UCI, Alpaydin and Kaynak, CC BY 4.0)"),
             (
                 "training",
-                f"{epochs} epochs of {lines:,} new lines, 3 to 9 digits each, from "
+                f"{epochs} {unit}s of {lines:,} new lines, 3 to 9 digits each, from "
                 f"{len(train.labels):,} images",
             ),
             (
@@ -135,7 +151,7 @@ def _introduce(model: CRNN, train: DigitLines, test: DigitLines, settings: dict[
                 f"{settings['test_lines']:,} lines from {len(test.labels)} other images, by other "
                 "writers",
             ),
-            ("network", f"convolutions, bidirectional LSTM, CTC: {parameters:,} parameters"),
+            ("network", f"convolutions, bidirectional LSTM, {way}: {parameters:,} parameters"),
         ]
     )
 
@@ -148,6 +164,7 @@ def _train(
     return train_lines(
         model,
         _loader(model, train, settings["lines"], args.seed),
+        criterion=settings["criterion"],
         epochs=settings["epochs"],
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
@@ -198,6 +215,7 @@ def _report(
         "character_error_rate": metrics.character_error_rate(texts, read),
         "line_accuracy": metrics.line_accuracy(texts, read),
         "lines_per_second": len(readings) / seconds,
+        "criterion": settings["criterion"],
         "seed": settings["seed"],
         "epochs": settings["epochs"],
         "train_lines": settings["epochs"] * settings["lines"],
@@ -243,13 +261,14 @@ def _line_to_show(texts: list[str], readings: list[Reading]) -> int:
 
 
 def _print(out: Path, report: dict[str, Any], texts: list[str], readings: list[Reading]) -> None:
+    unit = UNITS[report["criterion"]]
     print()
     print_table(
         ("figure", ">value"),
         [
             ("character error", f"{report['character_error_rate']:.2%}"),
             ("whole lines right", f"{report['line_accuracy']:.1%}"),
-            ("time per epoch", f"{report['seconds_per_epoch']:.1f} s"),
+            (f"time per {unit}", f"{report['seconds_per_epoch']:.1f} s"),
             ("training in all", f"{report['train_seconds']:.0f} s"),
             ("lines read per second", f"{report['lines_per_second']:,.0f}"),
         ],

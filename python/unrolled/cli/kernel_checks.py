@@ -36,7 +36,7 @@ class Result(NamedTuple):
 def check_kernels(level: str) -> Iterator[Result]:
     """Compare every kernel with the reference; the ISA level must be set already."""
     for kernel, (stem, problem) in PROBLEMS.items():
-        package = "unrolled" if stem == "ctc" else "unrolled.ops"
+        package = "unrolled" if stem in ("ctc", "align") else "unrolled.ops"
         compiled = importlib.import_module(f"{package}.{stem}")
         reference = importlib.import_module(f"unrolled.reference.{stem}")
         for dtype in TOLERANCES:
@@ -200,6 +200,30 @@ def _ctc_loss(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]
     return np.asarray(loss), grad
 
 
+def _ctc_long(blank: int | None) -> Problem:
+    """Check a target of several vectors of states, many of them repeats."""
+
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        logits, target = _normal(rng, dtype, 1, 90, 7), list(rng.integers(1, 6, 35))
+        loss, grad = m.loss_and_grad(logits, [target], blank=blank, wrt="logits")
+        return np.asarray(loss), grad
+
+    return problem
+
+
+def _align(blank: int | None, skip_penalty: float | None = None) -> Problem:
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        scores, target = _normal(rng, dtype, 120, 7), rng.integers(1, 6, 40)
+        options = {"blank": blank, "skip_penalty": skip_penalty}
+        if hasattr(m, "forced_align"):
+            alignment = m.forced_align(scores, target, **options)
+            return alignment.states, np.asarray(alignment.score)
+        states, score = m.align(scores, target, **options)
+        return np.asarray(states), np.asarray(score)
+
+    return problem
+
+
 def _optimizer(name: str, states: int, **settings: Any) -> Problem:
     def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
         param, grad = _normal(rng, dtype, 1003), _normal(rng, dtype, 1003)
@@ -275,6 +299,11 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "interpolate nearest": ("upsample", _interpolate("nearest")),
     "interpolate bilinear": ("upsample", _interpolate("bilinear")),
     "ctc.loss": ("ctc", _ctc_loss),
+    "ctc.loss long": ("ctc", _ctc_long(blank=0)),
+    "ctc.loss blank-free": ("ctc", _ctc_long(blank=None)),
+    "align": ("align", _align(blank=0)),
+    "align blank-free": ("align", _align(blank=None)),
+    "align skipping": ("align", _align(blank=-1, skip_penalty=2.0)),
     "sgd_step": ("optim", _optimizer("sgd_step", 1, lr=0.1, momentum=0.9, weight_decay=0.01)),
     "adam_step": ("optim", _optimizer("adam_step", 2, decoupled=False, **_ADAM)),
     "adamw_step": ("optim", _optimizer("adam_step", 2, decoupled=True, **_ADAM)),

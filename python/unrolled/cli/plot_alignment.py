@@ -71,11 +71,12 @@ def _frames(alignment: Alignment, start: float | None, end: float | None) -> tup
     """
     scale, total = alignment.scale, len(alignment.states)
     unit = scale.seconds_per_frame or scale.stride or 1.0
-    first = 0 if start is None else math.floor(start / unit)
-    last = total if end is None else min(total, math.ceil(end / unit))
+    offset, tiny = scale.offset, 1e-6  # 0.58 s of 0.02 s each are 29 frames, and a rounding
+    first = 0 if start is None else max(0, math.floor((start - offset) / unit + tiny))
+    last = total if end is None else min(total, math.ceil((end - offset) / unit - tiny))
     if first >= last:
         raise CommandError(
-            f"--start {start or 0:g} to --end {total * unit if end is None else end:g}: nothing "
-            f"lies there; the emissions end at {total * unit:g}"
+            f"--start {first * unit + offset:g} to --end {last * unit + offset:g}: nothing lies "
+            f"there; the emissions go from {offset:g} to {total * unit + offset:g}"
         )
     return first, last

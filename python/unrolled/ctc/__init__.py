@@ -1,4 +1,4 @@
-"""Connectionist temporal classification (Graves et al. 2006): loss, gradient, greedy reading."""
+"""Connectionist temporal classification (Graves et al. 2006): losses, posteriors, readings."""
 
 from unrolled.ctc.diagnosis import Problem, Report, check
 from unrolled.ctc.feasibility import required_frames
@@ -7,8 +7,10 @@ from unrolled.ctc.paths import compress, count_expansions, expansions
 from unrolled.ctc.priors import estimate_priors
 from unrolled.ctc.reading import Hypothesis, greedy
 from unrolled.ctc.spans import Span
+from unrolled.ctc.trellis import ForwardBackward, forward_backward
 
 __all__ = [
+    "ForwardBackward",
     "Hypothesis",
     "Infeasible",
     "Problem",
@@ -20,6 +22,7 @@ __all__ = [
     "count_expansions",
     "estimate_priors",
     "expansions",
+    "forward_backward",
     "greedy",
     "loss",
     "loss_and_grad",

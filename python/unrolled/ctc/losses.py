@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ Infeasible = Literal["raise", "inf", "zero"]
 
 _REDUCTIONS = ("mean", "sum", "none", "batch_mean", "frame_mean")
 _POLICIES = ("raise", "inf", "zero")
+_FAR_ABOVE_ONE = 1.5  # sums of probabilities: emissions in half precision are off by some percent
 
 
 def loss(
@@ -61,6 +63,11 @@ def loss(
     ValueError
         Shapes, lengths or classes do not fit; a target holds the blank; an item is infeasible; a
         score that is read is NaN or +inf. The message names the item.
+
+    Warns
+    -----
+    UserWarning
+        The first frame of an item is far from normalised: logits instead of log probabilities.
 
     Examples
     --------
@@ -118,10 +125,9 @@ def loss_and_grad(
 def _evaluate(
     batch: Batch, reduction: Reduction, infeasible: Infeasible, *, logits: bool, with_grad: bool
 ) -> tuple[Any, RealArray | None]:
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
-    if infeasible not in _POLICIES:
-        raise ValueError(f"infeasible must be one of {', '.join(_POLICIES)}, got {infeasible!r}")
+    _require_options(reduction, infeasible)
+    if not logits:
+        _warn_of_logits(batch)
     weights = _item_weights(batch, reduction)
     try:
         losses, grad = _core.ctc_loss(
@@ -143,6 +149,33 @@ def _evaluate(
     if reduction == "none":
         return losses if batch.batched else losses[0], grad
     return total, grad
+
+
+def _require_options(reduction: str, infeasible: str) -> None:
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
+    if infeasible not in _POLICIES:
+        raise ValueError(f"infeasible must be one of {', '.join(_POLICIES)}, got {infeasible!r}")
+
+
+def _warn_of_logits(batch: Batch) -> None:
+    """Warn where the first frames are far from normalised: one of each item shows it."""
+    if batch.scores.shape[1] == 0:
+        return
+    with np.errstate(over="ignore"):
+        sums = np.exp(batch.scores[:, 0]).sum(axis=1)
+    far = (sums > _FAR_ABOVE_ONE) | (sums < 1 / _FAR_ABOVE_ONE)
+    if not far.any():
+        return
+    far &= batch.input_lengths > 0
+    for item in np.flatnonzero(far)[:1]:
+        warnings.warn(
+            f"item {item}: the probabilities of its first frame add up to {sums[item]:.3g}, so its "
+            "log_probs are not normalised and its loss is no -log(probability); pass them through "
+            'log_softmax, or logits to loss_and_grad(..., wrt="logits")',
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _check_losses(

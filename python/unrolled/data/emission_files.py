@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -210,10 +211,10 @@ def _mapped(path: Path, dtype: str, start: int, shape: tuple[int, ...]) -> Array
 
 def _export(path: Path) -> str:
     """Tell how to save a tensor without pickle, in one line."""
-    exported = str(path.with_suffix(".safetensors"))
+    given, exported = json.dumps(str(path)), json.dumps(str(path.with_suffix(".safetensors")))
     program = (
         "import torch; from safetensors.torch import save_file; "
-        f"x = torch.load({str(path)!r}, weights_only=True, map_location='cpu'); "
-        f"save_file({{'log_probs': x.contiguous()}}, {exported!r})"
+        f'x = torch.load({given}, weights_only=True, map_location="cpu"); '
+        f'save_file({{"log_probs": x.contiguous()}}, {exported})'
     )
-    return f'export it with: python -c "{program}"'
+    return f"export it with: python -c {shlex.quote(program)}"

@@ -17,7 +17,13 @@ from unrolled.data.labels import DataError, describe, text_lines
 #: What files call the blank, surest first. In a `vocab.json` of Hugging Face it is the padding.
 _BLANKS = ("<blk>", "<blank>", "[blank]", "<pad>", "[PAD]", "<eps>", "<epsilon>", "ε")
 #: What files call the symbol between words, surest first.
-_SEPARATORS = (" ", "<space>", "|", "▁")  # "|" is a character where there is a space as well
+_SEPARATORS = (
+    "<wb>",
+    " ",
+    "<space>",
+    "|",
+    "▁",
+)  # "|" is a character where there is a space as well
 _TOKEN_LINE = re.compile(r"(.+?)[ \t]+(\d+)[ \t]*")
 _DISAMBIGUATION = re.compile(
     r"#\d+"

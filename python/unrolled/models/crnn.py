@@ -15,7 +15,7 @@ from unrolled.data.images import prepare_line
 from unrolled.data.labels import describe
 from unrolled.models.conv_block import ConvBlock
 from unrolled.models.line_batch import as_images, collate_lines, resize_image, whole_frames
-from unrolled.models.line_training import Augment, line_loader, train_lines
+from unrolled.models.line_training import Augment, Criterion, line_loader, train_lines
 from unrolled.models.reading import Reading, make_reading
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ class CRNN(nn.Module):
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
         augment: Augment | None = None,
+        criterion: Criterion = "ctc",
         directory: str | os.PathLike[str] | None = None,
         resume: bool = False,
         seed: int = 0,
@@ -194,6 +195,9 @@ class CRNN(nn.Module):
         augment : callable, optional
             ``augment(image, rng)`` changes a prepared image (height, W), float32 with ink near 1,
             before each time it is learned from; the result has the same height.
+        criterion : {"ctc", "viterbi"}
+            CTC sums over all alignments; "viterbi" trains on guessed ones, see
+            `unrolled.training.ViterbiTraining`.
         directory : path, optional
             Where to write checkpoints, the model and its history.
         resume : bool
@@ -203,7 +207,8 @@ class CRNN(nn.Module):
         progress : bool, optional
             Whether to show a progress bar; None: on a terminal.
         **options
-            Further arguments of `unrolled.Trainer`: ``checkpoint_every``, ``patience``, ...
+            Further arguments of `unrolled.Trainer`, or `unrolled.training.ViterbiTraining`:
+            ``checkpoint_every``, ``patience``, ...
 
         Returns
         -------
@@ -221,11 +226,14 @@ class CRNN(nn.Module):
         train = line_loader(
             self, images, texts, batch_size, seed=seed, shuffle=True, augment=augment
         )
+        if criterion == "viterbi":
+            options = {"redraw": augment is not None, **options}
         held = None if valid is None else line_loader(self, *valid, batch_size, name="valid ")
         return train_lines(
             self,
             train,
             held,
+            criterion=criterion,
             epochs=epochs,
             learning_rate=learning_rate,
             weight_decay=weight_decay,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,11 +25,13 @@ from unrolled.models.line_batch import (
 from unrolled.models.one_cycle import train_one_cycle
 from unrolled.models.reading import read_best
 from unrolled.nn.functional import ctc_loss
-from unrolled.training import History
+from unrolled.training import History, ViterbiTraining
 
 if TYPE_CHECKING:
     from unrolled.models.crnn import CRNN
 
+CRITERIA = ("ctc", "viterbi")
+Criterion = Literal["ctc", "viterbi"]
 Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 
 
@@ -78,15 +80,47 @@ def line_loader(
     )
 
 
-def train_lines(model: CRNN, train: Loader, valid: Loader | None = None, **options: Any) -> History:
-    """Train on loaders of `LineBatch`; `options` are those of `train_one_cycle`."""
-    return train_one_cycle(model, line_loss, train, valid, evaluate=line_errors, **options)
+def train_lines(
+    model: CRNN,
+    train: Loader,
+    valid: Loader | None = None,
+    *,
+    criterion: Criterion = "ctc",
+    **options: Any,
+) -> History:
+    """Train on loaders of `LineBatch`.
+
+    Parameters
+    ----------
+    model : CRNN
+    train, valid : Loader
+    criterion : {"ctc", "viterbi"}
+        The sum over all alignments, or `unrolled.training.ViterbiTraining`, which guesses them.
+    **options
+        Those of `train_one_cycle`, and of `ViterbiTraining`.
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
+    if criterion == "ctc":
+        return train_one_cycle(model, line_loss, train, valid, evaluate=line_errors, **options)
+    options = {"settled": None, **options}  # a learning rate's cycle is not cut short
+    trainer = partial(ViterbiTraining, seed=options.get("seed", 0))
+    return train_one_cycle(
+        model, line_emissions, train, valid, evaluate=line_errors, trainer=trainer, **options
+    )
 
 
 def line_loss(model: CRNN, batch: LineBatch) -> Tensor:
     """Return the CTC loss of a batch: each line's over its length, then the mean."""
+    return ctc_loss(*line_emissions(model, batch))
+
+
+def line_emissions(
+    model: CRNN, batch: LineBatch
+) -> tuple[Tensor, list[list[int]], NDArray[np.int64]]:
+    """Return what a loss over alignments is called with: log probabilities, targets, lengths."""
     log_probs, lengths = model(batch.images, batch.widths)
-    return ctc_loss(log_probs, batch.targets, lengths)
+    return log_probs, batch.targets, lengths
 
 
 def line_errors(model: CRNN, lines: Loader) -> dict[str, float]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from unrolled import random
-from unrolled.autograd import Tensor
 from unrolled.data import Loader
 from unrolled.nn import Module
 from unrolled.optim import AdamW
@@ -19,7 +18,7 @@ WARMUP = 0.15  # share of the steps in which the learning rate rises
 
 def train_one_cycle(
     model: Module,
-    loss: Callable[[Any, Any], Tensor],
+    loss: Callable[[Any, Any], Any],
     train: Loader,
     valid: Loader | None = None,
     *,
@@ -30,6 +29,7 @@ def train_one_cycle(
     directory: str | os.PathLike[str] | None = None,
     resume: bool = False,
     seed: int = 0,
+    trainer: Callable[..., Trainer] = Trainer,
     **options: Any,
 ) -> History:
     """Train a model; the learning rate rises, then falls to 0 over all epochs.
@@ -49,8 +49,10 @@ def train_one_cycle(
         Go on from the checkpoint in `directory`.
     seed : int
         Of dropout.
+    trainer : callable
+        `unrolled.Trainer`, or a subclass; `loss` is its second argument.
     **options
-        Further arguments of `unrolled.Trainer`.
+        Further arguments of `trainer`.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def train_one_cycle(
         As `unrolled.Trainer.fit`.
     """
     random.manual_seed(seed)
-    trainer = Trainer(
+    run = trainer(
         model,
         loss,
         AdamW(model.parameters(), learning_rate, weight_decay=weight_decay),
@@ -68,4 +70,4 @@ def train_one_cycle(
         evaluate=None if valid is None else evaluate,
         **options,
     )
-    return trainer.fit(train, valid, epochs, resume=resume)
+    return run.fit(train, valid, epochs, resume=resume)

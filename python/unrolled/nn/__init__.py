@@ -41,6 +41,7 @@ from unrolled.nn.receptive_field import ReceptiveField, receptive_field
 from unrolled.nn.recurrent_cell import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.rnn import RNN
 from unrolled.nn.upsample import Upsample
+from unrolled.nn.viterbi import ViterbiLoss
 
 __all__ = [
     "ELU",
@@ -91,6 +92,7 @@ __all__ = [
     "Softplus",
     "Tanh",
     "Upsample",
+    "ViterbiLoss",
     "build",
     "functional",
     "receptive_field",

@@ -36,6 +36,7 @@ from unrolled.nn.pool_adaptive import (
 from unrolled.nn.pool_average import avg_pool1d, avg_pool2d
 from unrolled.nn.rnn import rnn
 from unrolled.nn.upsample import interpolate
+from unrolled.nn.viterbi import viterbi_loss
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -78,4 +79,5 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    "viterbi_loss",
 ]

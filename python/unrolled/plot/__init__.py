@@ -1,9 +1,21 @@
-"""Pictures of readings, predictions, training and recurrences, with matplotlib (extra ``plot``)."""
+"""Pictures of readings, trellises, training and recurrences, with matplotlib (extra ``plot``)."""
 
+from unrolled.plot.alignments import alignment
 from unrolled.plot.confusions import confusion
 from unrolled.plot.figures import require
 from unrolled.plot.histories import curves
+from unrolled.plot.posteriors import posterior
 from unrolled.plot.readings import reading
 from unrolled.plot.recurrences import dynamics, gradients, horizons
 
-__all__ = ["confusion", "curves", "dynamics", "gradients", "horizons", "reading", "require"]
+__all__ = [
+    "alignment",
+    "confusion",
+    "curves",
+    "dynamics",
+    "gradients",
+    "horizons",
+    "posterior",
+    "reading",
+    "require",
+]

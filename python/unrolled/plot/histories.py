@@ -18,18 +18,27 @@ _PANELS = {
     "loss": ("train_loss", "valid_loss"),
     "character error (%)": ("character_error_rate",),
     "accuracy (%)": ("accuracy",),
+    "log likelihood a frame": ("path_log_likelihood", "best_log_likelihood"),
+    "frames that changed state (%)": ("changed_share",),
 }
 _CURVES = {
     "train_loss": ("training", COLORS[0], 1),
     "valid_loss": ("validation", COLORS[1], 1),
     "character_error_rate": ("validation", COLORS[1], 100),
     "accuracy": ("validation", COLORS[1], 100),
+    "path_log_likelihood": ("paths trained on", COLORS[0], 1),
+    "best_log_likelihood": ("best paths after", COLORS[1], 1),
+    "changed_share": ("training", COLORS[0], 100),
 }
-_FROM_ZERO = ("loss", "character error (%)")  # accuracy differs in its last per cent
+# Accuracy differs in its last per cent.
+_FROM_ZERO = ("loss", "character error (%)", "frames that changed state (%)")
 
 
 def curves(history: History, path: str | os.PathLike[str] | None = None) -> Figure:
-    """Show how loss, and error or accuracy where they were measured, changed over the epochs.
+    """Show how loss, and what else was measured, changed over the epochs.
+
+    That is error or accuracy, and of `unrolled.training.ViterbiTraining` the log likelihood of the
+    paths and the share of frames that changed state.
 
     Parameters
     ----------

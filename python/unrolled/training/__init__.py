@@ -6,6 +6,7 @@ from unrolled.training.history import History
 from unrolled.training.run import TrainingInterrupted
 from unrolled.training.tbptt import TBPTT
 from unrolled.training.trainer import Trainer
+from unrolled.training.viterbi_training import ViterbiTraining
 
 __all__ = [
     "TBPTT",
@@ -15,4 +16,5 @@ __all__ = [
     "NonFiniteError",
     "Trainer",
     "TrainingInterrupted",
+    "ViterbiTraining",
 ]

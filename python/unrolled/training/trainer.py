@@ -100,9 +100,9 @@ class Trainer:
         if not isinstance(tbptt, (TBPTT, type(None))):
             raise TypeError(f"tbptt must be TBPTT(k1, k2), not {type(tbptt).__name__}")
         if checkpoint_every is not None:
-            _require_count("checkpoint_every", checkpoint_every)
+            require_count("checkpoint_every", checkpoint_every)
         if patience is not None:
-            _require_count("patience", patience)
+            require_count("patience", patience)
         if mode not in ("min", "max"):
             raise ValueError(f"mode must be 'min' or 'max', not {mode!r}")
         self.model = model
@@ -164,13 +164,18 @@ class Trainer:
             if self.directory is not None:
                 stack.enter_context(_claimed(self.directory))
             stop = stack.enter_context(StopRequest())
-            run = TrainingRun(self, train, valid, epochs, stop)
+            run = self._new_run(train, valid, epochs, stop)
             if not (resume and run.restore()):
                 run.start()
             return run.finish()
 
+    def _new_run(
+        self, train: Loader, valid: Loader | None, epochs: int, stop: StopRequest
+    ) -> TrainingRun:
+        return TrainingRun(self, train, valid, epochs, stop)
+
     def _check_data(self, train: Any, valid: Any, epochs: int, resume: bool) -> None:
-        _require_count("epochs", epochs)
+        require_count("epochs", epochs)
         for name, loader in (("train", train), ("valid", train if valid is None else valid)):
             if not isinstance(loader, Loader):
                 found = type(loader).__name__
@@ -196,7 +201,8 @@ def _claimed(directory: Path) -> Iterator[None]:
         yield
 
 
-def _require_count(name: str, value: Any) -> None:
+def require_count(name: str, value: Any) -> None:
+    """Raise unless `value` is a whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
     if value < 1:

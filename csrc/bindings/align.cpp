@@ -1,0 +1,67 @@
+#include "ops/align.h"
+
+#include <Python.h>
+
+#include "bindings/register.h"
+#include "bindings/trellis_shape.h"
+
+namespace unrolled {
+namespace {
+
+// Signals are Python's business: its handlers run here, and what they raise ends the work.
+void check_signals() {
+  const py::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+AlignMemory memory_of(int choice) {
+  require(choice >= 0 && choice <= 2, "memory must be 0 (auto), 1 (full) or 2 (sqrt)");
+  return static_cast<AlignMemory>(choice);
+}
+
+void require_target(const TrellisShape& s, int64_t n) {
+  const int64_t length = s.target_length(n);
+  require(length < INT32_MAX / 2, "a target is too long for states of 32 bits");
+  bool blanks = false;
+  for (int64_t i = 0; i < length; ++i) blanks |= s.target(n)[i] == s.blank;
+  require(!blanks, "targets must not hold the blank");
+}
+
+template <class Real>
+py::tuple align_array(const Array<Real>& scores, const Array<int64_t>& targets, const Array<int64_t>& offsets,
+                      const Array<int64_t>& input_lengths, int64_t blank, double skip_penalty, int memory,
+                      int64_t band) {
+  const TrellisShape s = make_trellis_shape(scores, targets, offsets, input_lengths, blank);
+  require(s.C <= INT32_MAX, "too many classes");
+  for (int64_t n = 0; n < s.N; ++n) require_target(s, n);
+  require(skip_penalty >= 0, "skip_penalty must not be negative");
+  require(band >= 0, "band must not be negative");
+  const AlignOptions options{skip_penalty, memory_of(memory), band};
+  Array<int32_t> states = make_array<int32_t>({s.N, s.T});
+  Array<double> totals = make_array<double>({s.N});
+  const Real* from = scores.data();
+  int32_t* to = states.mutable_data();
+  double* to_totals = totals.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    Interrupt interrupt(check_signals);
+    align(s, options, from, to, to_totals, interrupt);
+  }
+  return py::make_tuple(states, totals);
+}
+
+template <class Real>
+void register_of(py::module_& m) {
+  m.def("align", &align_array<Real>, "scores"_a.noconvert(), "targets"_a.noconvert(),
+        "target_offsets"_a.noconvert(), "input_lengths"_a.noconvert(), "blank"_a, "skip_penalty"_a,
+        "memory"_a, "band"_a);
+}
+
+}  // namespace
+
+void register_align(py::module_& m) {
+  register_of<float>(m);
+  register_of<double>(m);
+}
+
+}  // namespace unrolled
