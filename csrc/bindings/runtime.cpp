@@ -6,7 +6,6 @@
 #include "bindings/register.h"
 #include "cpu.h"
 #include "dispatch.h"
-#include "ops/copy.h"
 #include "parallel.h"
 
 namespace unrolled {
@@ -57,22 +56,6 @@ bool are_ready(const py::args& arrays) {
   return true;
 }
 
-template <class Real>
-Array<Real> copy_array(const py::array_t<Real, 0>& x) {
-  constexpr auto kSize = static_cast<py::ssize_t>(sizeof(Real));
-  std::vector<StridedAxis> axes;
-  for (py::ssize_t axis = 0; axis < x.ndim(); ++axis) {
-    require(x.strides(axis) % kSize == 0, "strides must be whole elements");
-    axes.push_back({x.shape(axis), x.strides(axis) / kSize});
-  }
-  Array<Real> y = make_array<Real>({x.shape(), x.shape() + x.ndim()});
-  const Real* from = x.data();
-  Real* to = y.mutable_data();
-  const py::gil_scoped_release release;
-  copy_in_order(axes, from, to);
-  return y;
-}
-
 }  // namespace
 
 void register_runtime(py::module_& m) {
@@ -85,8 +68,6 @@ void register_runtime(py::module_& m) {
   m.def("set_num_threads", &set_threads, "n"_a);
   m.def("after_fork", &after_fork);
   m.def("are_ready", &are_ready);
-  m.def("copy_in_order", &copy_array<float>, "x"_a.noconvert());
-  m.def("copy_in_order", &copy_array<double>, "x"_a.noconvert());
   m.def("compiler", &compiler);
   m.def("has_openmp", &has_openmp);
 }

@@ -11,9 +11,6 @@ from unrolled import _core
 
 RealArray = NDArray[Any]
 
-# Elements from which on the core reorders an array sooner than NumPy.
-_WORTH_A_CALL = 4096
-
 # Sizes, strides and paddings above it are mistakes; below it, no sum of a few overflows 64 bits.
 LARGEST_SIZE = 2**31 - 1
 
@@ -52,17 +49,9 @@ def as_reals(**arrays: Any) -> list[Any]:
     found = {name: as_numpy(a, name) for name, a in arrays.items() if a is not None}
     kinds = [real_dtype(array, name) for name, array in found.items()]
     dtype = np.result_type(*kinds) if kinds else np.dtype(np.float32)
-    ready = {name: _in_order(a, dtype) for name, a in found.items()}
-    return [ready.get(name) for name in arrays]
-
-
-def _in_order(array: NDArray[Any], dtype: np.dtype[Any]) -> RealArray:
-    if array.size >= _WORTH_A_CALL and array.dtype == dtype and array.dtype.isnative:
-        whole = array.flags.aligned and not any([step % dtype.itemsize for step in array.strides])
-        if whole and not array.flags.c_contiguous:
-            return _core.copy_in_order(array)
     # ascontiguousarray would make a scalar one-dimensional; order="C" keeps it.
-    return np.asarray(array, dtype=dtype, order="C")
+    ready = {name: np.asarray(a, dtype=dtype, order="C") for name, a in found.items()}
+    return [ready.get(name) for name in arrays]
 
 
 def as_real(value: Any, name: str) -> RealArray:
