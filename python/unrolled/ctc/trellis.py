@@ -91,25 +91,7 @@ class ForwardBackward:
     ) -> Figure:
         """Show the posterior of every state over time, with the best path upon it.
 
-        Parameters
-        ----------
-        path : path, optional
-            Where to write the picture, as PNG or what its suffix says.
-        labels : sequence of str, optional
-            Names of the C classes; their numbers when not given.
-
-        Returns
-        -------
-        Figure
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            There are not as many labels as classes, or there is no frame.
-        OSError
-            If the picture cannot be written.
+        Parameters, result and errors are those of `unrolled.plot.posterior`.
         """
         from unrolled.plot.posteriors import posterior
 
