@@ -47,13 +47,8 @@ class _CTCLossFunction(Function):
         if entropy_weight:
             shares = entropy_weight * _item_weights(batch, reduction)
             entropies, of_entropy = entropy_and_grad(batch, shares if needs_grad else None)
-            less = shares * entropies
-            if reduction == "none":
-                loss = loss - (less if batch.batched else less[0])
-            else:
-                loss -= less.sum()
-            if grad is not None:
-                grad = grad - of_entropy
+            loss = loss - _reduced(shares * entropies, batch, reduction)
+            grad = None if grad is None else grad - of_entropy
         if grad is not None:
             self.grad = grad.reshape(log_probs.shape)
         return np.asarray(loss, dtype=log_probs.dtype)
@@ -255,6 +250,12 @@ class CTCLoss(Module):
         share = self.prior_momentum * np.exp(self.log_priors)
         priors = share + (1 - self.prior_momentum) * mean
         self.log_priors[...] = np.log(np.maximum(priors, math.exp(_LEAST_PRIOR)))
+
+
+def _reduced(losses: RealArray, batch: Batch, reduction: str) -> Any:
+    if reduction == "none":
+        return losses if batch.batched else losses[0]
+    return losses.sum()
 
 
 def _checked_priors(log_priors: ArrayLike, classes: int | None) -> RealArray:
