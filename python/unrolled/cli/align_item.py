@@ -144,7 +144,6 @@ def _spelt(
                 separator=-1 if separator is None else separator,
                 star=star,
                 oov=oov,
-                word_prefix=labels.word_prefix,
             )
         except ValueError as error:
             raise CommandError(f"{entry.source}: {error}") from error

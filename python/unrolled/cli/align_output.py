@@ -40,6 +40,19 @@ def format_of(name: str | None, out: str | None) -> str:
     return next((n for n, f in FORMATS.items() if f.suffix.lower() == suffix), "tsv")
 
 
+def needs_seconds(name: str) -> CommandError:
+    """Return what to say where a format has times and there are none."""
+    return CommandError(
+        f"--format {name} needs seconds: give --frame-rate N (50 where a frame is 20 ms) or "
+        "--duration S of the recording"
+    )
+
+
+def score_of(alignment: Alignment) -> float:
+    """Return the log probability a frame."""
+    return float(alignment.score) / max(len(alignment.states), 1)
+
+
 def render(alignment: Alignment, name: str, level: str | None, item: str) -> str:
     """Write an alignment in a format.
 

@@ -173,11 +173,11 @@ class Settings:
 
     def separator_of(self, labels: ClassLabels) -> int | None:
         """Return the class between words, None where there is none; raises as `blank_of`."""
+        from unrolled.align.spelling import find_prefix, find_separator
+
         given: str | None = self.args.separator
-        if given is None:
-            if labels.separator is None or labels.word_prefix:
-                return None
-            return labels.symbols.index(labels.separator)
+        if given is None:  # where pieces say that a word begins, nothing stands between
+            return None if find_prefix(labels.symbols) else find_separator(None, labels.symbols)
         if given == _NONE and _NONE not in labels.symbols:
             return None
         return labels.class_of(given)
