@@ -10,7 +10,7 @@ from layer_gradients import check_gradients
 from oracles import alignments, assert_close, assert_same_bits_as_one_thread, enumerate_alignments
 from unrolled import ctc, nn
 from unrolled.autograd import Tensor, no_grad
-from unrolled.ctc.path_entropy import path_entropy
+from unrolled.ctc import path_entropy
 from unrolled.nn import CTCLoss
 from unrolled.nn.functional import ctc_loss
 

@@ -173,7 +173,7 @@ class TileAligner {
         const auto is_set = [&](int64_t which) { return (bits[which * mask] >> (lane % 8)) & 1; };
         bool falls = false;
         if (state_.label) {
-          falls = is_set(1);
+          falls = is_set(1) && is_set(2) && skip_[block * cut_.width + column] == 0;
           if (!falls && is_set(0)) state_.label = false;
         } else if (is_set(2)) {
           falls = state_.label = true;

@@ -88,6 +88,16 @@ def align(
     memory: int,
     band: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
+def align_with_scores(
+    scores: _Array,
+    targets: NDArray[np.int64],
+    target_offsets: NDArray[np.int64],
+    input_lengths: NDArray[np.int64],
+    blank: int,
+    skip_penalty: float,
+    memory: int,
+    band: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]: ...
 def ctc_loss(
     scores: _Array,
     targets: NDArray[np.int64],

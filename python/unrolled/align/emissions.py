@@ -15,6 +15,10 @@ from unrolled.ctc.batch import as_class
 
 StarScore = Literal["max"] | float
 
+# The wildcard is nearly as good as the best class: silence stays with the blank, all else is the
+# wildcard's. Without the blank among those classes it would cover the peaks of a word alone.
+_BELOW_BEST = 0.05
+
 
 @dataclass(frozen=True)
 class EmissionChange:
@@ -35,12 +39,13 @@ class EmissionChange:
             changed[..., : self.classes] -= self.log_priors.astype(scores.dtype)
         if self.star is None and self.insert_penalty is None:
             return changed
-        symbols = [c for c in range(self.classes) if c not in (self.blank, self.star)]
-        best = changed[..., symbols].max(axis=-1, initial=-np.inf)
         if self.star is not None:
+            given = [c for c in range(self.classes) if c != self.star]
+            best = changed[..., given].max(axis=-1, initial=-np.inf) - _BELOW_BEST
             changed[..., self.star] = best if self.star_score == "max" else self.star_score
         if self.insert_penalty is not None:
-            inserted = best - np.asarray(self.insert_penalty, scores.dtype)
+            symbols = [c for c in range(self.classes) if c not in (self.blank, self.star)]
+            inserted = changed[..., symbols].max(axis=-1, initial=-np.inf) - self.insert_penalty
             changed[..., self.blank] = np.maximum(changed[..., self.blank], inserted)
         return changed
 

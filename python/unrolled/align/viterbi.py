@@ -78,7 +78,8 @@ def forced_align(
         Class of a wildcard in `targets`, for what the classes cannot spell: C, one beyond them, or
         a class whose scores are replaced. A label, looked up in `labels`; C if it is not there.
     star_score : "max" or float
-        The wildcard's score in each frame: that of the best class but the blank, or a number.
+        "max": in each frame 0.05 less than the best class, the blank among them; the wildcard then
+        covers what lies between its neighbours, and leaves silence to the blank. Or a number.
     skip_penalty : float, optional
         Cost (natural log) of leaving a token out: a blank then takes its place for a frame.
     insert_penalty : float, optional
@@ -140,7 +141,7 @@ def forced_align(
     if not options.change_nothing:
         log_probs, blank, shown["star"] = _change_emissions(log_probs, blank, options)
     batch = Batch(log_probs, targets, input_lengths, target_lengths, blank)
-    states, totals = search.run(batch)
+    states, totals, frame_scores = search.run(batch)
     bounds = batch.offsets.tolist()
     alignments = [
         _make_alignment(
@@ -148,8 +149,8 @@ def forced_align(
             totals[item],
             batch.targets[bounds[item] : bounds[item + 1]],
             batch.blank,
-            batch.scores[item, :frames],
-            posterior,
+            frame_scores[item, :frames],
+            batch.scores[item, :frames] if posterior else None,
             shown,
         )
         for item, frames in enumerate(batch.input_lengths.tolist())
@@ -189,11 +190,13 @@ class _Search:
             raise ValueError(f"band must be a whole number of at least 1, got {band!r}")
         return cls(skip_penalty, _MEMORY[memory], int(band or 0), infeasible)
 
-    def run(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Return states (N, T) and totals (N) of the best paths."""
+    def run(
+        self, batch: Batch
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+        """Return states (N, T), totals (N) and scores of each frame (N, T) of the best paths."""
         penalty = np.inf if self.skip_penalty is None else self.skip_penalty
         try:
-            states, totals = _core.align(
+            states, totals, frame_scores = _core.align_with_scores(
                 batch.scores,
                 batch.targets,
                 batch.offsets,
@@ -212,7 +215,7 @@ class _Search:
                 require_paths(batch, totals, self.skip_penalty is not None, self.band)
         if self.band:
             require_room(batch, states, self.band)
-        return states, totals
+        return states, totals, frame_scores
 
 
 def _change_emissions(
@@ -237,21 +240,19 @@ def _align_chunks(
 ) -> Alignment:
     chunks = JoinedChunks(log_probs, targets, blank, options)
     batch = Batch(chunks.scores, chunks.target, None, None, chunks.blank)
-    states, totals = search.run(batch)
+    states, totals, frame_scores = search.run(batch)
     shown["star"] = chunks.change.star
-    inner = _make_alignment(
-        states[0], totals[0], batch.targets, batch.blank, batch.scores[0], posterior, {}
+    alignment = _make_alignment(
+        states[0],
+        totals[0],
+        batch.targets,
+        batch.blank,
+        frame_scores[0],
+        batch.scores[0] if posterior else None,
+        shown,
     )
-    # Its scores are read by the numbers of the classes that were kept.
-    return Alignment(
-        inner.states,
-        inner.score,
-        chunks.original,
-        chunks.change.blank,
-        lambda: inner.frame_scores,
-        posterior=(lambda: inner.posterior) if posterior else None,  # type: ignore[arg-type]
-        **shown,
-    )
+    # What was aligned goes by the numbers of the classes that were kept.
+    return alignment.replace(target=chunks.original, blank=chunks.change.blank)
 
 
 def _make_alignment(
@@ -259,19 +260,19 @@ def _make_alignment(
     total: float,
     target: NDArray[np.int64],
     blank: int,
-    scores: RealArray,
-    posterior: bool,
+    frame_scores: NDArray[np.float64],
+    emissions: RealArray | None,
     shown: dict[str, Any],
 ) -> Alignment:
-    probability = None
-    if posterior and total > -np.inf:
-        probability = partial(_core.ctc_path_posterior, scores, target, states, blank)
+    posterior = None
+    if emissions is not None and total > -np.inf:
+        posterior = partial(_core.ctc_path_posterior, emissions, target, states, blank)
     return Alignment(
         states,
         float(total),
         target,
         None if blank == NO_BLANK else blank,
-        scores,
-        posterior=probability,
+        frame_scores,
+        posterior=posterior,
         **shown,
     )

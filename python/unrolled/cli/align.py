@@ -126,13 +126,15 @@ def require_seconds(name: str) -> None:
 
 def _align_one(args: argparse.Namespace, name: str) -> int:
     from unrolled._files import write_atomically
-    from unrolled.cli.align_item import align_item, load_emissions
+    from unrolled.cli.align_item import align_item
+    from unrolled.data.emissions import open_emissions
 
     settings = Settings.of(args)
     if FORMATS[name].in_seconds and not settings.has_seconds:
         require_seconds(name)
     entry = single_entry(args)
-    alignment = align_item(load_emissions(entry, settings), entry, settings)
+    emissions = open_emissions(entry.emissions, entry.key, logits=args.logits)
+    alignment = align_item(emissions, entry, settings)
     text = render(alignment, name, args.level, entry.id)
     warn(alignment)
     if args.out is None:

@@ -120,7 +120,8 @@ def _archive(args: argparse.Namespace) -> Items:
     if problems:
         first = f"{args.emissions} holds {len(arrays)} arrays; choose one with --key, or give lines"
         raise DataError([*problems, f"{first} of name<TAB>{field}"])
-    without = [name for name in arrays if name not in {entry.id for entry in entries}]
+    named = {entry.id for entry in entries}
+    without = [name for name in arrays if name not in named]
     if without:
         note(f"{len(without):,} arrays of {args.emissions} have no line, first: {without[0]}")
     return Items(entries, len(entries), arrays)
@@ -157,13 +158,17 @@ def _checker(settings: Settings, name: str) -> Callable[[Entry], str]:
 def _maker(
     settings: Settings, name: str, corpus: Corpus, arrays: dict[str, Found] | None
 ) -> Callable[[Entry], Made]:
-    from unrolled.cli.align_item import align_item, load_emissions
+    from unrolled.cli.align_item import align_item
+    from unrolled.data.emissions import open_emissions
+
+    logits = settings.args.logits
 
     def make(entry: Entry) -> Made:
         found = None
         if arrays is not None and entry.key in arrays:
             found = [arrays[entry.key]]
-        alignment = align_item(load_emissions(entry, settings, found), entry, settings)
+        emissions = open_emissions(entry.emissions, entry.key, logits=logits, found=found)
+        alignment = align_item(emissions, entry, settings)
         if FORMATS[name].in_seconds and alignment.scale.seconds_per_frame is None:
             require_seconds(name)
         text = render(alignment, name, settings.args.level, entry.id)

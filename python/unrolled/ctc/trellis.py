@@ -154,12 +154,12 @@ def forward_backward(log_probs: Any, target: Any, *, blank: int | None = 0) -> F
     >>> round(trellis.loss, 6), round(trellis.expected_divergence, 6)  # log(4/3), 3 log 2
     (0.287682, 2.079442)
     """
-    # Of wrong arguments and targets without a path, the loss says what is wrong.
-    loss(log_probs, target, blank=blank, reduction="sum")
     batch = Batch(log_probs, target, None, None, blank)
     if batch.batched:
         shape = batch.scores.shape
         raise ValueError(f"log_probs must have the axes (T, C) of one item, got shape {shape}")
+    # Of wrong classes and targets without a path, the loss says what is wrong.
+    loss(log_probs, target, blank=blank, reduction="sum")
     scores = batch.scores[0]
     for frame, column in np.argwhere(~(scores < np.inf))[:1]:
         found = scores[frame, column]
