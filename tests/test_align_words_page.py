@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "align-words.md"
+from pages import DOCS, assert_example_prints_what_stands_below_it, run
+
+PAGE = DOCS / "align-words.md"
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="needs the source tree")
 
 
-def run(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_example_prints_what_stands_below_it():
-    example, printed = re.search(
-        r"```python\n(.*?)```\nprints\n```text\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL
-    ).groups()
-    assert run("-c", example) == printed
+    assert_example_prints_what_stands_below_it(PAGE)
 
 
 def test_the_script_makes_the_picture(tmp_path):

@@ -225,6 +225,9 @@ def test_units_that_are_not_there_name_the_remedy():
     for wrong in (0, -1, math.nan, math.inf):
         with pytest.raises(ValueError, match="seconds_per_frame must be finite and above 0"):
             words_at(("a", 0, 1), seconds_per_frame=wrong)
+    for alone in ({"offset": 1.0}, {"extent": 3.0}):
+        with pytest.raises(ValueError, match="need seconds_per_frame or stride"):
+            words_at(("a", 0, 1), seconds_per_frame=None, **alone)
     with pytest.raises(ValueError, match="offset must be finite"):
         words_at(("a", 0, 1), offset=math.nan)
 

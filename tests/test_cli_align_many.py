@@ -13,6 +13,7 @@ import pytest
 from command_line import digest, told, unrolled, wait_for
 from spoken import emissions, write_item, write_labels
 from unrolled.cli import align_item, main
+from unrolled.cli.corpus import _Index
 
 TEXTS = {"one": "bad cab", "two": "ace", "three": "dead bed cab"}
 
@@ -153,10 +154,18 @@ def test_what_is_done_is_done_again_only_where_something_changed(corpus, aligned
     assert again(aligned, "--frame-rate", "50") == list(TEXTS)
     assert again(aligned, "--frame-rate", "50", "--format", "srt") == list(TEXTS)
     labels = (corpus / "labels.txt").read_text()
-    (corpus / "labels.txt").write_text(labels.replace("e", "f"))
+    (corpus / "labels.txt").write_text(labels.replace("<blank>", "<blk>"))
+    assert again(aligned, "--frame-rate", "50", "--format", "srt") == list(TEXTS)
     (corpus / "data/all.tsv").write_text("one.npy\tbad cab\n")
-    assert again(aligned, "--frame-rate", "50") == ["one"]
+    assert again(aligned, "--frame-rate", "50", "--format", "srt") == []
     assert list(index(corpus / "out")) == ["one"]
+
+
+def test_an_item_that_fails_now_is_no_more_in_the_index(corpus):
+    assert main(arguments()) == 0
+    (corpus / "data/two.npy").write_bytes(b"broken")
+    assert main(arguments()) == 1
+    assert list(index(corpus / "out")) == ["one", "three"]
 
 
 def test_a_text_file_that_changes(corpus, aligned):
@@ -187,7 +196,7 @@ def test_interrupted_and_resumed_gives_the_same_files(corpus, monkeypatch, capsy
     assert contents(corpus / "out") == contents(corpus / "whole")
 
 
-def test_an_index_that_a_kill_cut_short(corpus, aligned):
+def test_an_index_that_a_kill_cut_short(corpus, aligned, monkeypatch):
     assert again(aligned) == list(TEXTS)
     whole = contents(corpus / "out")
     path = corpus / "out/alignments.tsv"
@@ -202,6 +211,9 @@ def test_an_index_that_a_kill_cut_short(corpus, aligned):
     ):
         path.write_bytes(kept)
         assert again(aligned) == expected and contents(corpus / "out") == whole
+    path.write_bytes(data[:-3])
+    monkeypatch.setattr(_Index, "sort", lambda *_: None)  # killed before it is written in order
+    assert again(aligned) == ["three"] and contents(corpus / "out") == whole
 
 
 def test_what_a_killed_writer_left_is_written_over(corpus):

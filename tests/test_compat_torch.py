@@ -56,6 +56,7 @@ def value_and_grad(function, scores, arguments, upstream, **options):
     return loss.detach().numpy(), grad.numpy()
 
 
+@pytest.mark.filterwarnings("ignore:.*normalised")  # some are not, on purpose
 @pytest.mark.parametrize("zero_infinity", [False, True])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_random_configurations_agree_with_pytorch(reduction, zero_infinity, rng):
@@ -83,14 +84,14 @@ def test_random_configurations_agree_with_pytorch(reduction, zero_infinity, rng)
     assert min(seen.values()) > 20
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_lower_precisions_are_those_of_float64_rounded(dtype, rng):
-    logits = torch.from_numpy(rng.standard_normal((30, 3, 8))).to(getattr(torch, dtype))
+    rounded = torch.from_numpy(rng.standard_normal((30, 3, 8))).log_softmax(2).to(dtype)
     targets = torch.tensor(random_targets(rng, (6, 6, 6), 8, 0))
     arguments = (targets, (30, 25, 28), (6, 4, 5))
-    exact = logits.double().requires_grad_()
+    exact = rounded.double().requires_grad_()
     torch.nn.functional.ctc_loss(exact, *arguments).backward()
-    leaf = logits.clone().requires_grad_()
+    leaf = rounded.clone().requires_grad_()
     loss = ctc_loss(leaf, *arguments)
     loss.backward()
     assert loss.dtype == torch.float32 and leaf.grad.dtype == leaf.dtype
@@ -168,10 +169,10 @@ def test_upstream_gradient_of_zero_gives_zero(rng):
 
 def test_second_derivatives_are_refused(rng):
     leaf = torch.from_numpy(rng.standard_normal((6, 1, 4))).log_softmax(2).requires_grad_()
-    loss = ctc_loss(leaf, torch.tensor([[1]]), (6,), (1,))
+    loss = 2 * ctc_loss(leaf, torch.tensor([[1]]), (6,), (1,))
     (grad,) = torch.autograd.grad(loss, leaf, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
+    with pytest.raises(RuntimeError, match="cannot be differentiated twice"):
+        (loss + grad.square().sum()).backward()
 
 
 def test_no_gradient_is_made_where_none_is_wanted(rng, monkeypatch):
@@ -220,7 +221,7 @@ def test_the_module_has_the_options_of_pytorchs():
 )
 def test_bad_arguments_are_named(changes, error, message):
     arguments = {
-        "log_probs": torch.zeros(4, 2, 3),
+        "log_probs": torch.zeros(4, 2, 3).log_softmax(2),
         "targets": torch.tensor([[1], [2]]),
         "input_lengths": (4, 4),
         "target_lengths": (1, 1),

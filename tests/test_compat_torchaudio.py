@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
@@ -185,32 +186,33 @@ class TestTensors:
         with pytest.raises(ValueError, match=r"log_probs is on meta.*log_probs\.cpu"):
             forced_align(log_probs, torch.tensor([[1]]))
 
-    def test_torchaudio_itself_agrees(self, torch, rng):
-        pytest.importorskip("torchaudio", reason="the peer; it is in the extra [peers]")
-        from bench.peers.torchaudio_library import torchaudio_forced_align
+    @pytest.mark.parametrize("quantised", [False, True], ids=["smooth", "ties"])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_torchaudio_itself_agrees(self, dtype, quantised, torch, rng):
+        """Of ties between step and skip, torchaudio 2.11 makes a stay, and loses score by it."""
+        if find_spec("torchaudio") is None:
+            pytest.skip("needs the peer, of the extra [peers]")
+        from bench.peers.torchaudio_library import torchaudio_functional
 
-        peer = torchaudio_forced_align()
-        merge = pytest.importorskip("torchaudio.functional").merge_tokens
-        for number in range(200):
-            log_probs, targets, frames, _, blank, possible = problem(rng, 1, number % 2 == 0)
+        peer = torchaudio_functional()
+        checked = 0
+        while checked < 100:
+            log_probs, targets, frames, _, blank, possible = problem(rng, 1, quantised)
             if not possible.all() or not targets[0]:
                 continue
-            scores = torch.from_numpy(log_probs[:, : frames[0]]).to(
-                [torch.float32, torch.float64][number % 4 < 2]
-            )
+            scores = torch.from_numpy(log_probs[:, : frames[0]].astype(dtype))
             arguments = (scores, torch.tensor(targets), None, None, blank)
-            wanted, found = peer(*arguments), forced_align(*arguments)
-            for ours, theirs in zip(found, wanted, strict=True):
-                assert ours.dtype == theirs.dtype
-                assert torch.equal(ours, theirs), f"case {number}: {targets}, blank {blank}"
-            spans = [
-                merge(wanted[0][0], wanted[1][0], blank),
-                merge_tokens(*(x[0] for x in found), blank),
-            ]
-            for theirs, ours in zip(*spans, strict=True):
-                assert (ours.token, ours.start, ours.end) == (
-                    theirs.token,
-                    theirs.start,
-                    theirs.end,
-                )
-                assert ours.score == pytest.approx(theirs.score, rel=1e-5, abs=1e-6)
+            wanted, found = peer.forced_align(*arguments), forced_align(*arguments)
+            context = f"case {checked}: {targets}, blank {blank}"
+            assert found[0].dtype == wanted[0].dtype and found[1].dtype == wanted[1].dtype
+            assert found[1].double().sum() >= wanted[1].double().sum(), context
+            if not quantised:
+                assert torch.equal(found[0], wanted[0]), context
+                assert torch.equal(found[1], wanted[1]), context
+            ours = merge_tokens(wanted[0][0], wanted[1][0], blank)
+            theirs = peer.merge_tokens(wanted[0][0], wanted[1][0], blank)
+            places = [[(s.token, s.start, s.end) for s in spans] for spans in (ours, theirs)]
+            assert places[0] == places[1], context
+            means = [[span.score for span in spans] for spans in (ours, theirs)]
+            assert means[0] == pytest.approx(means[1], rel=1e-5, abs=1e-6), context
+            checked += 1

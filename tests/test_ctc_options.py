@@ -10,7 +10,7 @@ from layer_gradients import check_gradients
 from oracles import alignments, assert_close, assert_same_bits_as_one_thread, enumerate_alignments
 from unrolled import ctc, nn
 from unrolled.autograd import Tensor, no_grad
-from unrolled.ctc.path_entropy import path_entropy
+from unrolled.ctc import path_entropy
 from unrolled.nn import CTCLoss
 from unrolled.nn.functional import ctc_loss
 
@@ -268,7 +268,5 @@ def test_wrong_options_are_named(options, message):
 
 def test_priors_of_other_classes_are_named(rng):
     log_probs, targets, lengths = problem(rng)
-    with pytest.raises(
-        ValueError, match=r"log_priors must be \(4\), one .* got \(3,\)"
-    ):
+    with pytest.raises(ValueError, match=r"log_priors must be \(4\), one .* got \(3,\)"):
         CTCLoss(log_priors=np.zeros(3))(log_probs, targets, lengths)

@@ -1,4 +1,4 @@
-// ISA level, threads, and what the build is.
+// ISA level, threads, what the build is, and arrays on their way to the kernels.
 #include <string>
 #include <vector>
 

@@ -46,7 +46,7 @@ class Alignment(Exports):
     star : int, optional
         Class of the wildcard in `target`; its spans are estimated.
     seconds_per_frame, stride, offset, extent
-        What a frame stands for: see `unrolled.ctc.FrameScale`.
+        What a frame stands for: see `unrolled.align.FrameScale`.
     labels : sequence of str, optional
         Text of each class.
     separator : int or str, optional
@@ -105,7 +105,7 @@ class Alignment(Exports):
         word_slices: Sequence[WordSlice] | None = None,
     ) -> None:
         scale = _SCALE
-        if not (seconds_per_frame is None and stride is None):
+        if not (seconds_per_frame is None and stride is None and extent is None and not offset):
             scale = FrameScale(seconds_per_frame, stride, offset, extent)
         self.__dict__.update(
             states=states,

@@ -21,7 +21,7 @@ def align_text(
     star_unit: Literal["word", "character"] = "word",
     fold_case: bool = True,
     strip_accents: bool = True,
-    word_prefix: str = "",
+    word_prefix: str | None = None,
     **options: Any,
 ) -> Alignment:
     """Find where each word of a text stands: it is spelt with the labels, and aligned.

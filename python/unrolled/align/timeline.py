@@ -28,7 +28,9 @@ class Entry(NamedTuple):
 
 def as_alignments(alignments: Alignment | Sequence[Alignment]) -> list[Alignment]:
     """Return a list of one alignment or several."""
-    return list(alignments) if isinstance(alignments, (list, tuple)) else [alignments]  # type: ignore[list-item]
+    from unrolled.align.alignment import Alignment  # which imports the writers
+
+    return [alignments] if isinstance(alignments, Alignment) else list(alignments)
 
 
 def timed_entries(alignment: Alignment, level: Level | None) -> list[Entry]:

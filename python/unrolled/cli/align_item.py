@@ -9,12 +9,14 @@ import numpy as np
 from unrolled.cli.align_settings import Settings
 from unrolled.cli.errors import CommandError
 from unrolled.data.label_files import ClassLabels
+from unrolled.data.labels import DataError
 from unrolled.data.manifests import Entry
 
 if TYPE_CHECKING:
-    from unrolled._arrays import RealArray
     from unrolled.align import Alignment, WordSlice
-    from unrolled.data.emission_files import Found
+    from unrolled.data.emissions import Emissions
+
+_LARGE = 64 << 20  # bytes
 
 
 class Target(NamedTuple):
@@ -25,19 +27,13 @@ class Target(NamedTuple):
     star: int | None
 
 
-def load_emissions(entry: Entry, settings: Settings, found: list[Found] | None = None) -> RealArray:
-    """Read the emissions of an item; raises DataError as `read_emissions`."""
-    from unrolled.data.emissions import read_emissions
-
-    return read_emissions(entry.emissions, entry.key, logits=settings.args.logits, found=found)
-
-
-def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignment:
+def align_item(emissions: Emissions, entry: Entry, settings: Settings) -> Alignment:
     """Align an item.
 
     Parameters
     ----------
-    log_probs : array (T, C)
+    emissions
+        Where they have to be converted and are long, they are gone through in parts.
     entry
         What is in the item, and where it stands, for messages.
     settings
@@ -51,7 +47,7 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
     """
     from unrolled.align import forced_align
 
-    args, (frames, classes) = settings.args, log_probs.shape
+    args, (frames, classes) = settings.args, emissions.shape
     labels = settings.labels_for(classes, str(entry.emissions))
     blank, separator = settings.blank_of(labels), settings.separator_of(labels)
     target = make_target(entry, labels, blank, separator, settings)
@@ -64,9 +60,10 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
     }
     if args.posterior:
         options["posterior"] = True
+    in_parts = not emissions.is_mapped and emissions.nbytes > _LARGE
     try:
-        alignment = forced_align(
-            log_probs,
+        alignment: Alignment = forced_align(
+            emissions.chunks() if in_parts else emissions.array(),
             np.array(target.tokens, np.int64),
             blank=blank,
             separator=separator,
@@ -74,6 +71,8 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
             **settings.scale_of(entry, frames),
             **{name: value for name, value in options.items() if value is not None},
         )
+    except DataError:
+        raise
     except ValueError as error:
         raise CommandError(f"{entry.emissions}: {str(error).removeprefix('item 0: ')}") from error
     return alignment if target.words is None else alignment.replace(word_slices=target.words)
@@ -145,7 +144,6 @@ def _spelt(
                 separator=-1 if separator is None else separator,
                 star=star,
                 oov=oov,
-                word_prefix=labels.word_prefix,
             )
         except ValueError as error:
             raise CommandError(f"{entry.source}: {error}") from error

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unrolled.cli.align import require_seconds, score_of
-from unrolled.cli.align_output import FORMATS, render
+from unrolled.cli.align_output import FORMATS, needs_seconds, render, score_of
 from unrolled.cli.align_settings import Settings
 from unrolled.cli.corpus import Corpus, Made
 from unrolled.cli.errors import CommandError
@@ -69,7 +68,7 @@ def align_many(args: argparse.Namespace, name: str) -> int:
     items = _manifest(args) if args.manifest is not None else _archive(args)
     needs_rate = FORMATS[name].in_seconds and not settings.has_seconds
     if needs_rate and all(entry.duration is None for entry in items.entries):
-        require_seconds(name)
+        raise needs_seconds(name)
     out = Path(args.out)
     errors = Path(args.errors) if args.errors is not None else out / ERRORS
     corpus = Corpus(out, FORMATS[name].suffix, INDEX, _COLUMNS, errors)
@@ -120,7 +119,8 @@ def _archive(args: argparse.Namespace) -> Items:
     if problems:
         first = f"{args.emissions} holds {len(arrays)} arrays; choose one with --key, or give lines"
         raise DataError([*problems, f"{first} of name<TAB>{field}"])
-    without = [name for name in arrays if name not in {entry.id for entry in entries}]
+    named = {entry.id for entry in entries}
+    without = [name for name in arrays if name not in named]
     if without:
         note(f"{len(without):,} arrays of {args.emissions} have no line, first: {without[0]}")
     return Items(entries, len(entries), arrays)
@@ -157,15 +157,19 @@ def _checker(settings: Settings, name: str) -> Callable[[Entry], str]:
 def _maker(
     settings: Settings, name: str, corpus: Corpus, arrays: dict[str, Found] | None
 ) -> Callable[[Entry], Made]:
-    from unrolled.cli.align_item import align_item, load_emissions
+    from unrolled.cli.align_item import align_item
+    from unrolled.data.emissions import open_emissions
+
+    logits = settings.args.logits
 
     def make(entry: Entry) -> Made:
         found = None
         if arrays is not None and entry.key in arrays:
             found = [arrays[entry.key]]
-        alignment = align_item(load_emissions(entry, settings, found), entry, settings)
+        emissions = open_emissions(entry.emissions, entry.key, logits=logits, found=found)
+        alignment = align_item(emissions, entry, settings)
         if FORMATS[name].in_seconds and alignment.scale.seconds_per_frame is None:
-            require_seconds(name)
+            raise needs_seconds(name)
         text = render(alignment, name, settings.args.level, entry.id)
         cells = [
             corpus.file_of(entry.id).relative_to(corpus.folder).as_posix(),

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from unrolled.cli.errors import CommandError
+
 if TYPE_CHECKING:
     from unrolled.align import Alignment, Suspicion
 
@@ -38,6 +40,19 @@ def format_of(name: str | None, out: str | None) -> str:
     return next((n for n, f in FORMATS.items() if f.suffix.lower() == suffix), "tsv")
 
 
+def needs_seconds(name: str) -> CommandError:
+    """Return what to say where a format has times and there are none."""
+    return CommandError(
+        f"--format {name} needs seconds: give --frame-rate N (50 where a frame is 20 ms) or "
+        "--duration S of the recording"
+    )
+
+
+def score_of(alignment: Alignment) -> float:
+    """Return the log probability a frame."""
+    return float(alignment.score) / max(len(alignment.states), 1)
+
+
 def render(alignment: Alignment, name: str, level: str | None, item: str) -> str:
     """Write an alignment in a format.
 
@@ -50,7 +65,24 @@ def render(alignment: Alignment, name: str, level: str | None, item: str) -> str
         "words" or "tokens" where the format holds either; words where there are any.
     item
         What the item is called, for formats that say it.
+
+    Raises
+    ------
+    CommandError
+        If the format cannot hold the alignment.
     """
+    if level == "words" and not alignment.words:
+        raise CommandError(
+            "there are no words; name what stands between them with --separator, or write "
+            "--level tokens"
+        )
+    try:
+        return _written(alignment, name, level, item)
+    except ValueError as error:
+        raise CommandError(f"--format {name}: {error}") from error
+
+
+def _written(alignment: Alignment, name: str, level: str | None, item: str) -> str:
     from unrolled import align
 
     options: Any = {"level": level} if FORMATS[name].has_levels else {}

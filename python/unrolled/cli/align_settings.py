@@ -74,13 +74,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def add_scale(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what a frame is."""
-    group = parser.add_argument_group("what a frame is").add_mutually_exclusive_group()
-    add = group.add_argument
+    group = parser.add_argument_group("what a frame is")
+    add = group.add_mutually_exclusive_group().add_argument
     add("--frame-rate", type=positive, metavar="N", help="frames a second, such as 50")
     add("--duration", type=positive, metavar="S", help="seconds of the whole recording")
     add("--stride", type=positive, metavar="PIXELS", help="columns of an image a frame")
     add("--width", type=positive, metavar="PIXELS", help="columns of the whole image")
-    parser.add_argument(
+    group.add_argument(
         "--offset",
         type=_finite,
         default=0.0,
@@ -173,11 +173,11 @@ class Settings:
 
     def separator_of(self, labels: ClassLabels) -> int | None:
         """Return the class between words, None where there is none; raises as `blank_of`."""
+        from unrolled.align.spelling import find_prefix, find_separator
+
         given: str | None = self.args.separator
-        if given is None:
-            if labels.separator is None or labels.word_prefix:
-                return None
-            return labels.symbols.index(labels.separator)
+        if given is None:  # where pieces say that a word begins, nothing stands between
+            return None if find_prefix(labels.symbols) else find_separator(None, labels.symbols)
         if given == _NONE and _NONE not in labels.symbols:
             return None
         return labels.class_of(given)

@@ -46,17 +46,18 @@ def _place(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Align and draw."""
     from unrolled import plot
-    from unrolled.cli.align_item import align_item, load_emissions
+    from unrolled.cli.align_item import align_item
+    from unrolled.data.emissions import open_emissions
 
     plot.require()
     check_sources(args)
     settings = Settings.of(args)
     entry = single_entry(args)
-    log_probs = load_emissions(entry, settings)
-    alignment = align_item(log_probs, entry, settings)
+    emissions = open_emissions(entry.emissions, entry.key, logits=args.logits)
+    alignment = align_item(emissions, entry, settings)
     first, last = _frames(alignment, args.start, args.end)
     warn(alignment)
-    plot.alignment(alignment, log_probs, args.out, start=first, end=last)
+    plot.alignment(alignment, emissions.array(), args.out, start=first, end=last)
     print(f"picture: {args.out}")
     return 0
 

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unrolled import ctc
 from unrolled._arrays import RealArray, as_lengths
 from unrolled.autograd import Function, Tensor, as_tensor
 from unrolled.autograd.tape import Array, is_recording
 from unrolled.autograd.tensor import Operand
 from unrolled.ctc.batch import Batch
-from unrolled.ctc.losses import _item_weights
-from unrolled.ctc.path_entropy import entropy_and_grad
+from unrolled.ctc.entropy import entropy_and_grad
+from unrolled.ctc.losses import _evaluate, _item_weights
 from unrolled.nn.checks import probability
 from unrolled.nn.module import Module
 
@@ -26,31 +25,33 @@ class _CTCLossFunction(Function):
     """The loss with its gradient, which one pass over the trellis gives together."""
 
     def forward(
-        self, log_probs: Array, *, bias: Array | None, entropy_weight: float, **options: Any
+        self,
+        log_probs: Array,
+        *,
+        bias: Array | None,
+        entropy_weight: float,
+        reduction: Any,
+        infeasible: Any,
+        **items: Any,
     ) -> Array:
-        scores = log_probs if bias is None else log_probs - bias
-        if any(self.needs_input_grad):
-            loss, self.grad = ctc.loss_and_grad(scores, wrt="log_probs", **options)
-        else:
-            loss = ctc.loss(scores, **options)
-        if entropy_weight:
-            loss = loss - self._weighted_entropy(scores, entropy_weight, **options)
-        return np.asarray(loss, dtype=log_probs.dtype)
-
-    def _weighted_entropy(
-        self, scores: Array, weight: float, *, reduction: Any, infeasible: Any, **options: Any
-    ) -> Any:
-        """Return the entropies, reduced; take their gradient off that of the loss."""
-        batch = Batch(scores, **options)
-        shares = weight * _item_weights(batch, reduction)
+        batch = Batch(log_probs if bias is None else log_probs - bias, **items)
         needs_grad = any(self.needs_input_grad)
-        entropies, grad = entropy_and_grad(batch, shares if needs_grad else None)
+        loss, grad = _evaluate(
+            batch,
+            reduction,
+            infeasible,
+            logits=False,
+            with_grad=needs_grad,
+            are_log_probs=bias is None,
+        )
+        if entropy_weight:
+            shares = entropy_weight * _item_weights(batch, reduction)
+            entropies, of_entropy = entropy_and_grad(batch, shares if needs_grad else None)
+            loss = loss - _reduced(shares * entropies, batch, reduction)
+            grad = None if grad is None else grad - of_entropy
         if grad is not None:
-            self.grad = self.grad - grad.reshape(self.grad.shape)
-        weighted = shares * entropies
-        if reduction == "none":
-            return weighted if batch.batched else weighted[0]
-        return weighted.sum()
+            self.grad = grad.reshape(log_probs.shape)
+        return np.asarray(loss, dtype=log_probs.dtype)
 
     def backward(self, grad_loss: Array) -> Array:
         per_item = grad_loss.reshape(grad_loss.shape + (1, 1) * grad_loss.ndim)
@@ -249,6 +250,12 @@ class CTCLoss(Module):
         share = self.prior_momentum * np.exp(self.log_priors)
         priors = share + (1 - self.prior_momentum) * mean
         self.log_priors[...] = np.log(np.maximum(priors, math.exp(_LEAST_PRIOR)))
+
+
+def _reduced(losses: RealArray, batch: Batch, reduction: str) -> Any:
+    if reduction == "none":
+        return losses if batch.batched else losses[0]
+    return losses.sum()
 
 
 def _checked_priors(log_priors: ArrayLike, classes: int | None) -> RealArray:
