@@ -9,8 +9,9 @@
 namespace unrolled {
 namespace {
 
-// Of one image that is made whole; it stays in the second- or third-level cache.
-constexpr int64_t kImageBytes = 1 << 20, kSmallImageBytes = 256 << 10;
+// Of one image that is made whole; it stays in the second- or third-level cache. Large ones are for batches
+// whose images keep all threads busy.
+constexpr int64_t kSmallImageBytes = 256 << 10, kLargeImageBytes = 1 << 20, kImagesPerThread = 4;
 
 bool is_winograd(ConvMethod method) {
   return method == ConvMethod::winograd_f2 || method == ConvMethod::winograd_f4;
@@ -21,7 +22,8 @@ template <class Real>
 bool by_images(const Conv2dShape& s, const MaxPoolShape& pool, ConvMethod method, bool input_gradient) {
   if (s.groups > 1 || s.N < get_num_threads() || s.C == 0) return false;
   const int64_t bytes = s.K * s.pixels() * static_cast<int64_t>(sizeof(Real));
-  if (is_winograd(method)) return bytes <= kImageBytes;
+  const bool many = s.N >= kImagesPerThread * get_num_threads();
+  if (is_winograd(method)) return bytes <= (many ? kLargeImageBytes : kSmallImageBytes);
   if (method != ConvMethod::thin || !conv2d_thin_pools<Real>(s, pool)) return false;
   return !input_gradient || bytes <= kSmallImageBytes;  // which takes an image for every few rows
 }
