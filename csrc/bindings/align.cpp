@@ -3,16 +3,11 @@
 #include <Python.h>
 
 #include "bindings/register.h"
+#include "bindings/signals.h"
 #include "bindings/trellis_shape.h"
 
 namespace unrolled {
 namespace {
-
-// Signals are Python's business: its handlers run here, and what they raise ends the work.
-void check_signals() {
-  const py::gil_scoped_acquire acquire;
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-}
 
 AlignMemory memory_of(int choice) {
   require(choice >= 0 && choice <= 2, "memory must be 0 (auto), 1 (full) or 2 (sqrt)");

@@ -1,6 +1,7 @@
 #include "ops/ctc.h"
 
 #include "bindings/register.h"
+#include "bindings/signals.h"
 #include "bindings/trellis_shape.h"
 
 namespace unrolled {
@@ -38,19 +39,30 @@ py::tuple ctc_loss_array(const Array<Real>& scores, const Array<int64_t>& target
   return py::make_tuple(losses, grad);
 }
 
+// Of one item; its length and offsets are left to the caller, whose memory they need.
 template <class Real>
-py::tuple ctc_states_array(const Array<Real>& scores, const Array<int64_t>& target, int64_t blank) {
+TrellisShape one_trellis(const Array<Real>& scores, const Array<int64_t>& target, int64_t blank) {
   require(scores.ndim() == 2 && scores.shape(1) >= 1, "scores must be (T, C) with at least one class");
   require(target.ndim() == 1, "target must be flat");
-  const int64_t T = scores.shape(0), C = scores.shape(1), L = target.size(), offsets[2] = {0, L};
+  const int64_t C = scores.shape(1);
   require(blank >= -1 && blank < C, "blank must be one of the classes, or -1 for none");
-  for (int64_t i = 0; i < L; ++i) require(target.at(i) >= 0 && target.at(i) < C, "target must be classes");
+  for (int64_t i = 0; i < target.size(); ++i) {
+    require(target.at(i) >= 0 && target.at(i) < C, "target must be classes");
+  }
+  return {1, scores.shape(0), C, nullptr, target.data(), nullptr, blank};
+}
+
+template <class Real>
+py::tuple ctc_states_array(const Array<Real>& scores, const Array<int64_t>& target, int64_t blank) {
+  TrellisShape shape = one_trellis(scores, target, blank);
+  const int64_t T = shape.T, L = target.size(), offsets[2] = {0, L};
+  shape.input_lengths = &T;
+  shape.target_offsets = offsets;
   const int64_t S = blank < 0 ? L : 2 * L + 1;
   Array<double> log_alpha = make_array<double>({T, S}), log_beta_hat = make_array<double>({T, S}),
                 log_beta = make_array<double>({T, S});
   double *alpha = log_alpha.mutable_data(), *hat = log_beta_hat.mutable_data(),
          *beta = log_beta.mutable_data();
-  const TrellisShape shape{1, T, C, &T, target.data(), offsets, blank};
   {
     const py::gil_scoped_release release;
     ctc_states(shape, scores.data(), alpha, hat, beta);
@@ -59,10 +71,33 @@ py::tuple ctc_states_array(const Array<Real>& scores, const Array<int64_t>& targ
 }
 
 template <class Real>
+Array<double> ctc_path_posterior_array(const Array<Real>& scores, const Array<int64_t>& target,
+                                       const Array<int32_t>& states, int64_t blank) {
+  const TrellisShape shape = one_trellis(scores, target, blank);
+  require_shape(states, {shape.T}, "states must be (T)");
+  const int64_t S = blank < 0 ? target.size() : 2 * target.size() + 1;
+  for (int64_t t = 0; t < shape.T; ++t) require(states.at(t) < S, "states must be those of the target");
+  Array<double> posterior = make_array<double>({shape.T});
+  double* to = posterior.mutable_data();
+  const int64_t T = shape.T, offsets[2] = {0, target.size()};
+  TrellisShape s = shape;
+  s.input_lengths = &T;
+  s.target_offsets = offsets;
+  {
+    const py::gil_scoped_release release;
+    Interrupt interrupt(check_signals);
+    ctc_path_posterior(s, scores.data(), states.data(), interrupt, to);
+  }
+  return posterior;
+}
+
+template <class Real>
 void register_of(py::module_& m) {
   m.def("ctc_loss", &ctc_loss_array<Real>, "scores"_a.noconvert(), "targets"_a.noconvert(),
         "target_offsets"_a.noconvert(), "input_lengths"_a.noconvert(), "blank"_a, "logits"_a,
         "grad_scale"_a.noconvert().none(true), "path"_a = "auto");
+  m.def("ctc_path_posterior", &ctc_path_posterior_array<Real>, "scores"_a.noconvert(), "target"_a.noconvert(),
+        "states"_a.noconvert(), "blank"_a);
   m.def("ctc_states", &ctc_states_array<Real>, "scores"_a.noconvert(), "target"_a.noconvert(), "blank"_a);
 }
 

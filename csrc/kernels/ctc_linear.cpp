@@ -160,14 +160,14 @@ void forward_tile(const CtcLinearTile& tile) {
   store_state(tile.state, s);
 }
 
-// Factors of alpha and beta in the posterior alpha beta 2^power. With alpha and beta up to 2^126, each half
-// of the power alone could leave the range; beta's never does, and alpha is held below 2^127.
+// Factors of alpha and beta in the posterior alpha beta 2^power. A power above 0 goes to alpha alone, which
+// is held below 2^127: where it would be larger, beta has underflowed, as no posterior is above 1.
 struct Factors {
   float alpha, beta;
 };
 
 UNROLLED_INLINE Factors split_factors(int32_t power) {
-  if (power < -250) return {0, 0};
+  if (power < -252) return {0, 0};
   const int32_t of_alpha = power <= 0 ? power / 2 : power;
   return {power_of_two(of_alpha), power_of_two(power - of_alpha)};
 }

@@ -12,8 +12,12 @@
 
 namespace unrolled {
 
-inline constexpr int64_t kCtcGroup = 4;             // frames between two choices of the power
-inline constexpr int64_t kCtcMostVectors = 4;       // of symbols, in a block
+inline constexpr int64_t kCtcGroup = 4;        // frames between two choices of the power
+inline constexpr int64_t kCtcMostVectors = 4;  // of symbols, in a block
+// No number of a tile reaches 2^this, if `top` leaves room for its growth in a group. Products of alpha and
+// beta that a power of -252, the least that two floats can take off, would make nothing of are then below
+// 2^-24.
+inline constexpr int32_t kCtcLargestPower = 114;
 inline constexpr int32_t kCtcNothing = -(1 << 30);  // the power of a group whose states are all 0
 
 // A pair i is the blank before symbol i and symbol i. Arrays of a block: those of its symbols, then those of

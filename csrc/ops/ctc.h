@@ -1,6 +1,7 @@
 // CTC loss and its gradient over a batch, one item a task.
 #pragma once
 
+#include "interrupt.h"
 #include "ops/trellis.h"
 
 namespace unrolled {
@@ -24,5 +25,11 @@ void ctc_loss(const TrellisShape& shape, bool logits, CtcPath path, const Real* 
 template <class Real>
 void ctc_states(const TrellisShape& shape, const Real* scores, double* log_alpha, double* log_beta_hat,
                 double* log_beta);
+
+// Of one item, the posterior (T) of states[t] at each frame t, 0 where that is negative. Long items keep
+// about the root of T rows of states.
+template <class Real>
+void ctc_path_posterior(const TrellisShape& shape, const Real* scores, const int32_t* states,
+                        Interrupt& interrupt, double* posterior);
 
 }  // namespace unrolled

@@ -35,17 +35,62 @@ class ExactLoss {
         rows_(frames_ * 4 * width_),
         scores_(kCtcFrames * width_),
         emissions_(frames_ * 2 * width_),
-        blank_(2 * frames_) {
+        blank_(2 * frames_),
+        after_(4 * width_) {
     for (int64_t i = 0; i < width_; ++i) {
       skip_[i] = i < item.L && item.follows(i) ? 0.0f : kCtcZeroPower;
     }
   }
 
   std::optional<double> run() {
+    const std::optional<double> log_probability = sum_paths();
+    if (item_.grad && log_probability && *log_probability > -kCtcInfinity) gradient();
+    return log_probability;
+  }
+
+  // Of states[t] at each frame t, 0 where that is negative.
+  bool path_posterior(const int32_t* states, Interrupt& interrupt, double* posterior) {
+    const std::optional<double> log_probability = sum_paths(&interrupt);
+    if (!log_probability) return false;
+    if (*log_probability == -kCtcInfinity) {
+      std::fill_n(posterior, item_.T, 0.0);
+      return true;
+    }
+    Buffer<float> unused(width_ + kCtcFrames);
+    each_tile_backward([&](int64_t first, int64_t n, int64_t t) {
+      interrupt.requested();
+      for (int64_t f = n - 1; f >= 0; --f) {
+        const float *emission = emissions_.data() + (t + f) * 2 * width_,
+                    blank[2] = {blank_of(t)[f], blank_of(t)[n + f]},
+                    *row = rows_.data() + (t + f) * 4 * width_;
+        kernel().backward(first + f, 1, width_, emission, blank, skip_.data(), row, 1 / z_mantissa_, z_power_,
+                          after_.data(), unused.data(), unused.data() + width_);
+        const int32_t state = states[first + f];
+        posterior[first + f] = state < 0 ? 0 : state_posterior(state, emission, blank, row);
+      }
+    });
+    return true;
+  }
+
+ private:
+  // alpha and the beta that includes the frame both count its emission.
+  double state_posterior(int64_t state, const float* emission, const float* blank, const float* row) const {
+    const bool label = item_.blank < 0 || state % 2 == 1;
+    const int64_t i = item_.blank < 0 ? state : state / 2, at = label ? i : 2 * width_ + i;
+    const auto mantissa = [&](const float* p) { return static_cast<double>(p[at]); };
+    const double emission_mantissa = static_cast<double>(label ? emission[i] : blank[0]);
+    const float power = row[at + width_] + after_[at + width_] - (label ? emission[width_ + i] : blank[1]);
+    const double value = mantissa(row) * mantissa(after_.data()) / emission_mantissa;
+    const float shift = std::clamp(power - z_power_, -2000.0f, 2000.0f);
+    return std::ldexp(value / static_cast<double>(z_mantissa_), static_cast<int>(shift));
+  }
+
+  std::optional<double> sum_paths(Interrupt* interrupt = nullptr) {
     set_state(0);
     for (int64_t t = 0; t < item_.T; t += frames_) {
       std::copy_n(state_.data(), 4 * width_, starts_.data() + t / frames_ * 4 * width_);
       forward(t);
+      if (interrupt) interrupt->requested();
     }
     // Powers are whole numbers in float: none of a path may reach 2^24.
     const double largest_power = static_cast<double>(largest_score_) / kLn2 + 8;
@@ -53,11 +98,9 @@ class ExactLoss {
       return {};
     sum_ends();
     if (z_power_ < kCtcZeroPower / 2) return -kCtcInfinity;
-    if (item_.grad) gradient();
     return std::log(static_cast<double>(z_mantissa_)) + static_cast<double>(z_power_) * kLn2;
   }
 
- private:
   int64_t frames_from(int64_t t) const { return std::min(frames_, item_.T - t); }
   const float* blank_of(int64_t frame) const { return blank_.data() + 2 * frame; }
 
@@ -114,13 +157,12 @@ class ExactLoss {
     z_power_ = most;
   }
 
-  void gradient() {
-    CtcGradientTile tile(item_, source_);
-    Buffer<float> posterior(kCtcFrames * width_);
-    std::fill_n(posterior.data(), kCtcFrames * width_, 0.0f);
-    Buffer<float> after(4 * width_);
+  // Calls visit(first frame, frames, segment's frame) for each tile from the last to the first, its states
+  // and emissions at hand; `after_` starts as the way out.
+  template <class Visit>
+  void each_tile_backward(Visit visit) {
     set_state(item_.L);
-    std::copy_n(state_.data(), 4 * width_, after.data());
+    std::copy_n(state_.data(), 4 * width_, after_.data());
     const int64_t segments = (item_.T + frames_ - 1) / frames_;
     for (int64_t s = segments - 1; s >= 0; --s) {
       const int64_t first = s * frames_;
@@ -129,21 +171,29 @@ class ExactLoss {
         forward(first);
       }
       for (int64_t t = (frames_from(first) - 1) / kCtcFrames * kCtcFrames; t >= 0; t -= kCtcFrames) {
-        const int64_t n = std::min(kCtcFrames, frames_from(first) - t);
-        tile.clear();
-        kernel().backward(first + t, n, width_, emissions_.data() + t * 2 * width_, blank_of(t), skip_.data(),
-                          rows_.data() + t * 4 * width_, 1 / z_mantissa_, z_power_, after.data(),
-                          posterior.data(), tile.blank_parts());
-        tile.add(0, width_, posterior.data(), width_);
-        tile.write(first + t, n);
+        visit(first + t, std::min(kCtcFrames, frames_from(first) - t), t);
       }
     }
+  }
+
+  void gradient() {
+    CtcGradientTile tile(item_, source_);
+    Buffer<float> posterior(kCtcFrames * width_);
+    std::fill_n(posterior.data(), kCtcFrames * width_, 0.0f);
+    each_tile_backward([&](int64_t first, int64_t n, int64_t t) {
+      tile.clear();
+      kernel().backward(first, n, width_, emissions_.data() + t * 2 * width_, blank_of(t), skip_.data(),
+                        rows_.data() + t * 4 * width_, 1 / z_mantissa_, z_power_, after_.data(),
+                        posterior.data(), tile.blank_parts());
+      tile.add(0, width_, posterior.data(), width_);
+      tile.write(first, n);
+    });
   }
 
   const CtcItem<float>& item_;
   CtcEmissions& source_;
   const int64_t width_, frames_;  // of a segment
-  Buffer<float> skip_, state_, starts_, rows_, scores_, emissions_, blank_;
+  Buffer<float> skip_, state_, starts_, rows_, scores_, emissions_, blank_, after_;
   float largest_score_ = 0, z_mantissa_ = 0, z_power_ = 0;
 };
 
@@ -151,6 +201,11 @@ class ExactLoss {
 
 std::optional<double> ctc_exact_loss(const CtcItem<float>& item, CtcEmissions& emissions) {
   return ExactLoss(item, emissions).run();
+}
+
+bool ctc_exact_path_posterior(const CtcItem<float>& item, CtcEmissions& emissions, const int32_t* states,
+                              Interrupt& interrupt, double* posterior) {
+  return ExactLoss(item, emissions).path_posterior(states, interrupt, posterior);
 }
 
 }  // namespace unrolled

@@ -15,7 +15,7 @@ constexpr double kLn2 = 0.693147180559945309;
 // computed twice: that is quicker than memory.
 constexpr int64_t kMostPairs = 1 << 17;
 constexpr int64_t kGroups = kCtcFrames / kCtcGroup;
-constexpr int kLargestPower = 126, kLeastTop = 30;
+constexpr int kLargestPower = kCtcLargestPower, kLeastTop = 30;
 
 const CtcLinearKernels& kernel() { return kernels<float>().ctc_linear; }
 
@@ -61,9 +61,9 @@ class LinearLoss {
     const double upper = forward();
     if (!std::isfinite(upper)) return {};
     const double lower = backward();
-    // Rounding alone takes the two apart by up to 1e-7 times the root of the number of frames. What is allowed
-    // here is about the largest error of a posterior.
-    const double allowed = 1e-6 + 1.5e-7 * std::sqrt(static_cast<double>(item_.T));
+    // Rounding alone takes the two apart by some 1e-7 times the root of the number of frames. What is
+    // allowed here is about the largest error of a posterior.
+    const double allowed = 1e-6 + 1e-7 * std::sqrt(static_cast<double>(item_.T));
     if (!within_ || !(upper - lower < allowed)) {
       source_.spoil_rows();
       return {};

@@ -108,6 +108,9 @@ def ctc_loss(
     grad_scale: NDArray[np.float64] | None,
     path: str = "auto",
 ) -> tuple[NDArray[np.float64], _Array | None]: ...
+def ctc_path_posterior(
+    scores: _Array, target: NDArray[np.int64], states: NDArray[np.int32], blank: int
+) -> NDArray[np.float64]: ...
 def ctc_states(
     scores: _Array, target: NDArray[np.int64], blank: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...

@@ -67,7 +67,7 @@ def loss(
     Warns
     -----
     UserWarning
-        The first frame of an item is far from normalised: logits instead of log probabilities.
+        Probabilities of an item's first frame add up to far more than 1: logits, not log_probs.
 
     Examples
     --------
@@ -165,12 +165,12 @@ def _require_options(reduction: str, infeasible: str) -> None:
 
 
 def _warn_of_logits(batch: Batch) -> None:
-    """Warn where the first frames are far from normalised: one of each item shows it."""
+    """Warn where an item's first frame has more probability than there is."""
     if batch.scores.shape[1] == 0:
         return
     with np.errstate(over="ignore"):
         sums = np.exp(batch.scores[:, 0]).sum(axis=1)
-    far = (sums > _FAR_ABOVE_ONE) | (sums < 1 / _FAR_ABOVE_ONE)
+    far = sums > _FAR_ABOVE_ONE  # below 1 they may be: classes that are masked
     if not far.any():
         return
     far &= batch.input_lengths > 0
