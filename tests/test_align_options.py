@@ -244,3 +244,20 @@ def test_wrong_arguments_are_refused(arguments, message):
     arguments = {"targets": [1, 2], **arguments}
     with pytest.raises(ValueError, match=message):
         forced_align(np.zeros((5, 4), np.float32), **arguments)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("blank", [0, 6, None])
+def test_posterior_of_the_path(dtype, blank, rng):
+    """Of the state at each frame among all paths, and its mean over a span; by chunks too."""
+    log_probs = normal_log_probs(rng, 60, 7, dtype=dtype)
+    target = random_target(rng, 15, 7, blank)
+    alignment = forced_align(log_probs, target, blank=blank, posterior=True)
+    every = ctc.forward_backward(log_probs, target, blank=blank).posterior
+    wanted = every[np.arange(60), alignment.states]
+    np.testing.assert_allclose(alignment.posterior, wanted, atol=1e-5)
+    for span in alignment.spans:
+        assert span.posterior == pytest.approx(wanted[span.start : span.end].mean(), abs=1e-5)
+    chunks = forced_align(iter(np.split(log_probs, 4)), target, blank=blank, posterior=True)
+    np.testing.assert_allclose(chunks.posterior, wanted, atol=1e-5)
+    assert forced_align(log_probs, target, blank=blank).posterior is None

@@ -92,8 +92,8 @@ def forced_align(
     memory : {"auto", "full", "sqrt"}
         "full" keeps the back-pointers of all frames, T L 3 / 8 bytes. "sqrt" keeps states of some
         frames and finds the way between them a second time: the least memory. "auto" takes what is
-        quicker, and where rows are kept no more than 32 MB of them where that is possible: 20 to 60
-        MB for an hour of speech (T 180,000, L 54,000), under 500 MB for ten.
+        quicker, and keeps no more than 32 MB of rows where that is possible: 30 MB in all for an
+        hour of speech (T 180,000, L 54,000), 400 MB for ten.
     band : int, optional
         The most frames that a token may lie from its place at an even pace. A path that touches the
         edge of the band is refused: it may not be the best.
