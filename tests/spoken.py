@@ -34,3 +34,10 @@ def write_item(folder, name, text):
     np.save(folder / f"{name}.npy", log_probs)
     (folder / f"{name}.txt").write_text(text + "\n", "utf-8")
     return words
+
+
+def arguments(*more, **replaced):
+    """Arguments of ``unrolled align`` for the item x; an option given as None is left out."""
+    options = {"emissions": "x.npy", "text": "x.txt", "labels": "labels.txt"} | replaced
+    pairs = [(f"--{name}", value) for name, value in options.items() if value is not None]
+    return ["align", *(part for pair in pairs for part in pair), *map(str, more)]

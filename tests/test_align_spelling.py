@@ -140,7 +140,9 @@ def test_hugging_face_vocabularies_map_texts_to_classes():
 
 
 def test_the_separator_is_found_or_named():
-    assert find_separator(None, ["", " ", "|"]) == 2
+    assert find_separator(None, ["", "|", " "]) == 2  # a line may hold a bar, but never a space
+    assert find_separator(None, ["", "|", "<wb>"]) == 2
+    assert find_separator(None, ["", "|", "a"]) == 1
     assert find_separator(None, ["", " ", "a"]) == 1
     assert find_separator(None, ["", "a"]) is None
     assert find_separator(-1, ["", "|"]) is None
@@ -154,9 +156,14 @@ def test_the_separator_is_found_or_named():
 
 def test_pieces_with_a_word_mark_are_spelt():
     labels = ["", "▁", "▁new", "york", "▁york", "s"]
-    spelling = spell("New Yorks -", labels, word_prefix="▁")
+    spelling = spell("New Yorks -", labels)
     assert spelling.target.tolist() == [2, 4, 5] and kinds(spelling)[-1] == "silent"
-    assert spell(["New York"], labels, word_prefix="▁").target.tolist() == [2, 4]
+    assert spelling.separator is None
+    assert spell(["New York"], labels).target.tolist() == [2, 4]
+    assert kinds(spell("new", labels, word_prefix="")) == ["star"]
+    letters = ["", "▁", *"newyork"]  # the mark alone is a separator as others are
+    assert spell("we no", letters).target.tolist() == [4, 3, 1, 2, 6]
+    assert spell("Xwe Xno", [*letters, "X"], word_prefix="X", separator=-1).target.size == 8
 
 
 def test_the_blank_never_stands_in_a_text():
@@ -201,9 +208,23 @@ def test_a_word_that_was_not_spelt_gets_the_time_between_its_neighbours():
     assert twelve.estimated and (twelve.start, twelve.end) == (8, 27)
 
 
+def test_a_wildcard_stands_for_a_word_that_cannot_be_spelt():
+    log_probs, _ = emissions("pay|xyz|now", SPEECH)
+    pay, twelve, now = align_text(log_probs, "pay 12 now", SPEECH).words
+    assert (pay.start, pay.end) == (0, 8) and (now.start, now.end) == (24, 32)
+    assert twelve.estimated and (twelve.start, twelve.end) == (12, 20)  # what x y z stand on
+    assert twelve.spans[0].label == "<star>" and not pay.estimated
+
+
 def test_labels_must_name_each_class():
     with pytest.raises(ValueError, match="each of the 5 classes of log_probs, got 29"):
         align_text(np.zeros((4, 5)), "a", SPEECH)
+
+
+def test_a_mapping_need_not_name_every_class():
+    log_probs = np.log(np.eye(6)[[2, 2, 0, 3]] * 0.9 + 0.01)
+    (word,) = align_text(log_probs, "AB", {"a": 2, "b": 3}).words
+    assert (word.text, word.start, word.end) == ("AB", 0, 4)
 
 
 def test_a_text_that_is_too_long_is_refused():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -223,6 +225,9 @@ def test_units_that_are_not_there_name_the_remedy():
     for wrong in (0, -1, math.nan, math.inf):
         with pytest.raises(ValueError, match="seconds_per_frame must be finite and above 0"):
             words_at(("a", 0, 1), seconds_per_frame=wrong)
+    for alone in ({"offset": 1.0}, {"extent": 3.0}):
+        with pytest.raises(ValueError, match="need seconds_per_frame or stride"):
+            words_at(("a", 0, 1), seconds_per_frame=None, **alone)
     with pytest.raises(ValueError, match="offset must be finite"):
         words_at(("a", 0, 1), offset=math.nan)
 
@@ -255,14 +260,14 @@ def test_word_lengths_must_fit_the_words(lengths):
 
 
 def test_words_far_below_the_rest_are_suspicious():
-    scores = [-0.1, -0.3, -0.2, -5.0, -4.0, -0.2, -0.1, -3.0, -0.2, -0.3]
+    scores = [-0.1, -0.3, -0.2, -5.0, -4.0, -0.2, -0.1, -3.5, -0.2, -0.3]
     words = [
         Word(str(index), 2 * index, 2 * index + 1, score) for index, score in enumerate(scores)
     ]
     alignment = words_at(("a", 0, 1))
     alignment.__dict__["words"] = words
     found = alignment.suspicious()
-    assert [(item.start, item.end, item.score) for item in found] == [(6, 9, -5.0), (14, 15, -3.0)]
+    assert [(item.start, item.end, item.score) for item in found] == [(6, 9, -5.0), (14, 15, -3.5)]
     assert [word.text for word in found[0].items] == ["3", "4"]
     assert alignment.suspicious(threshold=40) == []
     assert len(alignment.suspicious(threshold=40, below=-4.5)) == 1
@@ -280,7 +285,7 @@ def test_words_that_were_left_out_are_suspicious_and_guesses_are_not():
 
 def test_words_that_hardly_differ_are_not_suspicious():
     alignment = words_at(("a", 0, 1))
-    scores = [-0.001] * 8 + [-0.1]
+    scores = [-0.001] * 8 + [-1.0]
     alignment.__dict__["words"] = [Word("w", i, i + 1, score) for i, score in enumerate(scores)]
     assert alignment.suspicious() == []
 
@@ -289,3 +294,24 @@ def test_spans_compare_by_what_they_say():
     assert Span(1, 0, 2, -0.5) == Span(1, 0, 2, -0.5, scale=FrameScale(seconds_per_frame=1.0))
     assert Span(1, 0, 2, -0.5) != Span(1, 0, 2, -0.5, estimated=True)
     assert {Span(1, 0, 2, -0.5), Span(1, 0, 2, -0.5)} == {Span(1, 0, 2, -0.5)}
+
+
+def test_words_must_follow_each_other_within_the_target():
+    alignment = words_at(("a", 0, 1), ("b", 1, 2))
+    for wrong in ([("a", 0, 2), ("b", 1, 2)], [("a", 0, 3)], [("a", 1, 0)], [("a", -1, 1)]):
+        with pytest.raises(ValueError, match="word_slices: word"):
+            _ = alignment.replace(word_slices=[WordSlice(*word) for word in wrong]).words
+
+
+def test_copies_carry_scores_and_not_emissions():
+    emissions = np.log(np.full((1000, 50), 0.02))
+    states = np.repeat(np.arange(5, dtype=np.int32), 200)
+    alignment = Alignment(
+        states, -1.0, np.array([3, 4]), 0, emissions, posterior=lambda: np.ones(1000)
+    )
+    data = pickle.dumps(alignment)
+    assert len(data) < 40_000
+    for other in (pickle.loads(data), copy.deepcopy(alignment)):
+        assert other.spans == alignment.spans and other.words == []
+        with pytest.raises(AttributeError):
+            other.score = 0.0

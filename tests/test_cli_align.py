@@ -1,4 +1,4 @@
-"""``unrolled align`` of one item: formats, units, options, and every wrong input told in a line."""
+"""``unrolled align`` of one item: formats, units, options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from command_line import told, unrolled
-from spoken import SYMBOLS, emissions, write_item, write_labels
+from spoken import SYMBOLS, arguments, emissions, write_item, write_labels
 from unrolled import align
 from unrolled.cli import main
 
@@ -24,13 +24,6 @@ def item(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_labels(tmp_path / "labels.txt")
     return write_item(tmp_path, "x", TEXT)
-
-
-def arguments(*more, **replaced):
-    """The usual arguments; an option given as None is left out."""
-    options = {"emissions": "x.npy", "text": "x.txt", "labels": "labels.txt"} | replaced
-    pairs = [(f"--{name}", value) for name, value in options.items() if value is not None]
-    return ["align", *(part for pair in pairs for part in pair), *map(str, more)]
 
 
 def printed(capsys, *more, **replaced):
@@ -59,6 +52,13 @@ def test_a_table_in_seconds_columns_or_frames(capsys, item):
         assert [name for name, _, _ in found] == TEXT.split()
         for (_, start, end), (_, first, last) in zip(found, item, strict=True):
             assert (start, end) == pytest.approx((first * factor, last * factor)), options
+
+
+def test_where_the_frames_begin(capsys, item):
+    for options, factor in ((("--frame-rate", 50), 0.02), (("--stride", 4), 4)):
+        found = times(printed(capsys, *options, "--offset", 8))
+        assert found[0][1:] == pytest.approx([8 + factor * frame for frame in item[0][1:]])
+    assert "--offset needs what a frame is" in told(capsys, *arguments("--offset", 8))
 
 
 def test_every_format(capsys, item, tmp_path):
@@ -138,6 +138,16 @@ def test_a_text_names_the_words_of_tokens(capsys, tmp_path, item):
     (tmp_path / "words.txt").write_text("Evil taxi")
     message = told(capsys, *arguments(**options, text="words.txt"))
     assert "the text has 2 words, the tokens 3 groups between '|'; make them agree" in message
+
+
+def test_pieces_of_words(capsys, tmp_path):
+    """SentencePiece's: the first of a word says that it is."""
+    classes = [0, 1, 0, 2, 3, 3, 0]
+    np.save("y.npy", np.log(np.full((7, 4), 0.05) + 0.8 * np.eye(4)[classes]))
+    (tmp_path / "pieces.txt").write_text("<blk> 0\n▁bad 1\n▁c 2\nab 3\n", "utf-8")
+    (tmp_path / "t.txt").write_text("bad cab")
+    options = {"emissions": "y.npy", "labels": "pieces.txt", "text": "t.txt"}
+    assert times(printed(capsys, **options)) == [("bad", 1, 2), ("cab", 3, 6)]
 
 
 def test_blank_by_symbol_by_number_and_from_the_end(capsys, tmp_path):
@@ -261,6 +271,30 @@ def test_posteriors(capsys):
     assert all(0.5 < value <= 1 for value in found)
 
 
+def test_long_emissions_are_converted_in_parts(capsys, monkeypatch, tmp_path):
+    """With the same result as at once, whatever the options."""
+    from unrolled.cli import align_item
+    from unrolled.data import emissions as module
+
+    log_probs = np.load("x.npy")
+    np.save("x.npy", (log_probs * 1.5 + 2).astype(np.float16))
+    np.save("p.npy", np.full(7, 1 / 7))
+    (tmp_path / "x.txt").write_text("bad 12 ace")
+    for options in ((), ("--star",), ("--insert-penalty", 1), ("--priors", "p.npy")):
+        more = ("--logits", *options)
+        expected = printed(capsys, *more)
+        for chunk in (1, 30, 10_000):
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "_CHUNK", chunk)
+                assert printed(capsys, *more) == expected
+                patch.setattr(align_item, "_LARGE", 0)
+                patch.setattr(module.Emissions, "array", None)
+                assert printed(capsys, *more) == expected
+    monkeypatch.setattr(align_item, "_LARGE", 0)
+    np.save("x.npy", np.full((9, 7), np.nan, np.float16))
+    assert "x.npy: frame 0 holds nan for class 0" in told(capsys, *arguments())
+
+
 def test_threads_do_not_change_a_bit(capsys, threads):
     assert printed(capsys, "--threads", 3) == printed(capsys, "--threads", 1)
 
@@ -272,82 +306,6 @@ def test_an_array_of_several(capsys):
     assert printed(capsys, emissions="all.npz", key="first") == expected
     message = told(capsys, *arguments(emissions="all.npz", key="third"))
     assert message.endswith("all.npz: has no array of floats 'third', only first, second")
-
-
-WRONG_FILES = {
-    "no emissions": ({"emissions": "none.npy"}, "none.npy: no such file; name a .npy"),
-    "no text": ({"text": "none.txt"}, "none.txt: no such file; check the name"),
-    "no labels": ({"labels": "none.txt"}, "none.txt: no such file; check the name"),
-    "pickle": ({"emissions": "x.pt"}, "x.pt: may hold pickled code, which is never loaded; export"),
-    "objects": ({"emissions": "o.npy"}, "o.npy: made of Python objects, which are never loaded"),
-    "key": ({"emissions": "z.npz", "key": "b"}, "z.npz: has no array of floats 'b', only a"),
-    "nan": ({"emissions": "nan.npy"}, "nan.npy: frame 4 holds nan for class 1; look for"),
-    "empty text": ({"text": "empty.txt"}, "empty.txt: is empty; write the text"),
-    "width": ({"labels": "five.txt"}, "x.npy has 7 classes, five.txt 5 symbols; use the labels"),
-    "token": ({"text": None, "tokens": "q.txt"}, "q.txt: token 2, 'q', is no symbol of labels.txt"),
-    "blank": ({"blank": "7"}, "labels.txt: no class 7; it has 7, 0 to 6"),
-    "separator": ({"separator": "x"}, "labels.txt: has no symbol 'x'; give a symbol or its number"),
-    "silence": ({"text": "dash.txt"}, "dash.txt: nothing in the text can be spelt with labels.txt"),
-    "two texts": ({"tokens": "bad.txt", "separator": "none"}, "name it with --separator"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG_FILES)
-def test_wrong_files(capsys, tmp_path, case):
-    (tmp_path / "x.pt").write_bytes(b"\x80\x02")
-    np.save("o.npy", np.array([[None]]), allow_pickle=True)
-    np.savez("z.npz", a=np.load("x.npy"))
-    log_probs = np.load("x.npy")
-    log_probs[4, 1] = np.nan
-    np.save("nan.npy", log_probs)
-    for name, content in (
-        ("empty", "\n"),
-        ("five", "<blank>\na\nb\nc\nd"),
-        ("q", "a q"),
-        ("bad", "b a d"),
-        ("dash", "- !"),
-    ):
-        (tmp_path / f"{name}.txt").write_text(content)
-    replaced, message = WRONG_FILES[case]
-    line = told(capsys, *arguments("--out", "new/out.tsv", **replaced))
-    assert message in line and "\n" not in line and not (tmp_path / "new").exists()
-
-
-def test_a_text_too_long_for_the_frames(capsys, tmp_path):
-    (tmp_path / "x.txt").write_text("bad " * 50)
-    line = told(capsys, *arguments())
-    frames = len(np.load("x.npy"))
-    assert line.startswith("x.npy: ") and f"{frames} frames" in line and "199" in line
-
-
-@pytest.mark.parametrize(
-    ("more", "replaced", "message"),
-    [
-        (
-            (),
-            {"emissions": None},
-            "name the items: --emissions FILE with --text FILE, or --manifest",
-        ),
-        ((), {"text": None}, "say what the emissions hold: --text FILE or --tokens FILE"),
-        ((), {"labels": None}, "name the symbols of the classes with --labels FILE"),
-        (("--manifest", "m"), {}, "--manifest names the items; leave out --emissions"),
-        (("--format", "srt"), {}, "--format srt needs seconds: give --frame-rate N (50 where"),
-        (("--format", "srt", "--width", "9"), {}, "--format srt needs seconds"),
-        (
-            ("--format", "json", "--level", "words"),
-            {},
-            "--format json holds words and tokens; leave",
-        ),
-        (("--overwrite",), {}, "--overwrite is for many items; leave it out"),
-        (("--errors", "e"), {}, "--errors is for many items; leave it out"),
-        (("--format", "xml"), {}, "invalid choice: 'xml'"),
-        (("--frame-rate", "0"), {}, "'0' is not a number above 0"),
-        (("--skip-penalty", "-1"), {}, "'-1' is not a number of at least 0"),
-        (("--frame-rate", "50", "--stride", "4"), {}, "not allowed with argument --frame-rate"),
-    ],
-)
-def test_wrong_options(capsys, more, replaced, message):
-    assert message in told(capsys, *arguments(*more, **replaced))
 
 
 def test_in_its_own_process(tmp_path, capsys):

@@ -13,6 +13,7 @@ import pytest
 from command_line import digest, told, unrolled, wait_for
 from spoken import emissions, write_item, write_labels
 from unrolled.cli import align_item, main
+from unrolled.cli.corpus import _Index
 
 TEXTS = {"one": "bad cab", "two": "ace", "three": "dead bed cab"}
 
@@ -153,10 +154,18 @@ def test_what_is_done_is_done_again_only_where_something_changed(corpus, aligned
     assert again(aligned, "--frame-rate", "50") == list(TEXTS)
     assert again(aligned, "--frame-rate", "50", "--format", "srt") == list(TEXTS)
     labels = (corpus / "labels.txt").read_text()
-    (corpus / "labels.txt").write_text(labels.replace("e", "f"))
+    (corpus / "labels.txt").write_text(labels.replace("<blank>", "<blk>"))
+    assert again(aligned, "--frame-rate", "50", "--format", "srt") == list(TEXTS)
     (corpus / "data/all.tsv").write_text("one.npy\tbad cab\n")
-    assert again(aligned, "--frame-rate", "50") == ["one"]
+    assert again(aligned, "--frame-rate", "50", "--format", "srt") == []
     assert list(index(corpus / "out")) == ["one"]
+
+
+def test_an_item_that_fails_now_is_no_more_in_the_index(corpus):
+    assert main(arguments()) == 0
+    (corpus / "data/two.npy").write_bytes(b"broken")
+    assert main(arguments()) == 1
+    assert list(index(corpus / "out")) == ["one", "three"]
 
 
 def test_a_text_file_that_changes(corpus, aligned):
@@ -187,7 +196,7 @@ def test_interrupted_and_resumed_gives_the_same_files(corpus, monkeypatch, capsy
     assert contents(corpus / "out") == contents(corpus / "whole")
 
 
-def test_an_index_that_a_kill_cut_short(corpus, aligned):
+def test_an_index_that_a_kill_cut_short(corpus, aligned, monkeypatch):
     assert again(aligned) == list(TEXTS)
     whole = contents(corpus / "out")
     path = corpus / "out/alignments.tsv"
@@ -202,6 +211,9 @@ def test_an_index_that_a_kill_cut_short(corpus, aligned):
     ):
         path.write_bytes(kept)
         assert again(aligned) == expected and contents(corpus / "out") == whole
+    path.write_bytes(data[:-3])
+    monkeypatch.setattr(_Index, "sort", lambda *_: None)  # killed before it is written in order
+    assert again(aligned) == ["three"] and contents(corpus / "out") == whole
 
 
 def test_what_a_killed_writer_left_is_written_over(corpus):
@@ -265,6 +277,14 @@ def test_an_archive_and_a_table(corpus, capsys):
     assert "has no array of floats 'four'" in (corpus / "out/errors.tsv").read_text()
 
 
+def test_an_archive_of_one(corpus, capsys):
+    np.savez("one.npz", only=emissions("bad")[0])
+    (corpus / "one.txt").write_text("only\tbad\n")
+    given = ["--emissions", "one.npz", "--text", "one.txt"]
+    assert main(arguments(*given, manifest=None)) == 0
+    assert (corpus / "out/only.tsv").read_text().splitlines()[1].split("\t")[2] == "bad"
+
+
 def test_a_text_for_an_archive_of_several(corpus, capsys):
     message = told(capsys, *archive(corpus, "bad cab\n"))
     assert "all.txt:1: no tab; write name<TAB>text" in message
@@ -298,7 +318,7 @@ def test_wrong_options(corpus, capsys):
     line = told(capsys, *arguments(manifest="none.tsv"))
     assert line == "none.tsv: no such file; check the name"
     line = told(capsys, "align", "--manifest", "data/all.tsv", "--labels", "labels.txt")
-    assert line == "many items need a folder for their files; name it with --out DIR"
+    assert line == "data/all.tsv: many items; name a folder for their files with --out DIR"
     line = told(capsys, *arguments(out="data/all.tsv"))
     assert line == "data/all.tsv: is a file; name a folder with --out"
     assert "--format srt needs seconds" in told(capsys, *arguments("--format", "srt"))
@@ -306,11 +326,11 @@ def test_wrong_options(corpus, capsys):
 
 def test_durations_in_the_manifest(corpus, capsys):
     frames = len(np.load("data/two.npy"))
-    rows = [{"emissions": "two.npy", "text": "ace", "duration": frames * 0.02}]
+    rows = [{"emissions": "two.npy", "text": "ace", "duration": frames * 0.02, "offset": 3}]
     (corpus / "data/all.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert main(arguments("--format", "srt", manifest="data/all.jsonl")) == 0
     capsys.readouterr()
-    expected = single(capsys, "two", "--format", "srt", "--frame-rate", "50")
+    expected = single(capsys, "two", "--format", "srt", "--frame-rate", "50", "--offset", 3)
     assert (corpus / "out/two.srt").read_text() == expected
 
 

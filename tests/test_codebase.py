@@ -39,6 +39,7 @@ NEVER_SEES = {
     "data": ["dynamics", "nn", "training", "models", "cli"],
     "models": ["dynamics", "cli"],
     "dynamics": ["cli"],
+    "compat": ["cli"],
 }
 
 
@@ -149,8 +150,9 @@ def others_than(part):
     return [path for path in paths if path.parent != PACKAGE or not path.stem.startswith("__")]
 
 
-def test_nothing_outside_the_command_line_imports_it():
-    assert [path.name for path in others_than("cli") if sees(path, "cli")] == []
+@pytest.mark.parametrize("part", ["cli", "compat"])
+def test_nothing_imports_what_is_on_top(part):
+    assert [path.name for path in others_than(part) if sees(path, part)] == []
 
 
 def test_the_reference_is_no_fallback():

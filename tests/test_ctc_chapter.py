@@ -15,7 +15,7 @@ from oracles import (
     enumerate_alignments,
     numeric_gradient,
 )
-from unrolled.reference import align, ctc, trellis
+from unrolled.reference import align, ctc, reading, trellis
 
 # (T, C, target, blank); without blanks repeats have rows of their own.
 PROBLEMS = [
@@ -125,6 +125,7 @@ def test_alpha_beta_and_the_posterior_count_every_path(problem):
     beta_hat, beta = ctc.backward(y, graph)
     assert_close(beta_hat, y * beta, EXACT)
     p = math.exp(-every.loss[0])
+    assert_close(ctc.probability(alpha, graph), p, EXACT)
     assert_close((alpha * beta).sum(axis=1), np.full(len(y), p), EXACT, "P at every frame")
     gamma = ctc.posterior(alpha, beta)
     assert_close(gamma, every.posterior[0], EXACT)
@@ -132,6 +133,7 @@ def test_alpha_beta_and_the_posterior_count_every_path(problem):
     log_beta_hat, log_beta = ctc.log_backward(log_y, graph)
     for logarithm, value in ((log_alpha, alpha), (log_beta_hat, beta_hat), (log_beta, beta)):
         assert_close(np.exp(logarithm), value, EXACT)
+    assert ctc.log_probability(log_alpha, graph) == pytest.approx(-every.loss[0])
     assert_close(np.exp(ctc.log_posterior(log_alpha, log_beta)), gamma, EXACT)
 
 
@@ -237,8 +239,9 @@ def test_pruning_keeps_the_symbols_but_not_their_order():
     best = [3, 0, 2, 2, 1]
     log_probs = np.log(np.eye(4)[best] * 0.9 + 0.025)
     log_probs[0, 2] = np.log(0.05)  # the second choice of the first frame
-    assert align.greedy_pruned(log_probs, [1, 2]) == [2, 1, 2, 2, 1]
-    assert align.greedy_pruned(log_probs, [1, 2], blank=0) == [2, 0, 2, 2, 1]
+    assert reading.best_symbols(log_probs, [1, 2]) == [2, 1, 2, 2, 1]
+    assert reading.best_symbols(log_probs) == best
+    assert reading.greedy(log_probs, keep=[1, 2])[0] == [2, 2, 1]
 
 
 def test_a_uniform_alignment_gives_every_symbol_its_share():

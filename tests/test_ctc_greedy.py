@@ -9,7 +9,7 @@ import pytest
 
 from ctc_problems import DTYPES, emissions
 from unrolled import ctc
-from unrolled.reference import ctc as reference
+from unrolled.reference import reading as reference
 from unrolled.reference.trellis import compress, expand
 
 

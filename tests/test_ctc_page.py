@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+from pages import DOCS, assert_example_prints_what_stands_below_it, run
+
 PAGES = [DOCS / "ctc.md", DOCS / "align.md"]
 SCRIPT = DOCS / "images" / "alignment.py"
 pytestmark = pytest.mark.skipif(not PAGES[0].is_file(), reason="needs the source tree")
 
 
-def run(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_example_prints_what_stands_below_it(page):
-    example, printed = re.search(
-        r"```python\n(.*?)```\nprints\n```text\n(.*?)```", page.read_text("utf-8"), re.DOTALL
-    ).groups()
-    assert run("-c", example) == printed
+    assert_example_prints_what_stands_below_it(page)
 
 
 def test_the_script_makes_the_pictures_of_the_pages(tmp_path):

@@ -154,6 +154,11 @@ def test_one_bit_is_as_good_as_another_thread_or_layout(threads, rng):
         (np.full((3, 4), np.log(0.25)), [1, 1, 2], "needs 4"),
         (np.full((3, 4), np.log(0.25)), [1, 0], "position 1 is the blank"),
         (np.full((3, 4), np.log(0.25)), [4], "class 4"),
+        (
+            np.where(np.arange(4) == 3, np.nan, np.log(0.25)) + np.zeros((3, 1)),
+            [1],
+            "class 3, is nan",
+        ),
         (np.where(np.arange(4) == 1, -np.inf, np.log(1 / 3)) + np.zeros((3, 1)), [1], "-inf"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="needs matplotlib (unrolled[demo])")
 
 import unrolled
-from unrolled.cli import demo, main
+from unrolled.cli import build_parser, demo, main
 from unrolled.data.digits import DigitLines
 from unrolled.models import CRNN
 
@@ -121,3 +123,65 @@ def test_without_matplotlib_it_says_so_before_training(tmp_path, monkeypatch, ca
     assert main([*ARGUMENTS, "--out", str(tmp_path / "out")]) == 2
     assert "pip install 'unrolled[" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+# Guessed alignments
+
+VITERBI = [*ARGUMENTS, "--criterion", "viterbi", "--seed", "3"]
+
+
+@pytest.fixture(scope="module")
+def guessed(tmp_path_factory):
+    """Return the folder of a demo that guesses, and what it printed."""
+    out, printed = tmp_path_factory.mktemp("guessed") / "out", io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main([*VITERBI, "--out", str(out)]) == 0
+    return out, printed.getvalue().splitlines()
+
+
+def test_by_guessing_it_prints_and_draws_its_rounds(guessed):
+    out, lines = guessed
+    assert any("2 rounds of 96 new lines" in line for line in lines)
+    header = next(number for number, line in enumerate(lines) if line.startswith("round "))
+    rounds = [line.split() for line in lines[header + 2 : header + 4]]
+    assert [row[0] for row in rounds] == ["1", "2"]
+    assert all(float(row[1]) <= float(row[2]) < 0 and row[3].endswith("%") for row in rounds)
+    files = {path.name for path in out.iterdir() if path.suffix != ".lock"}
+    assert files == FILES | {"rounds.png", "alignments.safetensors"}
+    report = json.loads((out / "report.json").read_text())
+    assert report["criterion"] == "viterbi" and report["train_lines"] == 192
+    with (out / "history.csv").open() as file:
+        assert [row["round"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+def test_guessing_stopped_and_resumed_gives_the_same_bits(guessed, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    sample, drawn = DigitLines.sample, []
+
+    def stop(self, rng, digits=None):
+        drawn.append(digits)
+        if len(drawn) == 340:  # in the alignment of the second round's lines
+            raise KeyboardInterrupt
+        return sample(self, rng, digits)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DigitLines, "sample", stop)
+        assert main([*VITERBI, "--out", str(out)]) == 130
+    assert main([*VITERBI, "--resume", "--out", str(out)]) == 0
+    assert same(weights(out), weights(guessed[0]))
+
+
+def test_resuming_with_another_criterion_is_refused(finished, capsys):
+    assert main([*VITERBI, "--resume", "--out", str(finished)]) == 2
+    assert "--criterion ctc, now it is viterbi" in capsys.readouterr().err
+
+
+def test_by_guessing_there_are_more_and_shorter_rounds():
+    parser = build_parser()
+    settings = [
+        demo._settings(parser.parse_args(["demo", "--criterion", criterion]))
+        for criterion in ("ctc", "viterbi")
+    ]
+    assert settings[0]["epochs"] * settings[0]["lines"] == 20_000
+    assert settings[1]["epochs"] * settings[1]["lines"] == 20_000
+    assert settings[1]["epochs"] == 20

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+from pages import DOCS, assert_example_prints_what_stands_below_it, run
+
 PAGE = DOCS / "dynamics.md"
 SCRIPT = DOCS / "images" / "dynamics.py"
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="needs the source tree")
 
 
-def run(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_example_prints_what_stands_below_it():
-    page = PAGE.read_text(encoding="utf-8")
-    example, printed = re.search(
-        r"```python\n(.*?)```\nprints\n```text\n(.*?)```", page, re.DOTALL
-    ).groups()
-    assert run("-c", example) == printed
+    assert_example_prints_what_stands_below_it(PAGE)
 
 
 def test_the_script_makes_the_pictures_of_the_page(tmp_path):

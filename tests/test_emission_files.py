@@ -221,6 +221,10 @@ def test_damaged_files(tmp_path, log_probs):
         for size in (0, 3, 11, 90, len(data) // 2, len(data) - 1):
             (tmp_path / name).write_bytes(data[:size])
             assert f"{name}: cannot be read as" in refused(tmp_path / name), size
+    np.save(tmp_path / "x.npy", log_probs)
+    data = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(data.replace(b"(7, 5)", b"(7, [5"))  # read as a literal
+    assert "x.npy: cannot be read as .npy" in refused(tmp_path / "x.npy")
     (tmp_path / "x.npz").write_bytes(zip_with_wrong_bytes(tmp_path, log_probs))
     assert "x.npz: cannot be read as .npz" in refused(tmp_path / "x.npz")
 

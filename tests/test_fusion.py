@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
+import unrolled
 from oracles import assert_same_bits, assert_same_bits_as_one_thread
 from pool_problems import Configuration, draw_options, fits, joined, on_next_level
 from unrolled import _core, nn
@@ -28,9 +32,9 @@ def one_by_one(modules, x):
     return x
 
 
-def passes(run, modules, x, seed=0):
+def passes(run, modules, x, seed=0, input_gradient=True):
     """Return y and all gradients of what `run` makes of modules and x."""
-    leaf = Tensor(x, requires_grad=True)
+    leaf = Tensor(x, requires_grad=input_gradient)
     parameters = [p for module in modules for p in module.parameters()]
     for parameter in parameters:
         parameter.grad = None
@@ -44,8 +48,9 @@ def joint(modules, x):
     return nn.Sequential(*modules)(x)
 
 
-def check(modules, x, label=""):
-    assert_same_bits(passes(joint, modules, x), passes(one_by_one, modules, x), label)
+def check(modules, x, label="", **options):
+    expected = passes(one_by_one, modules, x, **options)
+    assert_same_bits(passes(joint, modules, x, **options), expected, label)
 
 
 def draw_convolution(rng, axes, size):
@@ -137,6 +142,20 @@ def test_images_that_stay_in_the_cache_and_others(isa, dtype, shape, rng):
         check(modules, x, str(pooling))
 
 
+@pytest.mark.parametrize(
+    "shape", [(3, 1, 37, 201), (2, 2, 19, 300), (8, 9, 16, 131), (2, 9, 9, 400)]
+)
+def test_images_that_are_made_in_bands(isa, threads, shape, rng):
+    x = rng.standard_normal(shape).astype(np.float32)
+    unrolled.set_num_threads(threads)
+    for size in (2, 3, (5, 2)):
+        for ceil_mode in (False, True):
+            pooling = nn.MaxPool2d(size, ceil_mode=ceil_mode)
+            modules = [nn.Conv2d(shape[1], 70, 3, padding=1), nn.ReLU(), pooling]
+            for input_gradient in (False, True):
+                check(modules, x, str(pooling), input_gradient=input_gradient)
+
+
 def test_relu_joins_a_linear_layer(isa, rng):
     x = rng.standard_normal((3, 7)).astype(np.float32)
     modules = [nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU()]
@@ -167,6 +186,34 @@ def test_an_image_alone_has_the_bits_it_has_in_a_batch(isa, rng):
         together = net(x).data
         for n in range(4):
             assert_same_bits(net(x[n : n + 1]).data, together[n : n + 1])
+
+
+def test_what_changes_after_a_call_counts():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
+    x = np.random.default_rng(0).standard_normal((2, 1, 6, 6)).astype(np.float32)
+
+    def check_now(network):
+        assert_same_bits(network(x).data, one_by_one(list(network), x).data)
+
+    check_now(net)
+    net[0].padding = (0, 0)
+    check_now(net)
+    net[2].ceil_mode = True
+    check_now(net)
+    setattr(net, "1", nn.Tanh())
+    check_now(net)
+    for copied in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        net[0].weight.data[...] *= 2
+        assert np.any(copied(x).data != net(x).data)
+        check_now(copied)
+    net[0].forward = lambda x: Tensor(np.asarray(x)[:, :, :4])
+    assert net(x).shape == (2, 6)
+    del net[0].forward
+    check_now(net)
+    net[0].weight = nn.Conv2d(1, 2, 3).weight
+    net[0].bias = None
+    assert net(x).shape == (2, 8)
+    check_now(net)
 
 
 def test_what_is_not_exactly_these_layers_stays_by_itself():

@@ -32,7 +32,7 @@ def refused(read, *arguments):
 def test_one_symbol_a_line(read):
     labels = read("<blank>\na\n \n⁇\nth\n")
     assert labels.symbols == ("<blank>", "a", " ", "⁇", "th") and len(labels) == 5
-    assert (labels.blank, labels.separator) == (0, " ")
+    assert labels.blank == 0
     assert read("a\nb").symbols == ("a", "b")
     assert read("a\nb\n\n\n").symbols == ("a", "b")
 
@@ -51,31 +51,25 @@ def test_symbols_are_composed_but_stay_apart(read):
 def test_symbols_with_numbers(read):
     labels = read("<blk> 0\nb 2\na 1\n▁the\t3\n  4\n#0 5\n#1 6\n", "tokens.txt")
     assert labels.symbols == ("<blk>", "a", "b", "▁the", " ")
-    assert labels.word_prefix == "▁" and labels.blank == 0
+    assert labels.blank == 0
     assert read("# 0\n#1 1\na 2\n").symbols == ("#", "#1", "a")  # not after the last class
 
 
 def test_vocabulary_of_hugging_face(read):
     vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4, "E": 5}
     labels = read(json.dumps(vocabulary), "vocab.json")
-    assert labels.symbols == tuple(vocabulary) and (labels.blank, labels.separator) == (0, "|")
+    assert labels.symbols == tuple(vocabulary) and labels.blank == 0
     shuffled = {"b": 2, "[PAD]": 3, "a": 1, "|": 0}
     assert read(json.dumps(shuffled), "vocab.json").symbols == ("|", "a", "b", "[PAD]")
     assert read('["_", "a"]', "labels.json").symbols == ("_", "a")
 
 
 @pytest.mark.parametrize(
-    ("symbols", "blank", "separator"),
-    [
-        (("-", "a"), None, None),
-        (("<pad>", "<blank>", "|", " "), 1, " "),  # "|" is a character where there is a space
-        (("<eps>", "<space>"), 0, "<space>"),
-        (("a", "▁", "<blk>"), 2, "▁"),
-    ],
+    ("symbols", "blank"),
+    [(("-", "a"), None), (("<pad>", "<blank>"), 1), (("a", "<eps>"), 1), (("[PAD]", "<blk>"), 1)],
 )
-def test_what_symbols_tell_by_their_names(symbols, blank, separator):
-    labels = ClassLabels(symbols)
-    assert (labels.blank, labels.separator, labels.word_prefix) == (blank, separator, "")
+def test_the_blank_by_its_name(symbols, blank):
+    assert ClassLabels(symbols).blank == blank
 
 
 def test_classes_by_number_and_by_symbol():

@@ -79,6 +79,11 @@ WRONG = {
         "all.jsonl",
         "got text and text_",
     ),
+    "offset": (
+        '{"emissions": "a", "text": "x", "offset": "x"}',
+        "all.jsonl",
+        "offset must be a nu",
+    ),
     "duration": ('{"emissions": "a", "text": "x", "duration": 0}', "all.jsonl", "duration must be"),
 }
 

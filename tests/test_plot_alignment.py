@@ -52,8 +52,10 @@ def test_the_path_lies_over_the_probability_of_its_tokens(speech, tmp_path):
         assert list(down[2 * frame : 2 * frame + 2]) == [state / 2] * 2
     assert names_on(strip) == ["a", "b", "c", "d", "ab", "cd"]
     assert probability.get_xlim() == (0, 1.2) and probability.get_xlabel() == "seconds"
+    boxes = [path.vertices for part in probability.collections[1:] for path in part.get_paths()]
+    heights = {round(box[0, 0] / 0.02): box[1, 1] for box in boxes}
     np.testing.assert_allclose(
-        probability.patches[0].get_data().values, np.exp(alignment.frame_scores)
+        [heights[frame] for frame in range(60)], np.exp(alignment.frame_scores)
     )
 
 
@@ -145,6 +147,16 @@ def test_long_alignments_are_pooled_by_their_peaks(rng):
     np.testing.assert_allclose(picture.max(), np.exp(log_probs[:, 1:]).max(), rtol=1e-6)
     assert len(figure.axes[0].get_yticklabels()) <= 46
     assert 20 < len(names_on(figure.axes[1])) < 300
+
+
+def test_of_very_long_alignments_the_path_alone_is_shown(rng):
+    states = np.sort(rng.integers(0, 16001, 9000)).astype(np.int32)
+    log_probs = np.log(np.full((9000, 3), 1 / 3))
+    alignment = Alignment(states, -1.0, rng.integers(1, 3, 8000), 0, log_probs)
+    axis = plot.alignment(alignment, log_probs).axes[0]
+    assert axis.get_title(loc="left") == "path through the tokens"
+    assert axis.images[0].get_array().max() == 0
+    assert len(axis.lines[0].get_xdata()) <= 2 * 4800
 
 
 def test_names_never_cover_each_other(rng):

@@ -13,6 +13,9 @@ from oracles import Enumerated, alignments, assert_close, enumerate_alignments
 from unrolled import _core, ctc
 from unrolled.reference import align as reference
 
+# Tables need not be normalised to be summed over; the warning about that is meant for users.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 TARGETS, TABLES = 10, 14  # of each of the 72 shapes
 
 
@@ -123,6 +126,33 @@ def test_loss_and_gradient(isa, dtype, tolerance):
         assert_close(grad, -enumerated(shape, "occupation"), limit, f"gradient, {shape}")
 
 
+@pytest.mark.parametrize("path", ["linear", "exact", "log"])
+def test_every_way_to_compute_them(isa, path, tolerance):
+    """In float32: on plain probabilities, with powers of their own, in logarithms."""
+    answered = 0
+    for shape in SHAPES:
+        problems = cases(shape)
+        n = len(problems.targets)
+        loss, grad = _core.ctc_loss(
+            problems.tables.astype(np.float32),
+            *flat(problems.targets),
+            np.full(n, shape.frames),
+            -1 if shape.blank is None else shape.blank,
+            False,
+            np.ones(n),
+            path,
+        )
+        sure = ~np.isnan(loss)  # plain probabilities are not always enough, and say so
+        assert path == "linear" or sure.all()
+        limit = tolerance("ctc", "float32")
+        expected, occupied = enumerated(shape, "loss")[sure], enumerated(shape, "occupation")[sure]
+        assert_close(loss[sure], expected, limit, f"loss, {shape}", scale=1.0)
+        assert_close(grad[sure], -occupied, limit, f"gradient, {shape}")
+        assert not grad[~sure].any()
+        answered += sure.sum()
+    assert answered > 5000
+
+
 def flat(targets):
     offsets = np.cumsum([0, *map(len, targets)])
     return np.array([token for target in targets for token in target], np.int64), offsets
@@ -152,13 +182,15 @@ def test_best_path_and_its_score(isa, dtype):
             assert tuple(path) in best, (shape, problems.tables[n], target)
 
 
-def test_of_equally_good_paths_the_rule_chooses(isa):
-    for shape in SHAPES[:: len(_core.isa_levels())]:
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_of_equally_good_paths_the_rule_chooses(isa, dtype):
+    """Multiples of a half are added without rounding, so that ties are ties in either precision."""
+    for shape in SHAPES[_core.isa_levels().index(isa) :: len(_core.isa_levels())]:
         problems = cases(shape)
         chosen = np.flatnonzero(problems.quantised)
         targets = [problems.targets[n] for n in chosen]
         states, scores = _core.align(
-            problems.tables[chosen],
+            problems.tables[chosen].astype(dtype),
             *flat(targets),
             np.full(len(chosen), shape.frames),
             -1 if shape.blank is None else shape.blank,

@@ -411,3 +411,12 @@ def test_curves_show_the_rounds(tmp_path):
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert len(titles) == 3 and "frames that changed state (%)" in " ".join(titles)
     assert (tmp_path / "rounds.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_example_of_the_page_runs_as_printed(tmp_path):
+    from test_documentation import DOCS, blocks, run
+
+    (example,) = blocks("python", DOCS / "viterbi-training.md")
+    lines = run(example, tmp_path).splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"round {k}" for k in range(1, 6)]
+    assert float(lines[-1].split()[2].rstrip(",")) > float(lines[0].split()[2].rstrip(","))

@@ -65,6 +65,7 @@ std::string label(const Parts&... parts) {
 inline double as_double(int64_t n) { return static_cast<double>(n); }
 
 void add_activation_cases(Cases& cases);
+void add_align_cases(Cases& cases);
 void add_conv_cases(Cases& cases);
 void add_ctc_cases(Cases& cases);
 void add_kernel_cases(Cases& cases);

@@ -17,6 +17,7 @@ namespace {
 Cases wanted_cases(const Options& options) {
   Cases cases;
   add_matmul_cases(cases);
+  add_align_cases(cases);
   add_conv_cases(cases);
   add_pool_cases(cases);
   add_recurrent_cases(cases);

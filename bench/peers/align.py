@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bench.peers.align_cases import HOUR, JUDGED, THREADS_GOAL, AlignCase
-from bench.peers.align_memory import memory_table, measure_memory
+from bench.peers.align_memory import measure_memory, memory_table
 from bench.peers.align_paths import compare_paths, path_table
 from bench.peers.align_sides import PASS, aligner_side, compat_side, ours, torchaudio_side
 from bench.peers.sides import OURS, Settings, Sides, result, set_threads
@@ -27,7 +27,7 @@ def run(settings: Settings, options: argparse.Namespace) -> dict[str, list]:
     long = [case for case in (JUDGED[-1], HOUR) if settings.wants(case.name)]
     rows: list[dict] = []
     paths: list[dict] = []
-    if 1 in settings.threads:
+    if 1 in settings.threads and judged:
         _judge(judged, settings, rows, paths)
         _print(rows_table("forced alignment of T,C,L; threads: 1", _names(rows), rows))
     for threads in (n for n in settings.threads if n > 1 and long):
@@ -37,11 +37,13 @@ def run(settings: Settings, options: argparse.Namespace) -> dict[str, list]:
         rows += scaling
     if options.no_errors:
         return {"rows": rows, "paths": [], "memory": []}
-    _print(path_table(paths))
+    if paths:
+        _print(path_table(paths))
     peer = _judge_of(rows)
     memory = [measure_memory(case, OURS, 1, repeats=3) for case in long]
     memory += [measure_memory(case, peer, 1) for case in long if peer and case is not HOUR]
-    _print(memory_table(memory))
+    if memory:
+        _print(memory_table(memory))
     return {"rows": rows, "paths": paths, "memory": memory}
 
 

@@ -20,9 +20,7 @@ from bench.peers.sides import OURS
 WARMING = AlignCase(500, 32, 40)
 
 
-def measure_memory(
-    case: AlignCase, side: str, threads: int, repeats: int = 1
-) -> dict[str, object]:
+def measure_memory(case: AlignCase, side: str, threads: int, repeats: int = 1) -> dict[str, object]:
     """Megabytes of the first call, and seconds, the median of `repeats` calls."""
     request = json.dumps({"case": asdict(case), "side": side, "threads": threads, "n": repeats})
     done = subprocess.run(

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.peers.align_cases import AlignCase
 from bench.peers.conv_sides import Passes
-from bench.peers.torchaudio_library import torchaudio_forced_align
+from bench.peers.torchaudio_library import torchaudio_functional
 
 PASS = "align"
 
@@ -33,7 +33,7 @@ def compat_side(case: AlignCase) -> Passes:
 
 
 def torchaudio_side(case: AlignCase) -> Passes:
-    forced_align = torchaudio_forced_align()
+    forced_align = torchaudio_functional().forced_align
     log_probs, target = _tensors(case)
     return {PASS: lambda: forced_align(log_probs, target)[0][0].numpy()}
 

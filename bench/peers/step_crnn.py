@@ -44,7 +44,9 @@ def ours() -> Passes:
     parts = _parts(nn)
     start = _torch_parts()
     for name, part in parts.items():
-        part.load_state_dict({key: value.numpy() for key, value in start[name].state_dict().items()})
+        part.load_state_dict(
+            {key: value.numpy() for key, value in start[name].state_dict().items()}
+        )
     features, lstm, output = parts.values()
     criterion = nn.CTCLoss()
     optimizer = optim.Adam([p for part in parts.values() for p in part.parameters()], lr=1e-3)

@@ -13,8 +13,8 @@ import importlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 # What torchaudio 2.11 takes from each.
 _WANTED = {
@@ -45,8 +45,8 @@ _WANTED = {
 
 
 @functools.cache
-def torchaudio_forced_align() -> Callable:
-    """Return ``torchaudio.functional.forced_align``; what keeps it from loading is raised."""
+def torchaudio_functional() -> ModuleType:
+    """Return ``torchaudio.functional``; what keeps it from loading is raised."""
     import torch
 
     try:
@@ -60,8 +60,8 @@ def torchaudio_forced_align() -> Callable:
     return _imported()
 
 
-def _imported() -> Callable:
-    return importlib.import_module("torchaudio.functional").forced_align
+def _imported() -> ModuleType:
+    return importlib.import_module("torchaudio.functional")
 
 
 def _stand_in() -> None:

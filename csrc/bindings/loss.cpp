@@ -14,15 +14,22 @@ Reduction reduction_of(const std::string& name) {
 template <class Real>
 CrossEntropyShape<Real> make_shape(const Array<Real>& x, const MaybeArray<Real>& weight,
                                    double label_smoothing, int64_t ignored, const std::string& reduction) {
-  require(x.ndim() == 3 && x.shape(1) >= 1, "x must be (N, C, inner) with at least one class");
-  if (weight) require_shape(*weight, {x.shape(1)}, "weight must be (C)");
-  return {x.shape(0),
-          x.shape(1),
-          x.shape(2),
-          data_or_null(weight),
-          label_smoothing,
-          ignored,
+  const py::ssize_t class_axis = x.ndim() > 1;
+  require(x.ndim() >= 1 && x.shape(class_axis) >= 1, "x must be (C) or (N, C, ...) with at least one class");
+  int64_t inner = 1;
+  for (py::ssize_t axis = 2; axis < x.ndim(); ++axis) inner *= x.shape(axis);
+  if (weight) require_shape(*weight, {x.shape(class_axis)}, "weight must be (C)");
+  return {x.ndim() > 1 ? x.shape(0) : 1, x.shape(class_axis), inner,
+          data_or_null(weight),          label_smoothing,     ignored,
           reduction_of(reduction)};
+}
+
+// The axes of x without that of the classes.
+template <class Real>
+std::vector<int64_t> positions_of(const Array<Real>& x) {
+  std::vector<int64_t> shape(x.shape(), x.shape() + x.ndim());
+  shape.erase(shape.begin() + (x.ndim() > 1));
+  return shape;
 }
 
 // The losses of all positions for "none", else their reduction as a float.
@@ -48,33 +55,34 @@ py::tuple labelled(const Array<Real>& x, const Array<int64_t>& target, const May
                    int64_t ignore_index, double label_smoothing, const std::string& reduction,
                    bool with_grad) {
   const CrossEntropyShape<Real> s = make_shape(x, weight, label_smoothing, ignore_index, reduction);
-  require_shape(target, {s.N, s.inner}, "target must be (N, inner)");
+  require(target.size() == s.N * s.inner, "target must be (N, ...)");
   const Real* from = x.data();
   const int64_t* labels = target.data();
-  return run_loss(x, {s.N, s.inner}, s.reduction == Reduction::none, with_grad, [=](Real* to, Real* to_grad) {
-    return cross_entropy<Real>(s, from, labels, nullptr, to, to_grad);
-  });
+  return run_loss(
+      x, positions_of(x), s.reduction == Reduction::none, with_grad,
+      [=](Real* to, Real* to_grad) { return cross_entropy<Real>(s, from, labels, nullptr, to, to_grad); });
 }
 
 template <class Real>
 py::tuple mixture(const Array<Real>& x, const Array<Real>& target, const MaybeArray<Real>& weight,
                   double label_smoothing, const std::string& reduction, bool with_grad) {
   const CrossEntropyShape<Real> s = make_shape(x, weight, label_smoothing, 0, reduction);
-  require_shape(target, {s.N, s.C, s.inner}, "target must have the shape of x");
+  require(target.size() == x.size(), "target must have the shape of x");
   const Real *from = x.data(), *to_compare = target.data();
-  return run_loss(x, {s.N, s.inner}, s.reduction == Reduction::none, with_grad, [=](Real* to, Real* to_grad) {
-    return cross_entropy<Real>(s, from, nullptr, to_compare, to, to_grad);
-  });
+  return run_loss(x, positions_of(x), s.reduction == Reduction::none, with_grad,
+                  [=](Real* to, Real* to_grad) {
+                    return cross_entropy<Real>(s, from, nullptr, to_compare, to, to_grad);
+                  });
 }
 
 template <class Real>
 py::tuple nll_array(const Array<Real>& x, const Array<int64_t>& target, const MaybeArray<Real>& weight,
                     int64_t ignore_index, const std::string& reduction, bool with_grad) {
   const CrossEntropyShape<Real> s = make_shape(x, weight, 0, ignore_index, reduction);
-  require_shape(target, {s.N, s.inner}, "target must be (N, inner)");
+  require(target.size() == s.N * s.inner, "target must be (N, ...)");
   const Real* from = x.data();
   const int64_t* labels = target.data();
-  return run_loss(x, {s.N, s.inner}, s.reduction == Reduction::none, with_grad,
+  return run_loss(x, positions_of(x), s.reduction == Reduction::none, with_grad,
                   [=](Real* to, Real* to_grad) { return nll<Real>(s, from, labels, to, to_grad); });
 }
 

@@ -1,4 +1,4 @@
-// ISA level, threads, and what the build is.
+// ISA level, threads, what the build is, and arrays on their way to the kernels.
 #include <string>
 #include <vector>
 
@@ -34,6 +34,28 @@ std::string compiler() {
 #endif
 }
 
+// Whether the arrays (or None) can be given to a kernel as they are: NumPy's own class, C order, one
+// precision.
+bool are_ready(const py::args& arrays) {
+  // Never destroyed: the interpreter may have ended before.
+  static const auto* const kArray = new py::object(py::module_::import("numpy").attr("ndarray"));
+  static const auto *const kSingle = new py::dtype(py::dtype::of<float>()), *const kDouble = new py::dtype(
+                                                                                py::dtype::of<double>());
+  PyObject* precision = nullptr;
+  for (const py::handle item : arrays) {
+    if (item.is_none()) continue;
+    if (reinterpret_cast<PyObject*>(Py_TYPE(item.ptr())) != kArray->ptr()) return false;
+    const auto array = py::reinterpret_borrow<py::array>(item);
+    PyObject* dtype = array.dtype().ptr();
+    if (!(array.flags() & py::array::c_style) || (dtype != kSingle->ptr() && dtype != kDouble->ptr()) ||
+        (precision && dtype != precision)) {
+      return false;
+    }
+    precision = dtype;
+  }
+  return true;
+}
+
 }  // namespace
 
 void register_runtime(py::module_& m) {
@@ -45,6 +67,7 @@ void register_runtime(py::module_& m) {
   m.def("get_num_threads", &get_num_threads);
   m.def("set_num_threads", &set_threads, "n"_a);
   m.def("after_fork", &after_fork);
+  m.def("are_ready", &are_ready);
   m.def("compiler", &compiler);
   m.def("has_openmp", &has_openmp);
 }

@@ -39,15 +39,16 @@ template <int kVectors>
 class ColumnEmissions {
  public:
   explicit ColumnEmissions(const AlignTile& tile) {
-    for (int64_t frame = 0; frame < tile.frames; frame += kPairs) {
-      for (int v = 0; v < kVectors; ++v) {
-        const int32_t* classes = tile.classes + v * kPairs;
-        transpose_block<float>(
-            [&](int i) { return load(tile.scores + classes[i] * kAlignTileFrames + frame); },
-            rows_ + frame * kRow + v * kPairs, kRow);
-      }
+    for (int v = 0; v < kVectors; ++v) {
+      const float* columns[kPairs];
+#pragma GCC unroll 16
+      for (int i = 0; i < kPairs; ++i)
+        columns[i] = tile.scores + tile.classes[v * kPairs + i] * kAlignTileFrames;
+      for (int64_t frame = 0; frame < tile.frames; frame += 4)
+        transpose_four_frames(columns, frame, rows_ + frame * kRow + v * kPairs, kRow);
     }
   }
+
   struct Frame {
     const float* row;
     UNROLLED_INLINE Scores get(int v) const { return load(row + v * kPairs); }
@@ -118,21 +119,23 @@ void run_tile(const AlignTile& tile) {
     const auto scores = emissions.of_frame(frame);
     const Scores blank = broadcast(blank_scores[frame]);
     Scores left = broadcast(inflow[frame]);
-    store(outflow + frame, last_lane_first(labels[kVectors - 1]));
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const Scores label = labels[v], before = lanes_before(left, label);
-      const Scores best = max(blanks[v], label);
+      // The best way into the blank, from itself or the label before, is also the best into the label from
+      // there.
+      const Scores entered = max(before, blanks[v]);
       if constexpr (kKeep) {
         store_bits(moves, greater(blanks[v], label));
-        store_bits(moves + kMaskBytes, skip_is_greater(arcs[v], before, best));
+        store_bits(moves + kMaskBytes, greater(before, label));
         store_bits(moves + 2 * kMaskBytes, greater(before, blanks[v]));
         moves += 3 * kMaskBytes;
       }
-      labels[v] = max_with_skip(arcs[v], before, best) + scores.get(v);
-      blanks[v] = max(blanks[v], before) + blank;
+      labels[v] = max(label, choose(arcs[v], entered, blanks[v])) + scores.get(v);
+      blanks[v] = entered + blank;
       left = label;
     }
+    store(outflow + frame, last_lane_first(left));
   }
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
@@ -167,7 +170,7 @@ void add_functions(AlignTileKernels& k) {
 }  // namespace
 
 AlignTileKernels align_tile_kernels() {
-  AlignTileKernels k = {kPairs, kMaskBytes, kPairs == 16 ? 8 : 4, kPairs == 16 ? 2 * kPairs : 0, {},
+  AlignTileKernels k = {kPairs, kMaskBytes, kPairs == 16 ? 8 : 6, kPairs == 16 ? 2 * kPairs : 0, {},
                         {},     transpose};
   add_functions<static_cast<int>(kAlignMaxVectors)>(k);
   return k;

@@ -27,8 +27,9 @@ struct AlignTile {
   int64_t C;
   const int32_t* classes;  // (vectors * lanes) class of each label; any beyond the last one
   const float* skip;  // (vectors * lanes) 0 where a label may follow the one before with no blank, else -inf
-  // For each frame and vector three comparisons, a bit a pair: label entered by a step, label entered by a
-  // skip (goes before), blank entered by a step. A frame holds vectors * 3 * mask_bytes.
+  // For each frame and vector three comparisons of the frame before, a bit a pair: the blank is better than
+  // the label, the label before is better than the label, the label before is better than the blank. A frame
+  // holds vectors * 3 * mask_bytes.
   uint8_t* moves;
 };
 

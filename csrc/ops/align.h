@@ -22,9 +22,10 @@ struct AlignOptions {
 
 // scores (N, T, C) -> states (N, T), of 2 L + 1 with blanks and of L without, -1 past an item's length and
 // where it has no path; totals (N): the path's log probability summed in double, -inf where there is no path,
-// NaN where a score within the item's length is NaN or +inf.
+// NaN where a score within the item's length is NaN or +inf; path_scores (N, T) or null: what the path scores
+// at each frame, 0 where it has no state.
 template <class Real>
 void align(const TrellisShape& shape, const AlignOptions& options, const Real* scores, int32_t* states,
-           double* totals, Interrupt& interrupt);
+           double* totals, double* path_scores, Interrupt& interrupt);
 
 }  // namespace unrolled

@@ -7,8 +7,8 @@ constexpr int64_t kFullBytes = int64_t{3}
                                << 19;  // back-pointers up to here are quicker kept than found again
 constexpr int64_t kRowBytes = int64_t{32}
                               << 20;    // kept rows up to here: the shorter a run, the less is done twice
-constexpr int64_t kNarrowPairs = 1024;  // fewer pairs: narrow blocks, which the cone cuts closer
-constexpr int64_t kNarrowVectors = 4;
+constexpr int64_t kNarrowPairs = 2048;  // fewer pairs: narrow blocks, which the cone cuts closer
+constexpr int64_t kNarrowVectors = 5;
 
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

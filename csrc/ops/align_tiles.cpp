@@ -45,8 +45,8 @@ class TileAligner {
   }
 
   bool align() {
-    clear_row();
-    row_[cut_.width] = 0;  // as if the first blank had stood there before the first frame
+    for (int64_t block = 0; block < cut_.blocks; ++block) clear_block(block);
+    enter();
     const int64_t runs = cut_.runs();
     Buffer<uint8_t> moves(cut_.move_bytes(std::min(cut_.run_chunks, cut_.chunks)));
     if (runs == 1) {
@@ -58,13 +58,10 @@ class TileAligner {
     Buffer<float> checkpoints(checkpoint_begin(runs));
     if (!forward({0, cut_.chunks, cut_.whole(), nullptr, checkpoints.data()}) || !find_end()) return false;
     for (int64_t run = runs - 1; run >= 0; --run) {
-      load_checkpoint(run, checkpoints.data());
-      const int64_t end = cut_.run_end(run);
-      const Pass pass = {run * cut_.run_chunks,
-                         end,
-                         {cut_.end_frame(end - 1), state_.pair, state_.pair},
-                         moves.data(),
-                         nullptr};
+      const int64_t first = run * cut_.run_chunks, end = cut_.run_end(run);
+      const PathEnd path = {cut_.end_frame(end - 1), state_.pair, state_.pair};
+      load_checkpoint(run, cut_.range(first, path).first, state_.pair / cut_.width, checkpoints.data());
+      const Pass pass = {first, end, path, moves.data(), nullptr};
       if (!forward(pass)) return false;
       trace(pass);
     }
@@ -81,10 +78,12 @@ class TileAligner {
   float* labels(int64_t block) { return row_.data() + block * block_size(); }
   float* blanks(int64_t block) { return labels(block) + cut_.width; }
 
-  void clear_row() {
-    std::fill_n(row_.data(), cut_.blocks * block_size(), -kInf);
-    std::fill_n(offsets_.data(), cut_.blocks, 0.0);
+  void clear_block(int64_t block) {
+    std::fill_n(labels(block), block_size(), -kInf);
+    offsets_[block] = 0;
   }
+  // As if a path had stood in the first blank before the first frame.
+  void enter() { *blanks(0) = 0; }
 
   bool forward(const Pass& pass) {
     int64_t begin = 0;
@@ -173,7 +172,7 @@ class TileAligner {
         const auto is_set = [&](int64_t which) { return (bits[which * mask] >> (lane % 8)) & 1; };
         bool falls = false;
         if (state_.label) {
-          falls = is_set(1);
+          falls = is_set(1) && is_set(2) && skip_[block * cut_.width + column] == 0;
           if (!falls && is_set(0)) state_.label = false;
         } else if (is_set(2)) {
           falls = state_.label = true;
@@ -206,18 +205,20 @@ class TileAligner {
     std::copy_n(labels(block), block_size(), to);
     std::memcpy(to + block_size(), offsets_.data() + block, sizeof(double));
   }
-  void load_checkpoint(int64_t run, const float* checkpoints) {
-    clear_row();
-    if (run == 0) {
-      row_[cut_.width] = 0;
-      return;
-    }
-    const BlockRange range = checkpoint_range(run);
-    const float* from = checkpoints + checkpoint_begin(run);
-    for (int64_t block = range.first; block <= range.last; ++block, from += saved_size()) {
+  // Blocks first .. last of the row.
+  void load_checkpoint(int64_t run, int64_t first, int64_t last, const float* checkpoints) {
+    const BlockRange saved = run > 0 ? checkpoint_range(run) : BlockRange{0, -1};
+    const float* begin = checkpoints + checkpoint_begin(run);
+    for (int64_t block = first; block <= last; ++block) {
+      if (block < saved.first || block > saved.last) {
+        clear_block(block);
+        continue;
+      }
+      const float* from = begin + (block - saved.first) * saved_size();
       std::copy_n(from, block_size(), labels(block));
       std::memcpy(offsets_.data() + block, from + block_size(), sizeof(double));
     }
+    if (run == 0) enter();
   }
 
   const AlignItem<float>& item_;

@@ -2,6 +2,8 @@
 // is in the cache, in both directions.
 #pragma once
 
+#include <algorithm>
+
 #include "dispatch.h"
 #include "kernels/pool_max.h"
 #include "memory.h"
@@ -23,7 +25,26 @@ struct ConvOutput {
     const int64_t to = n * step + first * s.OH * s.OW;
     kernels<Real>().max_pool.forward(s, planes, 0, channels * s.OH, y + to, window + to);
   }
+
+  // Rows [row, row + rows) of these channels, which lie at `planes`; see pools_bands.
+  void pool_band(int64_t n, int64_t first, int64_t channels, int64_t row, int64_t rows,
+                 const Real* planes) const {
+    if (rows == pool->H) return pool_channels(n, first, channels, planes);
+    MaxPoolShape s = *pool;
+    const int64_t top = row / s.stride_h;
+    s.planes = 1, s.H = rows, s.OH = std::min(pool->OH - top, (rows + s.stride_h - 1) / s.stride_h);
+    for (int64_t k = 0; k < channels; ++k, planes += rows * s.W) {
+      const int64_t to = n * step + ((first + k) * pool->OH + top) * s.OW;
+      if (s.OH > 0) kernels<Real>().max_pool.forward(s, planes, 0, s.OH, y + to, window + to);
+    }
+  }
 };
+
+// Whether no window lies across two bands of so many rows.
+inline bool pools_bands(const MaxPoolShape& pool, int64_t rows) {
+  return pool.kernel_h == pool.stride_h && pool.pad_h == 0 && pool.dilation_h == 1 && rows > 0 &&
+         rows % pool.stride_h == 0;
+}
 
 // Where the images of grad_y come from: from memory, or from the gradients behind the pooling.
 template <class Real>
@@ -34,12 +55,12 @@ struct ConvGradient {
   const uint8_t* window = nullptr;
 };
 
-// Reads images one after the other; the last one is kept.
+// Reads images, or bands of so many rows of them, one after the other; the last image is kept.
 template <class Real>
 class GradientReader {
  public:
-  explicit GradientReader(const ConvGradient<Real>& from)
-      : from_(from), image_(from.pool ? from.pool->planes * from.pool->H * from.pool->W : 0) {}
+  GradientReader(const ConvGradient<Real>& from, int64_t rows)
+      : from_(from), image_(from.pool ? from.pool->planes * rows * from.pool->W : 0) {}
 
   const Real* at(int64_t n) {
     const Real* grad = from_.grad + n * from_.step;
@@ -49,6 +70,18 @@ class GradientReader {
       kernels<Real>().max_pool.backward(s, grad, from_.window + n * from_.step, 0, s.planes * s.H,
                                         image_.data());
       held_ = n;
+    }
+    return image_.data();
+  }
+
+  // Rows [first, first + rows) of all planes of image n, behind a pooling.
+  const Real* band(int64_t n, int64_t first, int64_t rows) {
+    const MaxPoolShape& s = *from_.pool;
+    if (rows == s.H) return at(n);
+    for (int64_t k = 0; k < s.planes; ++k) {
+      const int64_t begin = k * s.H + first;
+      kernels<Real>().max_pool.backward(s, from_.grad + n * from_.step, from_.window + n * from_.step, begin,
+                                        begin + rows, image_.data() + k * rows * s.W);
     }
     return image_.data();
   }

@@ -9,19 +9,23 @@
 namespace unrolled {
 namespace {
 
-constexpr int64_t kImageBytes = 256 << 10;  // of one image that stays in the second-level cache
+// Of one image that is made whole; it stays in the second- or third-level cache. Large ones are for batches
+// whose images keep all threads busy.
+constexpr int64_t kSmallImageBytes = 256 << 10, kLargeImageBytes = 1 << 20, kImagesPerThread = 4;
 
 bool is_winograd(ConvMethod method) {
   return method == ConvMethod::winograd_f2 || method == ConvMethod::winograd_f4;
 }
 
-// Whether images are made and pooled one by one; it changes no bit.
+// Whether images are made and pooled one by one, or in bands; it changes no bit.
 template <class Real>
-bool by_images(const Conv2dShape& s, ConvMethod method) {
-  if (s.groups > 1 || s.K * s.pixels() * static_cast<int64_t>(sizeof(Real)) > kImageBytes) return false;
-  if (s.N < get_num_threads() || s.C == 0) return false;
-  if (method == ConvMethod::thin) return conv2d_thin_makes_images<Real>(s);
-  return is_winograd(method) && conv2d_winograd_makes_images<Real>(s, tile_of(method));
+bool by_images(const Conv2dShape& s, const MaxPoolShape& pool, ConvMethod method, bool input_gradient) {
+  if (s.groups > 1 || s.N < get_num_threads() || s.C == 0) return false;
+  const int64_t bytes = s.K * s.pixels() * static_cast<int64_t>(sizeof(Real));
+  const bool many = s.N >= kImagesPerThread * get_num_threads();
+  if (is_winograd(method)) return bytes <= (many ? kLargeImageBytes : kSmallImageBytes);
+  if (method != ConvMethod::thin || !conv2d_thin_pools<Real>(s, pool)) return false;
+  return !input_gradient || bytes <= kSmallImageBytes;  // which takes an image for every few rows
 }
 
 MaxPoolShape of_all_images(const Conv2dShape& s, MaxPoolShape pool) {
@@ -36,7 +40,7 @@ void conv2d_max_pool(const Conv2dShape& s, const MaxPoolShape& pool, const Real*
                      const Real* bias, Real* y, uint8_t* window) {
   const ConvMethod method = conv2d_method<Real>(s);
   const Epilogue<Real> epilogue = {bias, false};
-  if (!by_images<Real>(s, method)) {
+  if (!by_images<Real>(s, pool, method, false)) {
     Buffer<Real> images(s.N * s.K * s.pixels());
     conv2d(s, x, weight, epilogue, images.data());
     return max_pool2d(of_all_images(s, pool), images.data(), y, window);
@@ -51,7 +55,7 @@ void conv2d_max_pool_backward(const Conv2dShape& s, const MaxPoolShape& pool, co
                               const uint8_t* window, const Real* x, const Real* weight, Real* grad_x,
                               Real* grad_weight, Real* grad_bias) {
   const ConvMethod method = conv2d_method<Real>(s);
-  if (!by_images<Real>(s, method)) {
+  if (!by_images<Real>(s, pool, method, grad_x != nullptr)) {
     Buffer<Real> images(s.N * s.K * s.pixels());
     max_pool2d_backward(of_all_images(s, pool), grad_y, window, images.data());
     if (grad_x) conv2d_backward_input(s, images.data(), weight, grad_x);

@@ -30,9 +30,10 @@ struct Planes {
   int64_t rows_at_once, step;
   std::vector<int64_t> offsets;  // of the taps, in the order of the weight
 
-  Planes(const Conv2dShape& s, int64_t element_size) : shape(thin_shape(s)) {
+  // Bands of a multiple of so many rows where there are several.
+  Planes(const Conv2dShape& s, int64_t element_size, int64_t multiple = 1) : shape(thin_shape(s)) {
     const int64_t rows = kPlaneBytes / element_size / (s.C * s.S * s.OW) - (s.R - 1);
-    rows_at_once = std::clamp<int64_t>(rows, 1, s.OH);
+    rows_at_once = std::clamp<int64_t>(rows / multiple * multiple, multiple, s.OH);
     step = round_up((rows_at_once + s.R - 1) * s.OW, kThinLanes) + kThinLanes;
     for (int64_t c = 0; c < s.C; ++c) {
       for (int64_t r = 0; r < s.R; ++r) {
@@ -81,30 +82,31 @@ bool conv2d_thin_fits(const Conv2dShape& s) {
 }
 
 template <class Real>
-bool conv2d_thin_makes_images(const Conv2dShape& s) {
-  return Planes(s, sizeof(Real)).bands() == 1;
+bool conv2d_thin_pools(const Conv2dShape& s, const MaxPoolShape& pool) {
+  const Planes planes(s, sizeof(Real), std::min(pool.stride_h, s.OH));
+  return planes.bands() == 1 || pools_bands(pool, planes.rows_at_once);
 }
 
 template <class Real>
 void conv2d_thin(const Conv2dShape& s, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,
                  const ConvOutput<Real>& y) {
   const ThinKernels<Real>& kernel = kernels<Real>().thin;
-  const Planes planes(s, sizeof(Real));
+  const Planes planes(s, sizeof(Real), y.pool ? std::min(y.pool->stride_h, s.OH) : 1);
   const int64_t taps = s.C * s.kernel();
   const Buffer<Real> packed = pack_blocks(taps, s.K, weight, 1, taps, kernel.forward_rows);
   parallel_for(s.N * planes.bands(), work_of(s), [&](int64_t task) {
     const int64_t n = task / planes.bands(), band = task % planes.bands();
     Buffer<Real> shifted(planes.size());
     planes.fill(band, x + n * s.x_step, shifted);
-    Buffer<Real> pooled(y.pool ? kernel.forward_rows * s.pixels() : 0);
+    const int64_t row = band * planes.rows_at_once, rows = planes.rows_of(band), pixels = rows * s.OW;
+    Buffer<Real> pooled(y.pool ? kernel.forward_rows * pixels : 0);
     for (int64_t k = 0; k < s.K; k += kernel.forward_rows) {
       const int64_t channels = std::min(kernel.forward_rows, s.K - k);
-      Real* to =
-          y.pool ? pooled.data() : y.y + n * y.step + band * planes.rows_at_once * s.OW + k * s.pixels();
-      kernel.correlate(planes.rows_of(band) * s.OW, channels, taps, planes.offsets.data(), shifted.data(),
+      Real* to = y.pool ? pooled.data() : y.y + n * y.step + row * s.OW + k * s.pixels();
+      kernel.correlate(pixels, channels, taps, planes.offsets.data(), shifted.data(),
                        packed.data() + k * taps, epilogue.bias ? epilogue.bias + k : nullptr, epilogue.relu,
-                       to, s.pixels());
-      if (y.pool) y.pool_channels(n, k, channels, to);
+                       to, y.pool ? pixels : s.pixels());
+      if (y.pool) y.pool_band(n, k, channels, row, rows, to);
     }
   });
 }
@@ -176,7 +178,7 @@ void conv2d_thin_backward_input(const Conv2dShape& s, const ConvGradient<Real>& 
     const int64_t h_end = (block + 1) * s.H / blocks;
     const int64_t last = std::clamp<int64_t>(h_end + s.pad_top, 0, s.OH);  // rows of y that these rows meet
     Parts<Real> parts(s, packed.data());
-    GradientReader<Real> images(grad_y);
+    GradientReader<Real> images(grad_y, s.OH);
     const Real* image = images.at(n);
     parts.begin = parts.end = std::clamp<int64_t>(h + s.pad_top - s.R + 1, 0, last);
     while (h < h_end) {
@@ -221,13 +223,15 @@ void conv2d_thin_backward_weight(const Conv2dShape& s, const ConvGradient<Real>&
   parallel_for(slices, work_of(s), [&](int64_t slice) {
     Buffer<Real> shifted(planes.size());
     LaneSums<Real> sums(s.K * row);
-    GradientReader<Real> images(grad_y);
+    GradientReader<Real> images(grad_y, planes.rows_at_once);
     const int64_t first = slice * units / slices, last = (slice + 1) * units / slices;
     for (int64_t unit = first; unit < last; ++unit) {
       const int64_t n = unit / planes.bands(), band = unit % planes.bands();
       planes.fill(band, x + n * s.x_step, shifted);
-      kernel.correlate_taps(planes.rows_of(band) * s.OW, s.K, taps, offsets.data(), shifted.data(),
-                            images.at(n) + band * planes.rows_at_once * s.OW, s.pixels(), sums.recent());
+      const int64_t row = band * planes.rows_at_once, pixels = planes.rows_of(band) * s.OW;
+      const Real* grad = grad_y.pool ? images.band(n, row, planes.rows_of(band)) : images.at(n) + row * s.OW;
+      kernel.correlate_taps(pixels, s.K, taps, offsets.data(), shifted.data(), grad,
+                            grad_y.pool ? pixels : s.pixels(), sums.recent());
       if ((unit - first) % kChainUnits == kChainUnits - 1) sums.flush();
     }
     sums.finish(partial.data() + slice * s.K * row);
@@ -236,7 +240,7 @@ void conv2d_thin_backward_weight(const Conv2dShape& s, const ConvGradient<Real>&
 }
 
 #define UNROLLED_INSTANTIATE(Real)                                                                      \
-  template bool conv2d_thin_makes_images<Real>(const Conv2dShape&);                                     \
+  template bool conv2d_thin_pools<Real>(const Conv2dShape&, const MaxPoolShape&);                       \
   template void conv2d_thin(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&,        \
                             const ConvOutput<Real>&);                                                   \
   template void conv2d_thin_backward_input(const Conv2dShape&, const ConvGradient<Real>&, const Real*,  \

@@ -8,9 +8,9 @@ namespace unrolled {
 
 // The shape of one image decides.
 bool conv2d_thin_fits(const Conv2dShape& shape);
-// Whether images are made whole, as a pooling behind them wants it.
+// Whether what is made at once is whole images, or bands of rows that the pooling does not join.
 template <class Real>
-bool conv2d_thin_makes_images(const Conv2dShape& shape);
+bool conv2d_thin_pools(const Conv2dShape& shape, const MaxPoolShape& pool);
 
 template <class Real>
 void conv2d_thin(const Conv2dShape& shape, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,

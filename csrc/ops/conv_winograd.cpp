@@ -103,36 +103,39 @@ Buffer<Real> transform_weight(const WinogradKernels<Real>& kernel, const Conv2dS
   return u;
 }
 
-// Rows of tiles [begin, end), counted over all images, output channels [first, last). With a pooling these
-// are whole images.
+// Rows of tiles [begin, end), counted over all images, output channels [first, last), `at_once` rows at a
+// time. With a pooling these are whole images.
 template <class Real>
 void convolve_block(const WinogradKernels<Real>& kernel, const WinogradShape& w, const Conv2dShape& s,
                     const ConvGradient<Real>& x, const Real* u, const Epilogue<Real>& epilogue, int64_t begin,
-                    int64_t end, int64_t first, int64_t last, const ConvOutput<Real>& y) {
-  const BlockOfRows rows(w, begin, end);
-  const int64_t tiles = rows.block.tiles(), Cp = round_up(s.C, kernel.channels);
-  const int64_t v_plane = plane_size<Real>(tiles, Cp), p_plane = plane_size<Real>(tiles, kChannelsAtOnce);
+                    int64_t end, int64_t at_once, int64_t first, int64_t last, const ConvOutput<Real>& y) {
+  at_once = std::min(at_once, end - begin);
+  const int64_t most = at_once * w.tile_columns, Cp = round_up(s.C, kernel.channels);
+  const int64_t v_plane = plane_size<Real>(most, Cp), p_plane = plane_size<Real>(most, kChannelsAtOnce);
   Buffer<Real> v(kernel.points * v_plane), products(kernel.points * p_plane);
   Buffer<Real> scratch(kernel.strip_size(std::max(s.W, s.OW), w.tile_columns));
-  GradientReader<Real> images(x);
-  rows.for_each_image(w, [&](int64_t n, int64_t first_row, int64_t end_row, const WinogradPlace* places) {
-    kernel.transform_input(w, images.at(n), first_row, end_row, places, v_plane, v.data(), scratch.data());
-  });
+  GradientReader<Real> images(x, s.H);
   const int64_t first_image = begin / w.tile_rows, step = y.pool ? s.K * s.pixels() : y.step;
   Buffer<Real> pooled(y.pool ? (end / w.tile_rows - first_image) * step : 0);
   Real* to = y.pool ? pooled.data() : y.y + first_image * step;
-  for (int64_t k = first; k < last; k += kChannelsAtOnce) {
-    const int64_t channels = std::min(kChannelsAtOnce, last - k);
-    const int64_t columns = round_up(channels, kernel.channels);
-    kernel.multiply(rows.block, s.C, s.K, v.data(), v_plane, u, k, columns, products.data(), p_plane);
-    for (int64_t row = begin; row < end; ++row) {
-      kernel.transform_output(w, products.data(), p_plane, columns, row % w.tile_rows,
-                              rows.places[row - begin], k, channels, epilogue.bias, epilogue.relu,
-                              to + (row / w.tile_rows - first_image) * step, scratch.data());
+  for (int64_t row = begin; row < end; row += at_once) {
+    const BlockOfRows rows(w, row, std::min(row + at_once, end));
+    rows.for_each_image(w, [&](int64_t n, int64_t first_row, int64_t end_row, const WinogradPlace* places) {
+      kernel.transform_input(w, images.at(n), first_row, end_row, places, v_plane, v.data(), scratch.data());
+    });
+    for (int64_t k = first; k < last; k += kChannelsAtOnce) {
+      const int64_t channels = std::min(kChannelsAtOnce, last - k);
+      const int64_t columns = round_up(channels, kernel.channels);
+      kernel.multiply(rows.block, s.C, s.K, v.data(), v_plane, u, k, columns, products.data(), p_plane);
+      for (int64_t i = rows.begin; i < rows.end; ++i) {
+        kernel.transform_output(w, products.data(), p_plane, columns, i % w.tile_rows,
+                                rows.places[i - rows.begin], k, channels, epilogue.bias, epilogue.relu,
+                                to + (i / w.tile_rows - first_image) * step, scratch.data());
+      }
     }
-    for (int64_t n = first_image; y.pool && n < end / w.tile_rows; ++n) {
-      y.pool_channels(n, k, channels, to + (n - first_image) * step + k * s.pixels());
-    }
+  }
+  for (int64_t n = first_image; y.pool && n < end / w.tile_rows; ++n) {
+    y.pool_channels(n, first, last - first, to + (n - first_image) * step + first * s.pixels());
   }
 }
 
@@ -145,8 +148,8 @@ void convolve(const Conv2dShape& s, WinogradTile tile, const ConvGradient<Real>&
   // How the work is cut changes no bit: every output is made by the same operations in every block.
   const int64_t threads = get_num_threads(), unit = x.pool || y.pool ? w.tile_rows : 1;  // rows kept together
   const int64_t units = s.N * w.tile_rows / unit;
-  const int64_t fit = rows_at_once(kernel.points, s.C + kChannelsAtOnce, w.tile_columns) / unit;
-  const int64_t at_once = std::max<int64_t>(fit, 1);
+  const int64_t fit = rows_at_once(kernel.points, s.C + kChannelsAtOnce, w.tile_columns);
+  const int64_t at_once = std::max<int64_t>(fit / unit, 1);
   int64_t blocks = (units + at_once - 1) / at_once;
   if (blocks < 4 * threads) blocks = std::min(units, round_up(blocks, threads));
   const int64_t chunks = (s.K + kChannelsAtOnce - 1) / kChannelsAtOnce;
@@ -157,19 +160,11 @@ void convolve(const Conv2dShape& s, WinogradTile tile, const ConvGradient<Real>&
     const int64_t first = part * chunks / parts * kChannelsAtOnce;
     const int64_t last = std::min(s.K, (part + 1) * chunks / parts * kChannelsAtOnce);
     convolve_block(kernel, w, s, x, u.data(), epilogue, block * units / blocks * unit,
-                   (block + 1) * units / blocks * unit, first, last, y);
+                   (block + 1) * units / blocks * unit, fit, first, last, y);
   });
 }
 
 }  // namespace
-
-template <class Real>
-bool conv2d_winograd_makes_images(const Conv2dShape& s, WinogradTile tile) {
-  const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile, s.kernel());
-  const WinogradShape w = image_shape(kernel, s);
-  return !kernel.one_axis &&
-         rows_at_once(kernel.points, s.C + kChannelsAtOnce, w.tile_columns) >= w.tile_rows;
-}
 
 template <class Real>
 void conv2d_winograd(const Conv2dShape& s, WinogradTile tile, const Real* x, const Real* weight,
@@ -210,7 +205,7 @@ void weight_slice(const WinogradKernels<Real>& kernel, const WinogradShape& w, c
                   const ConvGradient<Real>& grad_y, const Real* x, int64_t begin, int64_t end, Real* taps,
                   double* sums) {
   const NormKernels<Real>& norm = kernels<Real>().norm;
-  GradientReader<Real> images(grad_y);
+  GradientReader<Real> images(grad_y, s.OH);
   const int64_t Cp = round_up(s.C, kernel.channels), Kp = round_up(s.K, kernel.channels);
   const int64_t at_once = std::min(end - begin, rows_at_once(kernel.points, s.C + s.K, w.tile_columns));
   const int64_t most = at_once * w.tile_columns;
@@ -279,7 +274,6 @@ void conv2d_winograd_backward_weight(const Conv2dShape& s, WinogradTile tile,
 }
 
 #define UNROLLED_INSTANTIATE(Real)                                                                           \
-  template bool conv2d_winograd_makes_images<Real>(const Conv2dShape&, WinogradTile);                        \
   template void conv2d_winograd(const Conv2dShape&, WinogradTile, const Real*, const Real*,                  \
                                 const Epilogue<Real>&, const ConvOutput<Real>&);                             \
   template void conv2d_winograd_backward_input(const Conv2dShape&, WinogradTile, const ConvGradient<Real>&,  \

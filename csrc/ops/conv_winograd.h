@@ -10,10 +10,6 @@ namespace unrolled {
 
 enum class WinogradTile { f2, f4, line };
 
-// Whether images are made whole, as a pooling behind them wants it.
-template <class Real>
-bool conv2d_winograd_makes_images(const Conv2dShape& shape, WinogradTile tile);
-
 template <class Real>
 void conv2d_winograd(const Conv2dShape& shape, WinogradTile tile, const Real* x, const Real* weight,
                      const Epilogue<Real>& epilogue, const ConvOutput<Real>& y);

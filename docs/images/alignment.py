@@ -14,7 +14,7 @@ import numpy as np
 
 from unrolled import ctc
 from unrolled.plot.figures import COLORS, make_figure, name_panel
-from unrolled.reference import align, trellis
+from unrolled.reference import align, reading, trellis
 
 SYMBOLS = "aenou"
 WORD = "noon"
@@ -62,9 +62,9 @@ def show(axis: Any, table: Any, names: Sequence[str], path: Sequence[int], title
 def steps(log_probs: Any, path: Path) -> None:
     """Draw the output table, its pruned rows, and the arranged table with the best path."""
     target = [SYMBOLS.index(letter) for letter in WORD]
-    greedy = np.argmax(log_probs, axis=1).tolist()
+    greedy = reading.best_symbols(log_probs)
     kept = sorted(set(target))
-    pruned = align.greedy_pruned(log_probs, target)
+    pruned = reading.best_symbols(log_probs, target)
     rows, score = align.align(log_probs, target, blank=None)
     tables = [
         (log_probs, SYMBOLS, greedy, "output table; the best symbol of each frame says {}"),

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-RealArray = NDArray[Any]
+from unrolled import _core
 
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+RealArray = NDArray[Any]
 
 # Sizes, strides and paddings above it are mistakes; below it, no sum of a few overflows 64 bits.
 LARGEST_SIZE = 2**31 - 1
@@ -44,32 +44,14 @@ def as_reals(**arrays: Any) -> list[Any]:
     TypeError
         An array is not of real numbers; the message names it.
     """
-    values = list(arrays.values())
-    if _are_ready(values):
-        return values
+    if _core.are_ready(*arrays.values()):  # as at nearly every call from the layers of a model
+        return list(arrays.values())
     found = {name: as_numpy(a, name) for name, a in arrays.items() if a is not None}
     kinds = [real_dtype(array, name) for name, array in found.items()]
     dtype = np.result_type(*kinds) if kinds else np.dtype(np.float32)
     # ascontiguousarray would make a scalar one-dimensional; order="C" keeps it.
     ready = {name: np.asarray(a, dtype=dtype, order="C") for name, a in found.items()}
     return [ready.get(name) for name in arrays]
-
-
-def _are_ready(values: list[Any]) -> bool:
-    """Whether nothing needs to change, as at nearly every call from the layers of a model."""
-    dtype = None
-    for value in values:
-        if value is None:
-            continue
-        if type(value) is not np.ndarray or not value.flags.c_contiguous:
-            return False
-        if dtype is None:
-            dtype = value.dtype
-            if dtype is not _FLOAT32 and dtype is not _FLOAT64:
-                return False
-        elif value.dtype is not dtype:
-            return False
-    return True
 
 
 def as_real(value: Any, name: str) -> RealArray:

@@ -20,6 +20,7 @@ def isa_levels() -> list[str]: ...
 def set_isa(level: str) -> None: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
+def are_ready(*arrays: object) -> bool: ...
 def after_fork() -> None: ...
 def compiler() -> str: ...
 def has_openmp() -> bool: ...
@@ -87,6 +88,16 @@ def align(
     memory: int,
     band: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
+def align_with_scores(
+    scores: _Array,
+    targets: NDArray[np.int64],
+    target_offsets: NDArray[np.int64],
+    input_lengths: NDArray[np.int64],
+    blank: int,
+    skip_penalty: float,
+    memory: int,
+    band: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]: ...
 def ctc_loss(
     scores: _Array,
     targets: NDArray[np.int64],
@@ -103,6 +114,14 @@ def ctc_path_posterior(
 def ctc_states(
     scores: _Array, target: NDArray[np.int64], blank: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def path_entropy(
+    scores: _Array,
+    targets: NDArray[np.int64],
+    target_offsets: NDArray[np.int64],
+    input_lengths: NDArray[np.int64],
+    blank: int,
+    grad_scale: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.float64], _Array | None]: ...
 def cross_entropy(
     x: _Array,
     target: NDArray[np.int64],

@@ -2,6 +2,7 @@
 
 from unrolled.align.alignment import Alignment
 from unrolled.align.ass import to_ass
+from unrolled.align.boundaries import BoundaryErrors, boundary_errors
 from unrolled.align.ctm import CTMWord, read_ctm, to_ctm
 from unrolled.align.cues import CueRules
 from unrolled.align.json_file import to_json
@@ -19,6 +20,7 @@ from unrolled.ctc.spans import FrameScale, Span
 
 __all__ = [
     "Alignment",
+    "BoundaryErrors",
     "CTMWord",
     "CueRules",
     "FrameScale",
@@ -32,6 +34,7 @@ __all__ = [
     "Word",
     "WordSlice",
     "align_text",
+    "boundary_errors",
     "find_suspicious",
     "forced_align",
     "read_ctm",

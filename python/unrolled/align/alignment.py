@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unrolled.align.exports import Exports
 from unrolled.align.suspicion import Suspicion, find_suspicious
 from unrolled.align.token_spans import TokenFrames, make_spans, measure_tokens
-from unrolled.align.words import Word, WordSlice, group_tokens, make_words
+from unrolled.align.words import Word, WordSlice, group_tokens, make_words, require_order
 from unrolled.ctc.spans import FrameScale, Span
 
 Frames = NDArray[Any] | Callable[[], NDArray[Any]]
@@ -46,7 +46,7 @@ class Alignment(Exports):
     star : int, optional
         Class of the wildcard in `target`; its spans are estimated.
     seconds_per_frame, stride, offset, extent
-        What a frame stands for: see `unrolled.ctc.FrameScale`.
+        What a frame stands for: see `unrolled.align.FrameScale`.
     labels : sequence of str, optional
         Text of each class.
     separator : int or str, optional
@@ -105,7 +105,7 @@ class Alignment(Exports):
         word_slices: Sequence[WordSlice] | None = None,
     ) -> None:
         scale = _SCALE
-        if not (seconds_per_frame is None and stride is None):
+        if not (seconds_per_frame is None and stride is None and extent is None and not offset):
             scale = FrameScale(seconds_per_frame, stride, offset, extent)
         self.__dict__.update(
             states=states,
@@ -131,6 +131,11 @@ class Alignment(Exports):
             f"Alignment({self.target.size} tokens over {self.states.size} frames, "
             f"score={self.score:.6g})"
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: the scores, and not the emissions they come from."""
+        _ = self.frame_scores, self.posterior
+        return dict(self.__dict__)
 
     @property
     def is_feasible(self) -> bool:
@@ -185,8 +190,15 @@ class Alignment(Exports):
 
     @cached_property
     def word_pieces(self) -> Sequence[WordSlice]:
-        """Which tokens are which word: `word_slices`, or what stands between separators."""
+        """Which tokens are which word: `word_slices`, or what stands between separators.
+
+        Raises
+        ------
+        ValueError
+            If `word_slices` overlap, are out of order, or go beyond the target.
+        """
         if self.word_slices is not None:
+            require_order(self.word_slices, self.target.size)
             return self.word_slices
         if self.separator is None:
             return []

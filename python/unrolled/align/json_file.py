@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from unrolled.align.timeline import Path, finished
+from unrolled.align.timeline import Path, as_alignments, finished
 from unrolled.align.words import Word
 
 if TYPE_CHECKING:
@@ -56,10 +56,8 @@ def to_json(
     >>> json.loads(to_json(alignment))["words"][0]["end"]
     1.0
     """
-    if isinstance(alignment, (list, tuple)):
-        content: Any = [_as_object(one) for one in alignment]
-    else:
-        content = _as_object(alignment)  # type: ignore[arg-type]
+    objects = [_as_object(one) for one in as_alignments(alignment)]
+    content = objects if isinstance(alignment, Sequence) else objects[0]
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=indent)
     return finished(text + "\n", path)
 

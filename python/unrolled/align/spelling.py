@@ -14,7 +14,9 @@ from unrolled.align.words import Kind, WordSlice
 
 OutOfVocabulary = Literal["star", "interpolate", "raise"]
 
-_SEPARATORS = ("|", " ")  # of which the first that is a label separates words
+# Of these the first that is a label separates words; "|" last, as readers of lines know it too.
+SEPARATORS = ("<wb>", " ", "<space>", "|", "▁")
+_WORD_MARK = "▁"  # what pieces of SentencePiece begin with at the start of a word
 _SHOWN = 5
 # Marks that are read out, although Unicode counts them as punctuation; all other is silent.
 _SPOKEN = frozenset("#%&*@\\/§‰†‡")
@@ -58,7 +60,7 @@ def spell(
     star_unit: Literal["word", "character"] = "word",
     fold_case: bool = True,
     strip_accents: bool = True,
-    word_prefix: str = "",
+    word_prefix: str | None = None,
 ) -> Spelling:
     r"""Spell a text with the labels of a network.
 
@@ -77,8 +79,9 @@ def spell(
     blank : int, optional
         Class whose label never stands in a text; negative counts from the end.
     separator : int or str, optional
-        Class or label between words. When not given, ``"|"`` or else ``" "`` if it is a label, and
-        none otherwise; -1 for none at all.
+        Class or label between words. When not given, the first of ``"<wb>"``, ``" "``,
+        ``"<space>"``, ``"|"`` and ``"▁"`` that is a label; none where there is no such, or words
+        have a prefix. -1 for none at all.
     star : int, optional
         Class of the wildcard; one beyond the labels when not given.
     oov : {"star", "interpolate", "raise"}
@@ -90,8 +93,9 @@ def spell(
         Whether a label of the other case will do where there is none of the character's own.
     strip_accents : bool
         Whether a letter without its accent will do.
-    word_prefix : str
-        Put before each word, such as the ``"▁"`` of SentencePiece labels.
+    word_prefix : str, optional
+        Put before each word. When not given, ``"▁"`` if labels of several characters begin with it,
+        as SentencePiece's do, and nothing otherwise.
 
     Returns
     -------
@@ -119,13 +123,14 @@ def spell(
             raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
     names = label_list(labels)
     blank = None if blank is None else blank % max(len(names), 1)
-    between = find_separator(separator, names)
+    prefix = find_prefix(names) if word_prefix is None else word_prefix
+    between = None if prefix and separator is None else find_separator(separator, names)
     table = _Table(names, (blank, between), fold_case, strip_accents)
     wildcard = len(names) if star is None else star
     words = text.split() if isinstance(text, str) else list(text)
     writer = _Writer(table, between, wildcard, oov, star_unit == "character")
     for word in words:
-        writer.add(word, word_prefix)
+        writer.add(word, prefix)
     if oov == "raise" and writer.unknown:
         raise ValueError(_refusal(writer.unknown))
     target = np.array(writer.tokens, np.int64)
@@ -151,9 +156,9 @@ def label_list(labels: Sequence[str] | Mapping[str, int]) -> list[str]:
 
 
 def find_separator(separator: int | str | None, labels: Sequence[str]) -> int | None:
-    """Return the class between words: the one named, "|" or " " among the labels, or none."""
+    """Return the class between words: the one named, a usual one among the labels, or none."""
     if separator is None:
-        found = [labels.index(name) for name in _SEPARATORS if name in labels]
+        found = [labels.index(name) for name in SEPARATORS if name in labels]
         return found[0] if found else None
     if isinstance(separator, str):
         if separator not in labels:
@@ -162,6 +167,12 @@ def find_separator(separator: int | str | None, labels: Sequence[str]) -> int | 
     if separator >= len(labels):
         raise ValueError(f"separator must be one of the {len(labels)} classes, got {separator}")
     return None if separator < 0 else separator
+
+
+def find_prefix(labels: Sequence[str]) -> str:
+    """Return what labels have in front at the start of a word, if they have."""
+    has_pieces = any(len(label) > 1 and label.startswith(_WORD_MARK) for label in labels)
+    return _WORD_MARK if has_pieces else ""
 
 
 def _refusal(unknown: list[tuple[str, str]]) -> str:

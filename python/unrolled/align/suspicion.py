@@ -12,7 +12,7 @@ import numpy as np
 from unrolled.align.words import Word
 from unrolled.ctc.spans import FrameScale, Placed, Span
 
-_LEAST_SPREAD = 0.5  # of scores, nats a frame: words that are all nearly sure differ by less
+_LEAST_SPREAD = 1.0  # of scores, nats a frame: words that are right differ by as much
 _DEVIATIONS = 1.4826  # from the median absolute deviation to the standard one of a normal law
 
 
@@ -43,7 +43,7 @@ def find_suspicious(
 
     A word is suspicious if it was left out of the path, or if its score is below the median of all
     scores by more than `threshold` times their spread: 1.4826 times the median absolute deviation,
-    but at least 0.5. A wildcard or an interpolated word says nothing and is never suspicious. Both
+    but at least 1. A wildcard or an interpolated word says nothing and is never suspicious. Both
     measures are medians, so that up to half of the words may be wrong.
 
     Parameters
@@ -61,10 +61,10 @@ def find_suspicious(
 
     Examples
     --------
-    >>> scores = [-0.1, -0.2, -4.0, -3.0, -0.1, -0.3, -0.2]
+    >>> scores = [-0.1, -0.2, -4.0, -5.0, -0.1, -0.3, -0.2]
     >>> words = [Word("word", 5 * i, 5 * i + 4, score) for i, score in enumerate(scores)]
     >>> [(found.start, found.end, found.score) for found in find_suspicious(words)]
-    [(10, 19, -4.0)]
+    [(10, 19, -5.0)]
     """
     known = np.array([item.score for item in items if _is_heard(item)])
     floor = -math.inf if below is None else below

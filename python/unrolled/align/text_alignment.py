@@ -21,7 +21,7 @@ def align_text(
     star_unit: Literal["word", "character"] = "word",
     fold_case: bool = True,
     strip_accents: bool = True,
-    word_prefix: str = "",
+    word_prefix: str | None = None,
     **options: Any,
 ) -> Alignment:
     """Find where each word of a text stands: it is spelt with the labels, and aligned.
@@ -36,7 +36,7 @@ def align_text(
     text : str, or sequence of str
         Words between white space, or the words themselves.
     labels : sequence of str, or mapping from str to int
-        Text of each of the C classes.
+        Text of each of the C classes; a mapping need not name all of them.
     blank, separator, oov, star_unit, fold_case, strip_accents, word_prefix
         How the text is spelt: see `spell`.
     **options
@@ -66,6 +66,8 @@ def align_text(
     """
     names = label_list(labels)
     shape = getattr(log_probs, "shape", None)
+    if shape is not None and isinstance(labels, Mapping):
+        names += [""] * (shape[-1] - len(names))
     if shape is not None and shape[-1] != len(names):
         raise ValueError(
             f"labels must name each of the {shape[-1]} classes of log_probs, got {len(names)}"

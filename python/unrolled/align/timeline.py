@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from unrolled._files import write_atomically
 from unrolled.align.words import Word
 from unrolled.ctc.spans import Span
 
@@ -29,7 +28,9 @@ class Entry(NamedTuple):
 
 def as_alignments(alignments: Alignment | Sequence[Alignment]) -> list[Alignment]:
     """Return a list of one alignment or several."""
-    return list(alignments) if isinstance(alignments, (list, tuple)) else [alignments]  # type: ignore[list-item]
+    from unrolled.align.alignment import Alignment  # which imports the writers
+
+    return [alignments] if isinstance(alignments, Alignment) else list(alignments)
 
 
 def timed_entries(alignment: Alignment, level: Level | None) -> list[Entry]:
@@ -111,5 +112,7 @@ def decimal(seconds: float, digits: int = 6) -> str:
 def finished(text: str, path: Path | None) -> str:
     """Write the file if there is a path, in UTF-8 and all or nothing, and return its text."""
     if path is not None:
+        from unrolled._files import write_atomically  # its imports take longer than ours
+
         write_atomically(path, text.encode("utf-8"))
     return text

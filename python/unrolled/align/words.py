@@ -113,6 +113,18 @@ def slice_words(texts: Sequence[str], lengths: Iterable[int]) -> list[WordSlice]
     ]
 
 
+def require_order(slices: Sequence[WordSlice], length: int) -> None:
+    """Raise ValueError unless the words follow each other within `length` tokens."""
+    at = 0
+    for number, piece in enumerate(slices):
+        if not at <= piece.first <= piece.last <= length:
+            raise ValueError(
+                f"word_slices: word {number}, {piece.text!r}, has the tokens [{piece.first}, "
+                f"{piece.last}), they must lie in {at} .. {length}"
+            )
+        at = piece.last
+
+
 def make_words(
     slices: Sequence[WordSlice],
     frames: TokenFrames,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from heapq import heappop, heappush
 from itertools import count
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -168,6 +168,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.waiting: dict[Function, list[Array | None]] = {}
+        self.turns: list[tuple[int, Function]] = []  # a heap: the latest function first
         self.leaves: dict[Tensor, tuple[Array, bool]] = {}  # with whether nobody else has it
 
     def add(self, edge: Edge, grad: Array, is_new: bool) -> None:
@@ -177,6 +178,7 @@ class _Sums:
             grads = self.waiting.get(target)
             if grads is None:
                 grads = self.waiting[target] = [None] * target._outputs
+                heappush(self.turns, (-target._number, target))
             before = grads[output]
             grads[output] = grad if before is None else before + grad
         elif target in self.leaves:
@@ -191,12 +193,11 @@ def backward(root: Tensor, grad: Array) -> None:
     Functions run in the reverse of the order in which they were recorded, so sums of several
     gradients always have the same order, and nothing recurses however long the tape is.
     """
-    start, sums = _edge_to(root), _Sums()
-    sums.add(start, grad, False)
-    for function in _latest_first(start[0]):
-        grads = sums.waiting.pop(function, None)
-        if grads is not None:
-            function._run_backward(grads, sums)
+    sums = _Sums()
+    sums.add(_edge_to(root), grad, False)
+    while sums.turns:
+        _, function = heappop(sums.turns)
+        function._run_backward(sums.waiting.pop(function), sums)
     for leaf, (total, is_new) in sums.leaves.items():
         if leaf.grad is not None:
             leaf.grad = leaf.grad + total
@@ -210,18 +211,3 @@ def _edge_to(tensor: Tensor) -> Edge:
     target, output = tensor._source or (tensor, 0)
     data = tensor.data
     return target, output, data.shape, data.dtype
-
-
-def _latest_first(start: Function | Tensor) -> list[Function]:
-    """Return every function reachable from `start`, each before those that made its inputs."""
-    if not isinstance(start, Function):
-        return []
-    found, unvisited = {start}, [start]
-    while unvisited:
-        for edge in unvisited.pop()._edges:
-            if edge is not None:
-                target = edge[0]
-                if isinstance(target, Function) and target not in found:
-                    found.add(target)
-                    unvisited.append(target)
-    return sorted(found, key=attrgetter("_number"), reverse=True)

@@ -169,7 +169,7 @@ class Tensor:
                     f"backward() of a tensor of shape {self.shape} needs `grad`, an array of "
                     "that shape; only a tensor of one element can do without"
                 )
-            grad = np.ones_like(self.data)
+            grad = np.array(1, self.dtype).reshape(self.shape)
         grad = np.asarray(grad, dtype=self.dtype)
         if grad.shape != self.shape:
             raise ValueError(f"grad has shape {grad.shape}, the tensor {self.shape}")

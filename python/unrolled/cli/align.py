@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.cli.align_output import FORMATS, doubt, format_of, render
+from unrolled.cli.align_output import FORMATS, doubt, format_of, needs_seconds, render, score_of
 from unrolled.cli.align_settings import Settings, add_scale, add_settings
 from unrolled.cli.arguments import add_threads, use_threads
 from unrolled.cli.errors import CommandError
@@ -116,23 +116,17 @@ def check_sources(args: argparse.Namespace) -> None:
         raise CommandError("name the symbols of the classes with --labels FILE")
 
 
-def require_seconds(name: str) -> None:
-    """Say what a format with times needs; raises CommandError."""
-    raise CommandError(
-        f"--format {name} needs seconds: give --frame-rate N (50 where a frame is 20 ms) or "
-        "--duration S of the recording"
-    )
-
-
 def _align_one(args: argparse.Namespace, name: str) -> int:
     from unrolled._files import write_atomically
-    from unrolled.cli.align_item import align_item, load_emissions
+    from unrolled.cli.align_item import align_item
+    from unrolled.data.emissions import open_emissions
 
     settings = Settings.of(args)
     if FORMATS[name].in_seconds and not settings.has_seconds:
-        require_seconds(name)
+        raise needs_seconds(name)
     entry = single_entry(args)
-    alignment = align_item(load_emissions(entry, settings), entry, settings)
+    emissions = open_emissions(entry.emissions, entry.key, logits=args.logits)
+    alignment = align_item(emissions, entry, settings)
     text = render(alignment, name, args.level, entry.id)
     warn(alignment)
     if args.out is None:
@@ -149,7 +143,7 @@ def _align_one(args: argparse.Namespace, name: str) -> int:
 
 
 def single_entry(args: argparse.Namespace) -> Any:
-    """Return the item that the arguments name; its tokens are read, its text is not."""
+    """Return the item that the arguments name, its text and tokens read."""
     from unrolled.data.manifests import Entry
     from unrolled.data.transcripts import read_text
 
@@ -157,15 +151,10 @@ def single_entry(args: argparse.Namespace) -> Any:
         id=args.key or Path(args.emissions).stem,
         emissions=Path(args.emissions),
         key=args.key,
+        text=None if args.text is None else read_text(args.text),
         tokens=None if args.tokens is None else read_text(args.tokens),
-        text_file=None if args.text is None else Path(args.text),
         source=args.tokens or args.text,
     )
-
-
-def score_of(alignment: Alignment) -> float:
-    """Return the log probability a frame."""
-    return float(alignment.score) / max(len(alignment.states), 1)
 
 
 def warn(alignment: Alignment) -> None:

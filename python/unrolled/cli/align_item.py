@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from unrolled.cli.align_settings import STAR, Settings
+from unrolled.cli.align_settings import Settings
 from unrolled.cli.errors import CommandError
 from unrolled.data.label_files import ClassLabels
+from unrolled.data.labels import DataError
 from unrolled.data.manifests import Entry
 
 if TYPE_CHECKING:
-    from unrolled._arrays import RealArray
     from unrolled.align import Alignment, WordSlice
-    from unrolled.data.emission_files import Found
+    from unrolled.data.emissions import Emissions
+
+_LARGE = 64 << 20  # bytes
 
 
 class Target(NamedTuple):
@@ -25,19 +27,13 @@ class Target(NamedTuple):
     star: int | None
 
 
-def load_emissions(entry: Entry, settings: Settings, found: list[Found] | None = None) -> RealArray:
-    """Read the emissions of an item; raises DataError as `read_emissions`."""
-    from unrolled.data.emissions import read_emissions
-
-    return read_emissions(entry.emissions, entry.key, logits=settings.args.logits, found=found)
-
-
-def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignment:
+def align_item(emissions: Emissions, entry: Entry, settings: Settings) -> Alignment:
     """Align an item.
 
     Parameters
     ----------
-    log_probs : array (T, C)
+    emissions
+        Where they have to be converted and are long, they are gone through in parts.
     entry
         What is in the item, and where it stands, for messages.
     settings
@@ -51,7 +47,7 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
     """
     from unrolled.align import forced_align
 
-    args, (frames, classes) = settings.args, log_probs.shape
+    args, (frames, classes) = settings.args, emissions.shape
     labels = settings.labels_for(classes, str(entry.emissions))
     blank, separator = settings.blank_of(labels), settings.separator_of(labels)
     target = make_target(entry, labels, blank, separator, settings)
@@ -64,16 +60,19 @@ def align_item(log_probs: RealArray, entry: Entry, settings: Settings) -> Alignm
     }
     if args.posterior:
         options["posterior"] = True
+    in_parts = not emissions.is_mapped and emissions.nbytes > _LARGE
     try:
-        alignment = forced_align(
-            log_probs,
+        alignment: Alignment = forced_align(
+            emissions.chunks() if in_parts else emissions.array(),
             np.array(target.tokens, np.int64),
             blank=blank,
             separator=separator,
             labels=labels.symbols,
-            **settings.scale_of(frames, entry.duration, entry.width),
+            **settings.scale_of(entry, frames),
             **{name: value for name, value in options.items() if value is not None},
         )
+    except DataError:
+        raise
     except ValueError as error:
         raise CommandError(f"{entry.emissions}: {str(error).removeprefix('item 0: ')}") from error
     return alignment if target.words is None else alignment.replace(word_slices=target.words)
@@ -118,9 +117,9 @@ def _spelt(
     separator: int | None,
     oov: Any,
 ) -> Target:
-    """Spell words; `STAR` is a wildcard itself, and cuts the text in two."""
-    from unrolled.align import WordSlice
-    from unrolled.align.spelling import spell
+    """Spell words; ``<star>`` is a wildcard itself, and cuts the text in two."""
+    from unrolled.align import WordSlice, spell
+    from unrolled.align.token_spans import STAR
 
     tokens: list[int] = []
     slices: list[WordSlice] = []
@@ -133,7 +132,7 @@ def _spelt(
         slices.extend(w._replace(first=w.first + start, last=w.last + start) for w in of)
 
     star = len(labels)
-    for run, is_star in _runs(words):
+    for run, is_star in _runs(words, STAR):
         if is_star:
             join([star], [WordSlice(STAR, 0, 1, "star")])
             continue
@@ -145,7 +144,6 @@ def _spelt(
                 separator=-1 if separator is None else separator,
                 star=star,
                 oov=oov,
-                word_prefix=labels.word_prefix,
             )
         except ValueError as error:
             raise CommandError(f"{entry.source}: {error}") from error
@@ -158,12 +156,12 @@ def _spelt(
     return Target(tokens, slices, star if star in tokens else None)
 
 
-def _runs(words: list[str]) -> list[tuple[list[str], bool]]:
+def _runs(words: list[str], wildcard: str) -> list[tuple[list[str], bool]]:
     """Cut into wildcards, one each, and what stands between them."""
     runs: list[tuple[list[str], bool]] = []
     for word in words:
-        if word == STAR or not runs or runs[-1][1]:
-            runs.append(([word], word == STAR))
+        if word == wildcard or not runs or runs[-1][1]:
+            runs.append(([word], word == wildcard))
         else:
             runs[-1][0].append(word)
     return runs
@@ -177,6 +175,7 @@ def _given(
     blank: int | None,
     separator: int | None,
 ) -> Target:
+    from unrolled.align.token_spans import STAR
     from unrolled.align.words import group_tokens
     from unrolled.data.transcripts import as_classes
 

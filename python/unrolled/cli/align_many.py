@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unrolled.cli.align import require_seconds, score_of
-from unrolled.cli.align_output import FORMATS, render
+from unrolled.cli.align_output import FORMATS, needs_seconds, render, score_of
 from unrolled.cli.align_settings import Settings
 from unrolled.cli.corpus import Corpus, Made
 from unrolled.cli.errors import CommandError
 from unrolled.data.emission_files import Found, find_arrays, several
-from unrolled.data.labels import DataError
+from unrolled.data.labels import DataError, text_lines
 from unrolled.data.manifests import Entry, Manifest, fault_of_id
 
 INDEX = "alignments.tsv"
@@ -27,7 +26,7 @@ _ARCHIVES = (".npz", ".safetensors")
 _OPTIONS = (
     *("format", "level", "blank", "separator", "logits", "oov", "star", "posterior"),
     *("skip_penalty", "insert_penalty", "prior_scale"),
-    *("frame_rate", "duration", "stride", "width"),
+    *("frame_rate", "duration", "stride", "width", "offset"),
 )
 
 
@@ -45,7 +44,15 @@ def is_many(args: argparse.Namespace) -> bool:
         return True
     if args.key is not None or Path(args.emissions).suffix.lower() not in _ARCHIVES:
         return False
-    return several(find_arrays(args.emissions))
+    found = find_arrays(args.emissions)
+    return several(found) or _names_an_array(args.text or args.tokens, found)
+
+
+def _names_an_array(path: str, found: list[Found]) -> bool:
+    """Whether a text begins as a table of name<TAB>text does."""
+    _, line = next(text_lines(Path(path), []), ("", ""))
+    name, tab, _ = line.partition("\t")
+    return bool(tab) and name.strip() in {array.name for array in found}
 
 
 def align_many(args: argparse.Namespace, name: str) -> int:
@@ -53,12 +60,15 @@ def align_many(args: argparse.Namespace, name: str) -> int:
     from unrolled.cli.tables import print_facts
 
     if args.out is None:
-        raise CommandError("many items need a folder for their files; name it with --out DIR")
+        remedy = "name a folder for their files with --out DIR"
+        if args.manifest is None:
+            remedy += ", or choose an array of the archive with --key"
+        raise CommandError(f"{args.manifest or args.emissions}: many items; {remedy}")
     settings = Settings.of(args)
     items = _manifest(args) if args.manifest is not None else _archive(args)
     needs_rate = FORMATS[name].in_seconds and not settings.has_seconds
     if needs_rate and all(entry.duration is None for entry in items.entries):
-        require_seconds(name)
+        raise needs_seconds(name)
     out = Path(args.out)
     errors = Path(args.errors) if args.errors is not None else out / ERRORS
     corpus = Corpus(out, FORMATS[name].suffix, INDEX, _COLUMNS, errors)
@@ -109,7 +119,8 @@ def _archive(args: argparse.Namespace) -> Items:
     if problems:
         first = f"{args.emissions} holds {len(arrays)} arrays; choose one with --key, or give lines"
         raise DataError([*problems, f"{first} of name<TAB>{field}"])
-    without = [name for name in arrays if name not in {entry.id for entry in entries}]
+    named = {entry.id for entry in entries}
+    without = [name for name in arrays if name not in named]
     if without:
         note(f"{len(without):,} arrays of {args.emissions} have no line, first: {without[0]}")
     return Items(entries, len(entries), arrays)
@@ -136,7 +147,7 @@ def _checker(settings: Settings, name: str) -> Callable[[Entry], str]:
     def check(entry: Entry) -> str:
         status = os.stat(entry.emissions)
         text = entry.text if entry.text_file is None else entry.text_file.read_bytes().hex()
-        own = [entry.key, text, entry.tokens, entry.duration, entry.width]
+        own = [entry.key, text, entry.tokens, entry.duration, entry.width, entry.offset]
         own += [status.st_size, status.st_mtime_ns]
         return hashlib.sha256(common + json.dumps(own).encode()).hexdigest()[:16]
 
@@ -146,15 +157,19 @@ def _checker(settings: Settings, name: str) -> Callable[[Entry], str]:
 def _maker(
     settings: Settings, name: str, corpus: Corpus, arrays: dict[str, Found] | None
 ) -> Callable[[Entry], Made]:
-    from unrolled.cli.align_item import align_item, load_emissions
+    from unrolled.cli.align_item import align_item
+    from unrolled.data.emissions import open_emissions
+
+    logits = settings.args.logits
 
     def make(entry: Entry) -> Made:
         found = None
         if arrays is not None and entry.key in arrays:
             found = [arrays[entry.key]]
-        alignment = align_item(load_emissions(entry, settings, found), entry, settings)
+        emissions = open_emissions(entry.emissions, entry.key, logits=logits, found=found)
+        alignment = align_item(emissions, entry, settings)
         if FORMATS[name].in_seconds and alignment.scale.seconds_per_frame is None:
-            require_seconds(name)
+            raise needs_seconds(name)
         text = render(alignment, name, settings.args.level, entry.id)
         cells = [
             corpus.file_of(entry.id).relative_to(corpus.folder).as_posix(),

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from unrolled.cli.errors import CommandError
+
 if TYPE_CHECKING:
     from unrolled.align import Alignment, Suspicion
 
@@ -24,7 +26,7 @@ FORMATS = {
     "srt": Format(".srt", in_seconds=True),
     "vtt": Format(".vtt", in_seconds=True),
     "ass": Format(".ass", in_seconds=True),
-    "textgrid": Format(".TextGrid", has_levels=False),
+    "textgrid": Format(".TextGrid", in_seconds=True, has_levels=False),
     "ctm": Format(".ctm", in_seconds=True),
     "audacity": Format(".txt", in_seconds=True),
 }
@@ -36,6 +38,19 @@ def format_of(name: str | None, out: str | None) -> str:
         return name
     suffix = "" if out is None else Path(out).suffix.lower()
     return next((n for n, f in FORMATS.items() if f.suffix.lower() == suffix), "tsv")
+
+
+def needs_seconds(name: str) -> CommandError:
+    """Return what to say where a format has times and there are none."""
+    return CommandError(
+        f"--format {name} needs seconds: give --frame-rate N (50 where a frame is 20 ms) or "
+        "--duration S of the recording"
+    )
+
+
+def score_of(alignment: Alignment) -> float:
+    """Return the log probability a frame."""
+    return float(alignment.score) / max(len(alignment.states), 1)
 
 
 def render(alignment: Alignment, name: str, level: str | None, item: str) -> str:
@@ -50,13 +65,30 @@ def render(alignment: Alignment, name: str, level: str | None, item: str) -> str
         "words" or "tokens" where the format holds either; words where there are any.
     item
         What the item is called, for formats that say it.
+
+    Raises
+    ------
+    CommandError
+        If the format cannot hold the alignment.
     """
+    if level == "words" and not alignment.words:
+        raise CommandError(
+            "there are no words; name what stands between them with --separator, or write "
+            "--level tokens"
+        )
+    try:
+        return _written(alignment, name, level, item)
+    except ValueError as error:
+        raise CommandError(f"--format {name}: {error}") from error
+
+
+def _written(alignment: Alignment, name: str, level: str | None, item: str) -> str:
     from unrolled import align
 
     options: Any = {"level": level} if FORMATS[name].has_levels else {}
     if name == "ctm":
-        return align.to_ctm(_in_units(alignment, name), file="_".join(item.split()), **options)
-    text: str = getattr(align, f"to_{name}")(_in_units(alignment, name), **options)
+        return align.to_ctm(alignment, file="_".join(item.split()), **options)
+    text: str = getattr(align, f"to_{name}")(alignment, **options)
     return text
 
 
@@ -75,11 +107,3 @@ def doubt(place: Suspicion) -> str:
     left_out = all(item.omitted for item in place.items)
     why = "left out" if left_out else f"probability {math.exp(place.score):.1g} a frame"
     return f"doubtful, {span}: {' '.join(texts)} ({why})"
-
-
-def _in_units(alignment: Alignment, name: str) -> Alignment:
-    """Let formats that know seconds alone write pixels or frames where there are no seconds."""
-    scale = alignment.scale
-    if name == "json" or scale.seconds_per_frame is not None:
-        return alignment
-    return alignment.replace(seconds_per_frame=scale.stride or 1.0, stride=None)

@@ -10,8 +10,8 @@ from typing import Any
 from unrolled.cli.arguments import positive
 from unrolled.cli.errors import CommandError
 from unrolled.data.label_files import ClassLabels
+from unrolled.data.manifests import Entry
 
-STAR = "<star>"
 _NONE = "none"
 
 
@@ -74,12 +74,29 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def add_scale(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what a frame is."""
-    group = parser.add_argument_group("what a frame is").add_mutually_exclusive_group()
-    add = group.add_argument
+    group = parser.add_argument_group("what a frame is")
+    add = group.add_mutually_exclusive_group().add_argument
     add("--frame-rate", type=positive, metavar="N", help="frames a second, such as 50")
     add("--duration", type=positive, metavar="S", help="seconds of the whole recording")
     add("--stride", type=positive, metavar="PIXELS", help="columns of an image a frame")
     add("--width", type=positive, metavar="PIXELS", help="columns of the whole image")
+    group.add_argument(
+        "--offset",
+        type=_finite,
+        default=0.0,
+        metavar="X",
+        help="where frame 0 is, in seconds or columns (default: 0)",
+    )
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
 
 
 def _penalty(text: str) -> float:
@@ -156,30 +173,40 @@ class Settings:
 
     def separator_of(self, labels: ClassLabels) -> int | None:
         """Return the class between words, None where there is none; raises as `blank_of`."""
+        from unrolled.align.spelling import find_prefix, find_separator
+
         given: str | None = self.args.separator
-        if given is None:
-            if labels.separator is None or labels.word_prefix:
-                return None
-            return labels.symbols.index(labels.separator)
+        if given is None:  # where pieces say that a word begins, nothing stands between
+            return None if find_prefix(labels.symbols) else find_separator(None, labels.symbols)
         if given == _NONE and _NONE not in labels.symbols:
             return None
         return labels.class_of(given)
 
-    def scale_of(self, frames: int, duration: float | None, width: float | None) -> dict[str, Any]:
+    def scale_of(self, entry: Entry, frames: int) -> dict[str, Any]:
         """Return what a frame of an item is, as arguments of `forced_align`.
 
-        An item's own duration or width goes before what the arguments say.
+        What an item itself says goes before the arguments.
+
+        Raises
+        ------
+        CommandError
+            If there is an offset, but no unit.
         """
-        args = self.args
+        args, duration, width = self.args, entry.duration, entry.width
         if duration is None and width is None:
             duration, width = args.duration, args.width
+        scale = {"offset": args.offset if entry.offset is None else entry.offset}
         if duration is not None:
-            return {"seconds_per_frame": duration / frames}
-        if width is not None:
-            return {"stride": width / frames}
-        if args.frame_rate is not None:
-            return {"seconds_per_frame": 1 / args.frame_rate}
-        return {} if args.stride is None else {"stride": args.stride}
+            scale["seconds_per_frame"] = duration / frames
+        elif width is not None:
+            scale["stride"] = width / frames
+        elif args.frame_rate is not None:
+            scale["seconds_per_frame"] = 1 / args.frame_rate
+        elif args.stride is not None:
+            scale["stride"] = args.stride
+        elif scale["offset"] != 0:
+            raise CommandError("--offset needs what a frame is: give --frame-rate or --stride")
+        return scale
 
     @property
     def has_seconds(self) -> bool:

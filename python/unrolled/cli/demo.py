@@ -57,8 +57,10 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("--out", default="unrolled-demo", metavar="DIR", help="default: unrolled-demo")
     add("--seed", type=seed, default=0, metavar="N", help="of weights and lines (default: 0)")
-    add("--epochs", type=count, metavar="N", help=f"default: {EPOCHS}")
-    add("--lines", type=count, metavar="N", help=f"training lines an epoch (default: {LINES:,})")
+    rounds, few = EPOCHS * ROUNDS, LINES // ROUNDS
+    add("--epochs", type=count, metavar="N", help=f"default: {EPOCHS}; rounds: {rounds}")
+    text = f"training lines an epoch (default: {LINES:,}) or a round ({few:,})"
+    add("--lines", type=count, metavar="N", help=text)
     add(
         "--criterion",
         choices=("ctc", "viterbi"),

@@ -46,17 +46,18 @@ def _place(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Align and draw."""
     from unrolled import plot
-    from unrolled.cli.align_item import align_item, load_emissions
+    from unrolled.cli.align_item import align_item
+    from unrolled.data.emissions import open_emissions
 
     plot.require()
     check_sources(args)
     settings = Settings.of(args)
     entry = single_entry(args)
-    log_probs = load_emissions(entry, settings)
-    alignment = align_item(log_probs, entry, settings)
+    emissions = open_emissions(entry.emissions, entry.key, logits=args.logits)
+    alignment = align_item(emissions, entry, settings)
     first, last = _frames(alignment, args.start, args.end)
     warn(alignment)
-    plot.alignment(alignment, log_probs, args.out, start=first, end=last)
+    plot.alignment(alignment, emissions.array(), args.out, start=first, end=last)
     print(f"picture: {args.out}")
     return 0
 
@@ -71,11 +72,12 @@ def _frames(alignment: Alignment, start: float | None, end: float | None) -> tup
     """
     scale, total = alignment.scale, len(alignment.states)
     unit = scale.seconds_per_frame or scale.stride or 1.0
-    first = 0 if start is None else math.floor(start / unit)
-    last = total if end is None else min(total, math.ceil(end / unit))
+    offset, tiny = scale.offset, 1e-6  # 0.58 s of 0.02 s each are 29 frames, and a rounding
+    first = 0 if start is None else max(0, math.floor((start - offset) / unit + tiny))
+    last = total if end is None else min(total, math.ceil((end - offset) / unit - tiny))
     if first >= last:
         raise CommandError(
-            f"--start {start or 0:g} to --end {total * unit if end is None else end:g}: nothing "
-            f"lies there; the emissions end at {total * unit:g}"
+            f"--start {first * unit + offset:g} to --end {last * unit + offset:g}: nothing lies "
+            f"there; the emissions go from {offset:g} to {total * unit + offset:g}"
         )
     return first, last

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 try:
     import torch
-    from torch.autograd.function import once_differentiable
 except ImportError as error:
     raise ImportError(
         "unrolled.compat.torch works on tensors of PyTorch (pip install torch); "
@@ -92,7 +91,8 @@ def ctc_loss(
     frames = _lengths(input_lengths, "input_lengths", log_probs.shape[1])
     lengths = _lengths(target_lengths, "target_lengths", log_probs.shape[1])
     rows = _target_rows(targets, lengths)
-    losses = _Losses.apply(log_probs, rows, frames, lengths, blank)
+    with_grad = log_probs.requires_grad and torch.is_grad_enabled()
+    losses = _Losses.apply(log_probs, rows, frames, lengths, blank, with_grad)
     if zero_infinity:
         losses = torch.where(torch.isinf(losses), torch.zeros_like(losses), losses)
     if reduction == "sum":
@@ -160,6 +160,7 @@ class _Losses(torch.autograd.Function):
         frames: NDArray[np.int64],
         lengths: NDArray[np.int64],
         blank: int,
+        with_grad: bool,
     ) -> torch.Tensor:
         scores = log_probs.detach().transpose(0, 1)  # (N, T, C); no copy where it came that way
         if scores.dtype not in (torch.float32, torch.float64):
@@ -167,23 +168,42 @@ class _Losses(torch.autograd.Function):
         scores = scores.contiguous()
         arguments = (scores.numpy(), targets, frames, lengths)
         options: Any = {"blank": blank, "reduction": "none", "infeasible": "inf"}
-        if not context.needs_input_grad[0]:
+        if not with_grad:
             return torch.from_numpy(ctc.loss(*arguments, **options)).to(scores.dtype)
         losses, grad = ctc.loss_and_grad(*arguments, **options)
         impossible = np.isinf(losses)
         counted = np.where(impossible, 0, frames)
         torchs = _plus_probabilities(torch.from_numpy(grad), scores, counted)
-        context.save_for_backward(torchs.transpose(0, 1), torch.from_numpy(impossible))
-        context.dtype = log_probs.dtype
+        context.save_for_backward(log_probs, torchs.transpose(0, 1), torch.from_numpy(impossible))
         return torch.from_numpy(losses).to(scores.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(context: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        grad, impossible = context.saved_tensors
-        # The loss inf often brings an upstream gradient of inf or NaN, and 0 * inf is NaN.
-        weights = upstream.masked_fill(impossible, 0)
-        return (grad * weights[:, None]).to(context.dtype), None, None, None, None
+        log_probs, grad, impossible = context.saved_tensors
+        with torch.no_grad():
+            # The loss inf often brings an upstream gradient of inf or NaN, and 0 * inf is NaN.
+            weights = upstream.masked_fill(impossible, 0)
+            weighted = (grad * weights[:, None]).to(log_probs.dtype)
+        if torch.is_grad_enabled():  # create_graph=True
+            weighted = _Gradient.apply(weighted, log_probs, upstream)
+        return weighted, None, None, None, None, None
+
+
+class _Gradient(torch.autograd.Function):
+    """The gradient as a part of the graph that says that it ends here."""
+
+    @staticmethod
+    def forward(
+        context: Any, grad: torch.Tensor, log_probs: torch.Tensor, upstream: torch.Tensor
+    ) -> torch.Tensor:
+        return grad.clone()
+
+    @staticmethod
+    def backward(context: Any, upstream: torch.Tensor) -> None:
+        raise RuntimeError(
+            "unrolled.compat.torch.ctc_loss cannot be differentiated twice, "
+            "as PyTorch's ctc_loss cannot"
+        )
 
 
 def _plus_probabilities(

@@ -1,6 +1,7 @@
 """Connectionist temporal classification (Graves et al. 2006): losses, posteriors, readings."""
 
 from unrolled.ctc.diagnosis import Problem, Report, check
+from unrolled.ctc.entropy import path_entropy
 from unrolled.ctc.feasibility import required_frames
 from unrolled.ctc.losses import Infeasible, Reduction, loss, loss_and_grad
 from unrolled.ctc.paths import compress, count_expansions, expansions
@@ -26,5 +27,6 @@ __all__ = [
     "greedy",
     "loss",
     "loss_and_grad",
+    "path_entropy",
     "required_frames",
 ]

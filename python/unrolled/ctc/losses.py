@@ -123,10 +123,16 @@ def loss_and_grad(
 
 
 def _evaluate(
-    batch: Batch, reduction: Reduction, infeasible: Infeasible, *, logits: bool, with_grad: bool
+    batch: Batch,
+    reduction: Reduction,
+    infeasible: Infeasible,
+    *,
+    logits: bool,
+    with_grad: bool,
+    are_log_probs: bool = True,
 ) -> tuple[Any, RealArray | None]:
     _require_options(reduction, infeasible)
-    if not logits:
+    if not logits and are_log_probs:
         _warn_of_logits(batch)
     weights = _item_weights(batch, reduction)
     try:

@@ -24,8 +24,8 @@ class FrameScale:
     Raises
     ------
     ValueError
-        If both `seconds_per_frame` and `stride` are given, or a number is not finite or not above
-        0 (`offset` may be anything finite).
+        If both `seconds_per_frame` and `stride` are given, or `offset` or `extent` without them, or
+        a number is not finite or not above 0 (`offset` may be anything finite).
 
     Examples
     --------
@@ -45,6 +45,9 @@ class FrameScale:
             raise ValueError(
                 "pass seconds_per_frame for a recording or stride for an image, not both"
             )
+        has_unit = self.seconds_per_frame is not None or self.stride is not None
+        if not has_unit and (self.offset or self.extent is not None):
+            raise ValueError("offset and extent need seconds_per_frame or stride beside them")
         for name in ("seconds_per_frame", "stride", "extent"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

@@ -91,25 +91,7 @@ class ForwardBackward:
     ) -> Figure:
         """Show the posterior of every state over time, with the best path upon it.
 
-        Parameters
-        ----------
-        path : path, optional
-            Where to write the picture, as PNG or what its suffix says.
-        labels : sequence of str, optional
-            Names of the C classes; their numbers when not given.
-
-        Returns
-        -------
-        Figure
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            There are not as many labels as classes, or there is no frame.
-        OSError
-            If the picture cannot be written.
+        Parameters, result and errors are those of `unrolled.plot.posterior`.
         """
         from unrolled.plot.posteriors import posterior
 
@@ -154,13 +136,16 @@ def forward_backward(log_probs: Any, target: Any, *, blank: int | None = 0) -> F
     >>> round(trellis.loss, 6), round(trellis.expected_divergence, 6)  # log(4/3), 3 log 2
     (0.287682, 2.079442)
     """
-    # Of wrong arguments and targets without a path, the loss says what is wrong.
-    loss(log_probs, target, blank=blank, reduction="sum")
     batch = Batch(log_probs, target, None, None, blank)
     if batch.batched:
         shape = batch.scores.shape
         raise ValueError(f"log_probs must have the axes (T, C) of one item, got shape {shape}")
+    # Of wrong classes and targets without a path, the loss says what is wrong.
+    loss(log_probs, target, blank=blank, reduction="sum")
     scores = batch.scores[0]
+    for frame, column in np.argwhere(~(scores < np.inf))[:1]:
+        found = scores[frame, column]
+        raise ValueError(f"log_probs at frame {frame}, class {column}, is {found}, no logarithm")
     log_alpha, log_beta_hat, log_beta = _core.ctc_states(scores, batch.targets, batch.blank)
     ends = 1 if blank is None else 2
     log_p = float(np.logaddexp.reduce(log_alpha[-1, -ends:])) if len(scores) else 0.0
@@ -190,7 +175,7 @@ def forward_backward(log_probs: Any, target: Any, *, blank: int | None = 0) -> F
 def _states(batch: Batch) -> NDArray[np.int64]:
     """Return the class of every state."""
     if batch.blank == NO_BLANK:
-        return batch.targets
+        return batch.targets.copy()
     states = np.full(2 * batch.targets.size + 1, batch.blank)
     states[1::2] = batch.targets
     return states

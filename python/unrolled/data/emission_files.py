@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,11 @@ Array = NDArray[Any]
 NAMES = ("log_probs", "emissions", "logits")
 SUFFIXES = (".npy", ".npz", ".safetensors")
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
+# What NumPy's readers raise for damaged bytes; headers are read as Python literals.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, LookupError, NotImplementedError, ArithmeticError),
+    *(SyntaxError, TokenError, zipfile.BadZipFile, zlib.error),
+)
 _FLOATS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
 
 
@@ -129,9 +135,7 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (ValueError, OSError, EOFError, LookupError, NotImplementedError) as error:
-        raise _damaged(path, error) from error
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from error
 
 
@@ -163,6 +167,7 @@ def _read_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 def _in_npz(path: Path) -> list[Found]:
     found = []
+    opened = _Archive(path)
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             if not member.endswith(".npy"):
@@ -171,14 +176,23 @@ def _in_npz(path: Path) -> list[Found]:
                 shape, dtype = _read_header(file)
             if dtype.kind == "f":
                 name = member.removesuffix(".npy")
-                found.append(Found(name, shape, partial(_from_npz, path, name)))
+                found.append(Found(name, shape, partial(opened.load, name)))
     return found
 
 
-def _from_npz(path: Path, name: str) -> Array:
-    with _told(path), np.load(path, allow_pickle=False) as arrays:
-        array: Array = arrays[name]
-        return array
+class _Archive:
+    """An ``.npz`` file that is opened once, however many of its arrays are read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._arrays: Any = None
+
+    def load(self, name: str) -> Array:
+        with _told(self.path):
+            if self._arrays is None:
+                self._arrays = np.load(self.path, allow_pickle=False)
+            array: Array = self._arrays[name]
+            return array
 
 
 def _in_safetensors(path: Path) -> list[Found]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,14 +21,97 @@ _CHUNK = 1 << 20  # numbers looked at together: some megabytes, however long the
 _NORMALISED = 0.05
 
 
-def read_emissions(
+@dataclass(frozen=True)
+class Emissions:
+    """Emissions of one item in a file, looked at when they are asked for.
+
+    Attributes
+    ----------
+    source : str
+        The file, and the array in it.
+    shape : tuple of int
+        (T, C).
+    """
+
+    source: str
+    shape: tuple[int, int]
+    _raw: Array
+    _is_bfloat16: bool
+    _logits: bool
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether `array` is part of the file itself, since nothing has to change."""
+        return (
+            not self._logits
+            and not self._is_bfloat16
+            and self._raw.dtype in (np.float32, np.float64)
+            and self._raw.flags.c_contiguous
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Size of what `array` returns."""
+        return int(self._raw.size) * self._dtype.itemsize
+
+    def array(self) -> RealArray:
+        """Return all of them as natural logarithms, read-only where they are mapped.
+
+        Returns
+        -------
+        array (T, C)
+            float64 where the file has that, else float32.
+
+        Raises
+        ------
+        DataError
+            If a number is NaN or +inf, or, unless they are logits, rows are not logarithms of
+            probabilities.
+        """
+        if self.is_mapped:
+            for start, rows in self._parts():
+                _check_rows(rows, start, self.source)
+            return np.asarray(self._raw)
+        result: RealArray = np.empty(self.shape, self._dtype)
+        start = 0
+        for rows in self.chunks():
+            result[start : start + len(rows)] = rows
+            start += len(rows)
+        return result
+
+    def chunks(self) -> Iterator[RealArray]:
+        """Yield them in parts (t, C) of some megabytes; raises as `array`."""
+        from unrolled.ops.softmax import log_softmax
+
+        for start, raw in self._parts():
+            rows = _as_floats(raw, self._is_bfloat16).astype(self._dtype, order="C")
+            if self._logits:
+                _check_finite(rows, start, self.source)
+                _refuse_probabilities(rows, self.source)
+                rows = log_softmax(rows)
+            else:
+                _check_rows(rows, start, self.source)
+            yield rows
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        is_double = not self._is_bfloat16 and self._raw.dtype.itemsize > 4
+        return np.dtype(np.float64 if is_double else np.float32)
+
+    def _parts(self) -> Iterator[tuple[int, Array]]:
+        rows = max(1, _CHUNK // self.shape[1])
+        for start in range(0, self.shape[0], rows):
+            yield start, self._raw[start : start + rows]
+
+
+def open_emissions(
     path: str | os.PathLike[str],
     key: str | None = None,
     *,
     logits: bool = False,
     found: list[Found] | None = None,
-) -> RealArray:
-    """Read the emissions of one item, and make sure that they are what they should be.
+) -> Emissions:
+    """Find the emissions of one item.
 
     Parameters
     ----------
@@ -35,31 +120,26 @@ def read_emissions(
     key
         Name of the array, where there are several.
     logits
-        The rows are scores of any size, which are normalised here.
+        The rows are scores of any size, which are normalised when they are read.
     found
         The arrays of the file, where they are known already.
-
-    Returns
-    -------
-    array (T, C)
-        Natural logarithms of probabilities, float64 where the file has that, else float32. Part of
-        the file itself, mapped and read-only, where nothing has to change.
 
     Raises
     ------
     DataError
-        If the file cannot be read, the array is not (T, C) or (1, T, C), a number in it is NaN or
-        +inf, or, without `logits`, its rows are not logarithms of probabilities.
+        If the file cannot be read, or the array is not (T, C) or (1, T, C).
     """
     chosen = choose_array(path, find_arrays(path) if found is None else found, key)
     source = f"{path}[{chosen.name}]" if chosen.name else f"{path}"
     raw = _two_axes(chosen, source)
-    if logits or chosen.is_bfloat16 or raw.dtype not in (np.float32, np.float64):
-        return _converted(raw, source, chosen.is_bfloat16, logits)
-    for start, rows in _chunks(raw):
-        _check_rows(rows, start, source)
-    plain = np.asarray(raw)
-    return plain if plain.flags.c_contiguous else np.ascontiguousarray(plain)
+    return Emissions(source, (raw.shape[0], raw.shape[1]), raw, chosen.is_bfloat16, logits)
+
+
+def read_emissions(
+    path: str | os.PathLike[str], key: str | None = None, *, logits: bool = False
+) -> RealArray:
+    """Read the emissions of one item: `open_emissions` and `Emissions.array`."""
+    return open_emissions(path, key, logits=logits).array()
 
 
 def read_log_priors(path: str | os.PathLike[str], classes: int) -> NDArray[np.float64]:
@@ -115,30 +195,6 @@ def _two_axes(chosen: Found, source: str) -> Array:
             ]
         )
     return chosen.load().reshape(shape)
-
-
-def _chunks(raw: Array) -> Any:
-    rows = max(1, _CHUNK // raw.shape[1])
-    for start in range(0, len(raw), rows):
-        yield start, raw[start : start + rows]
-
-
-def _converted(raw: Array, source: str, is_bfloat16: bool, logits: bool) -> RealArray:
-    """Copy into float32 or float64, normalised where they are logits."""
-    from unrolled.ops.softmax import log_softmax
-
-    is_double = not is_bfloat16 and raw.dtype.itemsize > 4
-    result: RealArray = np.empty(raw.shape, np.float64 if is_double else np.float32)
-    for start, rows in _chunks(raw):
-        part = _as_floats(rows, is_bfloat16).astype(result.dtype)
-        if logits:
-            _check_finite(part, start, source)
-            _refuse_probabilities(part, source)
-            part = log_softmax(part)
-        else:
-            _check_rows(part, start, source)
-        result[start : start + len(rows)] = part
-    return result
 
 
 def _as_floats(raw: Array, is_bfloat16: bool) -> Array:

@@ -16,18 +16,9 @@ from unrolled.data.labels import DataError, describe, text_lines
 
 #: What files call the blank, surest first. In a `vocab.json` of Hugging Face it is the padding.
 _BLANKS = ("<blk>", "<blank>", "[blank]", "<pad>", "[PAD]", "<eps>", "<epsilon>", "ε")
-#: What files call the symbol between words, surest first.
-_SEPARATORS = (
-    "<wb>",
-    " ",
-    "<space>",
-    "|",
-    "▁",
-)  # "|" is a character where there is a space as well
 _TOKEN_LINE = re.compile(r"(.+?)[ \t]+(\d+)[ \t]*")
-_DISAMBIGUATION = re.compile(
-    r"#\d+"
-)  # k2 appends #0, #1, ... for its graphs; no network emits them
+# k2 appends #0, #1, ... for its graphs; no network emits them.
+_DISAMBIGUATION = re.compile(r"#\d+")
 
 
 @dataclass(frozen=True)
@@ -53,16 +44,6 @@ class ClassLabels:
     def blank(self) -> int | None:
         """Class of the blank by its name (``<blk>``, ``<pad>``, ...), if there is one."""
         return next((self.symbols.index(name) for name in _BLANKS if name in self.symbols), None)
-
-    @property
-    def separator(self) -> str | None:
-        """What stands between words (a space, ``<space>``, ``|`` or ``▁``), if there is one."""
-        return next((name for name in _SEPARATORS if name in self.symbols), None)
-
-    @property
-    def word_prefix(self) -> str:
-        """What pieces at the start of a word begin with: ``▁`` in SentencePiece's, else nothing."""
-        return "▁" if any(len(s) > 1 and s[0] == "▁" for s in self.symbols) else ""
 
     def class_of(self, text: str) -> int:
         """Find a class by its number, negative counted from the end, or by its symbol.

@@ -15,9 +15,9 @@ from typing import Any
 from unrolled.data.labels import DataError, text_lines
 
 #: What a line may say of its item.
-FIELDS = ("emissions", "text", "text_file", "tokens", "id", "key", "duration", "width")
+FIELDS = ("emissions", "text", "text_file", "tokens", "id", "key", "duration", "width", "offset")
 _CONTENTS = ("text", "text_file", "tokens")  # either or both of a text and tokens
-_NUMBERS = ("duration", "width")
+_NUMBERS = ("duration", "width", "offset")
 _COLUMNS = ("emissions", "text", "id")  # of a table without a header
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -39,6 +39,8 @@ class Entry:
         Where the text stands.
     duration, width : float, optional
         Seconds of the recording, or columns of the image.
+    offset : float, optional
+        Where it begins, in seconds or columns.
     source : str
         Where the item is named, ``file:line``.
     """
@@ -51,6 +53,7 @@ class Entry:
     text_file: Path | None = None
     duration: float | None = None
     width: float | None = None
+    offset: float | None = None
     source: str = ""
 
 
@@ -140,9 +143,10 @@ class Manifest:
         folder, key = self.path.parent, fields.get("key") or None
         emissions = folder / fields["emissions"]
         name = fields.get("id") or key or emissions.stem
-        numbers = {name: _number(fields[name]) for name in _NUMBERS if fields.get(name)}
-        wrong = [name for name, value in numbers.items() if value is None]
-        fault = f"{wrong[0]} must be a number above 0" if wrong else fault_of_id(name)
+        numbers = {n: _number(fields[n], n != "offset") for n in _NUMBERS if fields.get(n)}
+        wrong = [field for field, value in numbers.items() if value is None]
+        above = "" if wrong == ["offset"] else " above 0"
+        fault = f"{wrong[0]} must be a number{above}" if wrong else fault_of_id(name)
         if fault is not None:
             return fault
         text_file = fields.get("text_file")
@@ -177,12 +181,12 @@ def _normal(text: str | None) -> str | None:
     return None if text is None else unicodedata.normalize("NFC", text.strip())
 
 
-def _number(text: str) -> float | None:
+def _number(text: str, is_size: bool) -> float | None:
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if 0 < value < math.inf else None
+    return value if math.isfinite(value) and (value > 0 or not is_size) else None
 
 
 def _header(cells: list[str]) -> tuple[str, ...] | None:

@@ -21,7 +21,7 @@ _REDUCTIONS = ("mean", "sum", "none")
 def _times(grad: Array, grad_loss: Array, class_axis: int) -> Array:
     """Multiply a gradient by the scores with that of the losses, one a position or one for all."""
     if grad_loss.size == 1:
-        return grad if grad_loss == 1 else grad * grad_loss.reshape(())
+        return grad if grad_loss.item() == 1 else grad * grad_loss.reshape(())
     return grad * np.expand_dims(grad_loss, class_axis)
 
 

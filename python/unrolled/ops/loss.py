@@ -6,7 +6,6 @@ from one pass over the scores.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -205,17 +204,13 @@ def _cross_entropy(
         x, weight, target = as_reals(x=x, weight=weight, target=target)
         _check_scores(x, weight, reduction)
         _check_probabilities(target, x)
-        loss, grad = _core.cross_entropy_mixture(
-            _split(x), _split(target), weight, label_smoothing, reduction, with_grad
-        )
-    else:
-        x, weight = as_reals(x=x, weight=weight)
-        _check_scores(x, weight, reduction)
-        labels = _labels(target, x)
-        loss, grad = _core.cross_entropy(
-            _split(x), labels, weight, ignore_index, label_smoothing, reduction, with_grad
-        )
-    return _restored(loss, grad, x)
+        return _core.cross_entropy_mixture(x, target, weight, label_smoothing, reduction, with_grad)
+    x, weight = as_reals(x=x, weight=weight)
+    _check_scores(x, weight, reduction)
+    labels = _labels(target, x)
+    return _core.cross_entropy(
+        x, labels, weight, ignore_index, label_smoothing, reduction, with_grad
+    )
 
 
 def _nll(
@@ -223,9 +218,7 @@ def _nll(
 ) -> tuple[Loss, Any]:
     x, weight = as_reals(x=x, weight=weight)
     _check_scores(x, weight, reduction)
-    labels = _labels(target, x)
-    loss, grad = _core.nll(_split(x), labels, weight, ignore_index, reduction, with_grad)
-    return _restored(loss, grad, x)
+    return _core.nll(x, _labels(target, x), weight, ignore_index, reduction, with_grad)
 
 
 def _mse(x: Any, target: Any, reduction: str, with_grad: bool) -> tuple[Loss, Any]:
@@ -264,28 +257,18 @@ def _check_probabilities(target: RealArray, x: RealArray) -> None:
 
 
 def _labels(target: Any, x: RealArray) -> NDArray[np.int64]:
-    """Check classes and view them as (N, inner)."""
-    shape = np.shape(target)
-    labels = as_indices(target, "target").reshape(shape)  # a scalar has become an axis
-    require_shape(labels, "target", _positions(x), "that of x without its class axis")
-    return labels.reshape(_split(x).shape[::2])
+    """Check classes, one for each position."""
+    labels = as_indices(target, "target")
+    shape = np.shape(target)  # that of labels has an axis for a scalar
+    if shape != _positions(x):
+        require_shape(
+            labels.reshape(shape), "target", _positions(x), "that of x without its class axis"
+        )
+    return labels
 
 
 def _positions(x: RealArray) -> tuple[int, ...]:
     return x.shape[:1] * (x.ndim > 1) + x.shape[2:]
-
-
-def _split(x: RealArray) -> RealArray:
-    """View scores as (N, C, inner)."""
-    if x.ndim == 1:
-        return x.reshape(1, -1, 1)
-    return x.reshape(x.shape[0], x.shape[1], math.prod(x.shape[2:]))
-
-
-def _restored(loss: Loss, grad: RealArray | None, x: RealArray) -> tuple[Loss, Any]:
-    if isinstance(loss, np.ndarray):
-        loss = loss.reshape(_positions(x))
-    return loss, None if grad is None else grad.reshape(x.shape)
 
 
 def _pair(x: Any, target: Any) -> tuple[RealArray, RealArray]:

@@ -116,19 +116,53 @@ def show_strip(axis: Axes, strip: Strip, view: View) -> None:
 def _show_boxes(
     axis: Axes, items: Sequence[Word | Span], view: View, bottom: float, height: float
 ) -> None:
-    for hatch in (None, "////"):
-        chosen = [(i, item) for i, item in enumerate(items) if item.estimated == bool(hatch)]
-        bars = [(view.place(item.start), (item.end - item.start) * view.unit) for _, item in chosen]
-        colors = [color_of(index) for index, _ in chosen]
-        if bars:
-            axis.broken_barh(
-                bars,
-                (bottom, height),
-                facecolors="none" if hatch else colors,
-                edgecolors=colors if hatch else "none",
-                hatch=hatch,
-                linewidth=0.5,
-            )
+    edges = view.offset + view.unit * np.array([(item.start, item.end) for item in items])
+    estimated = np.array([item.estimated for item in items], bool)
+    turns = np.arange(len(items)) % 2
+    for turn in (0, 1):
+        for hatch in (None, "////"):
+            chosen = (turns == turn) & (estimated == bool(hatch))
+            if chosen.any():
+                heights = np.full(chosen.sum(), height)
+                lefts, rights = edges.T
+                add_boxes(
+                    axis, lefts, rights, bottom, heights, color_of(turn), where=chosen, hatch=hatch
+                )
+
+
+def add_boxes(
+    axis: Axes,
+    lefts: NDArray[Any],
+    rights: NDArray[Any],
+    bottom: float,
+    heights: NDArray[Any],
+    color: str,
+    *,
+    where: NDArray[np.bool_],
+    hatch: str | None = None,
+    alpha: float | None = None,
+) -> None:
+    """Draw boxes as one: matplotlib's bars are an object each, too many for thousands.
+
+    `lefts` and `rights` are of all boxes, `heights` of those `where` they are drawn.
+    """
+    from matplotlib.collections import PolyCollection
+
+    left, right = lefts[where], rights[where]
+    low, high = np.full(len(left), bottom), bottom + heights
+    corners = np.stack([left, low, left, high, right, high, right, low], axis=1)
+    axis.add_collection(
+        PolyCollection(
+            list(corners.reshape(-1, 4, 2)),
+            facecolor="none" if hatch else color,
+            edgecolor=color if hatch else "none",
+            hatch=hatch,
+            linewidth=0.5,
+            alpha=alpha,
+            antialiased=bool(hatch),  # seams between neighbours otherwise
+        ),
+        autolim=False,
+    )
 
 
 def color_of(index: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unrolled.plot.alignment_strip import DOUBT, View, make_strip, show_strip, text_of
+from unrolled.plot.alignment_strip import DOUBT, View, add_boxes, make_strip, show_strip, text_of
 from unrolled.plot.figures import COLORS, GREY, INK, make_figure, name_panel, plain_text, written
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _INCHES = 12.0
 _MOST_NAMES, _NAME_POINTS = 45, 8.0  # of tokens that are named at the side
 _MOST_COLUMNS, _MOST_ROWS = 2400, 1200  # of the picture behind the path; beyond, some are joined
+_MOST_JOINED = 16  # of its cells in one; of more, one is always likely and all would be dark
+
+_NOTHING = np.zeros((1, 1))
 
 
 def alignment(
@@ -46,14 +49,15 @@ def alignment(
         stand behind the path in place of `log_probs`.
     start, end : int, optional
         Frames to show, [start, end); the whole alignment when not given. Names are written where
-        they have room, so a cut-out shows more of them.
+        they have room, so a cut-out shows more of them. Beyond some 4 minutes of speech the path
+        alone is shown, since probabilities would run into each other.
 
     Returns
     -------
     Figure
         Below the path, words stand over their tokens: hatched where they are estimated, with a red
         name where they were left out or are suspicious. The last panel has the probability of the
-        path at each frame, in red where it is suspicious.
+        path at each frame, or the mean of several, in red where it is suspicious.
 
     Raises
     ------
@@ -117,17 +121,23 @@ def _picture(
     """Return the probability of each token in view, (tokens, frames), in a size for the eye."""
     frames, length = alignment.states.size, alignment.target.size
     shown = np.arange(tokens.start, tokens.stop)
+    cells = len(tokens) * (view.last - view.first)
+    is_too_long = cells > _MOST_JOINED * _MOST_COLUMNS * _MOST_ROWS
     if posterior is not None:
         chances = np.asarray(posterior)
         states = length if alignment.blank is None else 2 * length + 1
         if chances.shape != (frames, states):
             raise ValueError(f"posterior must be ({frames}, {states}), not {chances.shape}")
+        if is_too_long:
+            return _NOTHING
         columns = shown if alignment.blank is None else 2 * shown + 1
         pooled = _peaks(chances[view.first : view.last], _MOST_COLUMNS)
     elif log_probs is not None:
         scores = np.asarray(log_probs)
         if scores.ndim != 2 or len(scores) != frames:
             raise ValueError(f"log_probs must be ({frames}, C), not {scores.shape}")
+        if is_too_long:
+            return _NOTHING
         columns = alignment.target[shown]
         pooled = np.exp(_peaks(scores[view.first : view.last], _MOST_COLUMNS))
         nothing = np.zeros((len(pooled), 1), pooled.dtype)  # a wildcard has no column of its own
@@ -167,8 +177,11 @@ def _show_trellis(
     )
     if alignment.is_feasible and len(tokens):
         states = alignment.states[view.first : view.last]
-        heights = states + 0.5 if alignment.blank is None else states / 2  # a blank: between rows
-        edges = view.places()
+        shown_frames = np.arange(0, len(states), -(-len(states) // (2 * _MOST_COLUMNS)))
+        heights = states[shown_frames] + 0.5
+        if alignment.blank is not None:
+            heights = states[shown_frames] / 2  # a blank lies between rows
+        edges = view.places()[np.append(shown_frames, len(states))]
         axis.plot(
             np.repeat(edges, 2)[1:-1],
             np.repeat(heights, 2),
@@ -177,7 +190,8 @@ def _show_trellis(
         )
     axis.set_ylim(bottom, top)
     _name_rows(axis, alignment, tokens)
-    name_panel(axis, "probability of each token, and the path through them")
+    name = "probability of each token, and the path through them"
+    name_panel(axis, "path through the tokens" if picture is _NOTHING else name)
     bar = figure.colorbar(shown, cax=axis.inset_axes((1.01, 0, 0.012, 1)), ticks=[0, 0.5, 1])
     bar.ax.tick_params(colors=INK, labelsize=9)
 
@@ -202,22 +216,29 @@ def _name_rows(axis: Axes, alignment: Alignment, tokens: range) -> None:
 
 def _show_probability(axis: Axes, alignment: Alignment, view: View) -> None:
     name = "probability of the path at each frame"
-    if alignment.is_feasible:
-        chances = np.exp(alignment.frame_scores[view.first : view.last])
-        axis.stairs(chances, view.places(), fill=True, color=COLORS[4], linewidth=0)
-    if alignment.posterior is not None:
-        posterior = alignment.posterior[view.first : view.last]
-        axis.stairs(posterior, view.places(), color=COLORS[0], baseline=None)
-        name += ", its posterior as a line"
+    frames = view.last - view.first
+    cuts = np.arange(min(frames, _MOST_COLUMNS)) * frames // min(frames, _MOST_COLUMNS)
+    edges = view.places()[np.append(cuts, frames)]
+    doubt = np.zeros(frames, bool)
     found = [item for item in alignment.suspicious() if view.shows(item)]
     for item in found:
-        first, last = max(item.start, view.first), min(item.end, view.last)
-        edges = view.place(first), view.place(last)
-        axis.axvspan(*edges, color=DOUBT, alpha=0.15, linewidth=0, zorder=0)
-        if alignment.is_feasible:
-            part = slice(first - view.first, last - view.first)
-            places = view.places()[part.start : part.stop + 1]
-            axis.stairs(chances[part], places, fill=True, color=DOUBT, linewidth=0)
+        doubt[max(item.start - view.first, 0) : item.end - view.first] = True
+    is_red = np.logical_or.reduceat(doubt, cuts)
+    ones = np.ones(len(cuts))
+    add_boxes(axis, edges[:-1], edges[1:], 0, 1.02 * ones[is_red], DOUBT, where=is_red, alpha=0.15)
+
+    def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = np.add.reduceat(values[view.first : view.last], cuts)
+        return sums / np.diff(np.append(cuts, frames))
+
+    if alignment.is_feasible:
+        chances = means(np.exp(alignment.frame_scores))
+        for color, chosen in ((COLORS[4], ~is_red), (DOUBT, is_red)):
+            add_boxes(axis, edges[:-1], edges[1:], 0, chances[chosen], color, where=chosen)
+    if alignment.posterior is not None:
+        posterior = means(alignment.posterior)
+        axis.plot(np.repeat(edges, 2)[1:-1], np.repeat(posterior, 2), color=COLORS[0], linewidth=1)
+        name += ", its posterior as a line"
     axis.set_ylim(0, 1.02)
     axis.set_yticks([0, 0.5, 1])
     axis.spines[["left", "bottom"]].set_color(GREY)

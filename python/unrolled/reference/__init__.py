@@ -8,6 +8,7 @@ are never a run-time fallback.
 
 from . import (
     activation,
+    align,
     bidirectional,
     bptt,
     conv,
@@ -23,15 +24,19 @@ from . import (
     pool,
     pool_adaptive,
     pool_average,
+    reading,
     recurrent,
     recurrent_network,
     rnn,
     scan,
     softmax,
+    trellis,
+    upsample,
 )
 
 __all__ = [
     "activation",
+    "align",
     "bidirectional",
     "bptt",
     "conv",
@@ -47,10 +52,12 @@ __all__ = [
     "pool",
     "pool_adaptive",
     "pool_average",
+    "reading",
     "recurrent",
     "recurrent_network",
     "rnn",
     "scan",
     "softmax",
+    "trellis",
     "upsample",
 ]

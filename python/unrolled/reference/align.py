@@ -198,15 +198,3 @@ def viterbi_gradient(y: Array, symbols: Sequence[int]) -> Array:
     for t, symbol in enumerate(symbols):
         gradient[t, symbol] = -1.0 / y[t, symbol]
     return gradient
-
-
-def greedy_pruned(
-    log_probs: Array, target: Sequence[int], *, blank: int | None = None
-) -> list[int]:
-    """Take the best symbol of each frame among those of the target alone.
-
-    All other rows of the output grid are pruned. What is left are the right symbols, but nothing
-    sees to their order: that is why alignment needs the graph.
-    """
-    kept = sorted({int(token) for token in target} | ({blank} if blank is not None else set()))
-    return [max(kept, key=lambda symbol: frame[symbol]) for frame in log_probs]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -119,6 +118,16 @@ def log_posterior(log_alpha: Array, log_beta: Array) -> Array:
     return np.asarray(joint - total[:, np.newaxis])
 
 
+def probability(alpha: Array, graph: Graph) -> float:
+    """Return P(target): all paths that lead to an end in the last frame."""
+    return float(sum(alpha[-1, r] for r in graph.ends))
+
+
+def log_probability(log_alpha: Array, graph: Graph) -> float:
+    """Return log P(target), of which the loss is the negative."""
+    return log_sum([float(log_alpha[-1, r]) for r in graph.ends])
+
+
 def log_sum(values: Sequence[float] | Array) -> float:
     """Return ``log(sum(exp(values)))``: minus infinity when nothing arrives, NaN for a NaN."""
     if all(value == -np.inf for value in values):
@@ -175,7 +184,7 @@ def sequence_loss(
         return (np.inf if target else 0.0), np.zeros((0, C))
     log_y = arrange(log_probs, graph.symbols)
     log_alpha = log_forward(log_y, graph)
-    log_p = log_sum([float(log_alpha[T - 1, r]) for r in graph.ends])
+    log_p = log_probability(log_alpha, graph)
     if log_p == -np.inf:
         return np.inf, np.zeros((T, C))
     _, log_beta = log_backward(log_y, graph)
@@ -262,25 +271,6 @@ def loss_and_grad(
     shares = _shares(reduction, ends, rows)
     grad *= shares[:, np.newaxis, np.newaxis]
     return (losses if reduction == "none" else float(np.sum(losses * shares))), grad
-
-
-def greedy(
-    log_probs: Array, *, blank: int | None = 0
-) -> tuple[list[int], list[tuple[int, int, int]], float]:
-    """Read the best class of every frame (T, C), merge repeats, drop blanks if there are any.
-
-    Returns the tokens, one ``(token, start, end)`` each in frames, and the path's score.
-    """
-    log_probs = np.asarray(log_probs, np.float64)
-    path = [int(np.argmax(frame)) for frame in log_probs]
-    spans, start = [], 0
-    for token, frames in groupby(path):
-        end = start + len(list(frames))
-        if blank is None or token != blank % log_probs.shape[1]:
-            spans.append((token, start, end))
-        start = end
-    score = float(sum(frame[token] for frame, token in zip(log_probs, path, strict=True)))
-    return [token for token, _, _ in spans], spans, score
 
 
 def _shares(reduction: str, ends: list[int], rows: list[list[int]]) -> Array:
