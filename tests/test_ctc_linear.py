@@ -148,7 +148,6 @@ def test_a_second_way_starts_from_the_same_rows(isa):
     """Raw logits whose rows were scaled by the attempt that is given up."""
     scores, targets = race(60)
     for shift in (6.0, -9.0):
-        assert np.isnan(
-            core_loss(scores + np.float32(shift), targets, path="linear", logits=True)[0]
-        )
-        assert_right(shifted, targets, "auto", logits=True)
+        raised = scores + np.float32(shift)
+        assert np.isnan(core_loss(raised, targets, path="linear", logits=True)[0])
+        assert_right(raised, targets, "auto", logits=True)
