@@ -133,3 +133,21 @@ def test_raw_logits_of_any_height(isa, rng):
         limit = 80 * 2.0**-24 * max(abs(shift), 8)
         np.testing.assert_allclose(losses, wanted, rtol=0, atol=limit)
         assert np.abs(grad - wanted_grad).max() < 1e-5 + limit / 8
+
+
+def test_emissions_below_the_range_of_a_float_are_no_zeros(isa, rng):
+    """A frame of e^-90 on the best path, and other paths that are worse but would be left."""
+    for _ in range(150):
+        frames = int(rng.integers(3, 9))
+        scores = rng.choice([0.0, -50.0, -90.0], (1, frames, 3)).astype(np.float32)
+        targets = random_targets(rng, [int(rng.integers(1, 3))], 3, 0, repeats=0.0)
+        assert_right(scores, targets, "auto")
+
+
+def test_a_second_way_starts_from_the_same_rows(isa):
+    """Raw logits whose rows were scaled by the attempt that is given up."""
+    scores, targets = race(60)
+    for shift in (6.0, -9.0):
+        raised = scores + np.float32(shift)
+        assert np.isnan(core_loss(raised, targets, path="linear", logits=True)[0])
+        assert_right(raised, targets, "auto", logits=True)

@@ -7,8 +7,11 @@ namespace {
 
 struct Problem {
   int64_t T, N, C, L;
+  unrolled::CtcPath path = unrolled::CtcPath::automatic;
 
-  std::string name() const { return label("T", T, " N", N, " C", C, " L", L); }
+  std::string name() const {
+    return label("T", T, " N", N, " C", C, " L", L, path == unrolled::CtcPath::exact ? ", exact" : "");
+  }
 };
 
 class Loss {
@@ -24,7 +27,8 @@ class Loss {
   void run() {
     const unrolled::TrellisShape shape{p_.N, p_.T, p_.C, lengths_.data(), targets_.data(), offsets_.data(),
                                        0};
-    unrolled::ctc_loss<float>(shape, true, unrolled::CtcPath::automatic, scores_.data(), scale_.data(), losses_.data(), grad_.data());
+    unrolled::ctc_loss<float>(shape, true, p_.path, scores_.data(), scale_.data(), losses_.data(),
+                              grad_.data());
   }
 
  private:
@@ -40,7 +44,8 @@ class Loss {
 
 void add_ctc_cases(Cases& cases) {
   for (const Problem& p : {Problem{150, 16, 29, 20}, Problem{500, 32, 32, 60}, Problem{1000, 8, 5000, 100},
-                           Problem{200, 64, 80, 30}}) {
+                           Problem{200, 64, 80, 30}, Problem{20000, 1, 32, 2000},
+                           Problem{500, 32, 32, 60, unrolled::CtcPath::exact}}) {
     const Work cells{.items = as_double(p.N * p.T * (2 * p.L + 1))};  // of the trellis
     cases.push_back({"ctc loss and gradient, cells " + p.name(), cells,
                      [=] { return [loss = std::make_shared<Loss>(p)] { loss->run(); }; }});
