@@ -15,6 +15,10 @@ RealArray = NDArray[Any]
 LARGEST_SIZE = 2**31 - 1
 
 
+class NonFiniteError(ValueError):
+    """A number that must be finite is NaN or infinite."""
+
+
 def as_numpy(value: Any, name: str) -> NDArray[Any]:
     """Return `value` as an array of whatever dtype it has."""
     if isinstance(value, np.ndarray):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import _container
+from unrolled._arrays import NonFiniteError
 from unrolled._container import CheckpointError, one_line
 from unrolled._files import write_atomically
 
@@ -30,10 +31,6 @@ __all__ = [
 ]
 
 MODEL_FILE = "model.safetensors"
-
-
-class NonFiniteError(ValueError):
-    """A number that must be finite is NaN or infinite."""
 
 
 def save_tensors(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled._arrays import RealArray, as_indices, as_real
+from unrolled._arrays import NonFiniteError, RealArray, as_indices, as_real
 from unrolled.ctc.batch import as_class
 
 StarScore = Literal["max"] | float
@@ -219,12 +219,12 @@ def require_scores(scores: RealArray, what: str, first_frame: int = 0) -> None:
 
     Raises
     ------
-    ValueError
+    NonFiniteError
     """
     if (scores < np.inf).all():
         return
     frame, symbol = np.argwhere(~(scores < np.inf))[0]
-    raise ValueError(
+    raise NonFiniteError(
         f"{what}: log_probs at frame {first_frame + frame}, class {symbol}, is "
         f"{scores[frame, symbol]}; alignment needs finite numbers, or -inf for probability 0"
     )

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from unrolled.align.emissions import require_scores
 from unrolled.ctc.batch import NO_BLANK, Batch
+from unrolled.ctc.feasibility import require_room_for_target
 
 
 def require_paths(
@@ -18,8 +19,17 @@ def require_paths(
     ------
     ValueError
     """
-    for item in np.flatnonzero(totals == -np.inf):
-        _require_frames(batch, int(item), may_leave_out)
+    for item in np.flatnonzero(totals == -np.inf).tolist():
+        frames, length = int(batch.input_lengths[item]), int(batch.target_lengths[item])
+        needed = length if may_leave_out else int(batch.required[item])
+        require_room_for_target(
+            item,
+            frames,
+            needed,
+            length,
+            has_blanks=batch.blank != NO_BLANK,
+            remedy='infeasible="none"',
+        )
         if band:
             raise ValueError(
                 f"item {item}: no path of its target lies within band={band}; pass a wider one, "
@@ -40,24 +50,6 @@ def require_numbers(batch: Batch, totals: NDArray[np.float64]) -> None:
     """
     for item in np.flatnonzero(np.isnan(totals)):
         require_scores(batch.scores[item, : batch.input_lengths[item]], f"item {item}")
-
-
-def _require_frames(batch: Batch, item: int, may_leave_out: bool) -> None:
-    frames, length = int(batch.input_lengths[item]), int(batch.target_lengths[item])
-    if batch.blank == NO_BLANK and length == 0:
-        raise ValueError(
-            f"item {item}: its target is empty, and without a blank nothing can take its {frames} "
-            'frames; give it a target, or pass infeasible="none"'
-        )
-    needed = length if may_leave_out else int(batch.required[item])
-    if frames >= needed:
-        return
-    blanks = f" and {needed - length} blanks between repeats" if needed > length else ""
-    raise ValueError(
-        f"item {item}: {frames} frames are too few for its target, which needs {needed} "
-        f"({length} symbols{blanks}); give it more frames or a shorter target, "
-        'or pass infeasible="none"'
-    )
 
 
 def require_room(batch: Batch, states: NDArray[np.int32], band: int) -> None:

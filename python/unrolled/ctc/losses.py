@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from unrolled import _core
 from unrolled._arrays import RealArray
-from unrolled.ctc.batch import NO_BLANK, Batch
+from unrolled.ctc.batch import Batch
+from unrolled.ctc.reductions import (
+    Infeasible,
+    Reduction,
+    check_losses,
+    item_weights,
+    require_options,
+)
 
-Reduction = Literal["mean", "sum", "none", "batch_mean", "frame_mean"]
-Infeasible = Literal["raise", "inf", "zero"]
-
-_REDUCTIONS = ("mean", "sum", "none", "batch_mean", "frame_mean")
-_POLICIES = ("raise", "inf", "zero")
 _FAR_ABOVE_ONE = 1.5  # sums of probabilities: emissions in half precision are off by some percent
 
 
@@ -78,7 +80,7 @@ def loss(
     0.75
     """
     batch = Batch(log_probs, targets, input_lengths, target_lengths, blank)
-    return _evaluate(batch, reduction, infeasible, logits=False, with_grad=False)[0]
+    return evaluate(batch, reduction, infeasible, logits=False, with_grad=False)[0]
 
 
 def loss_and_grad(
@@ -117,12 +119,12 @@ def loss_and_grad(
     if wrt not in ("log_probs", "logits"):
         raise ValueError(f'wrt must be "log_probs" or "logits", got {wrt!r}')
     batch = Batch(log_probs, targets, input_lengths, target_lengths, blank)
-    value, grad = _evaluate(batch, reduction, infeasible, logits=wrt == "logits", with_grad=True)
+    value, grad = evaluate(batch, reduction, infeasible, logits=wrt == "logits", with_grad=True)
     assert grad is not None
     return value, grad if batch.batched else grad[0]
 
 
-def _evaluate(
+def evaluate(
     batch: Batch,
     reduction: Reduction,
     infeasible: Infeasible,
@@ -131,10 +133,11 @@ def _evaluate(
     with_grad: bool,
     are_log_probs: bool = True,
 ) -> tuple[Any, RealArray | None]:
-    _require_options(reduction, infeasible)
+    """Reduced loss of a batch and its gradient; no warning of logits unless `are_log_probs`."""
+    require_options(reduction, infeasible)
     if not logits and are_log_probs:
         _warn_of_logits(batch)
-    weights = _item_weights(batch, reduction)
+    weights = item_weights(batch, reduction)
     try:
         losses, grad = _core.ctc_loss(
             batch.scores,
@@ -150,18 +153,11 @@ def _evaluate(
         raise
     total = float(np.dot(losses, weights)) if losses.size else 0.0
     if not math.isfinite(total):
-        _check_losses(batch, losses, infeasible, logits)
+        check_losses(batch, losses, infeasible, logits)
         total = float(np.dot(losses, weights))
     if reduction == "none":
         return losses if batch.batched else losses[0], grad
     return total, grad
-
-
-def _require_options(reduction: str, infeasible: str) -> None:
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
-    if infeasible not in _POLICIES:
-        raise ValueError(f"infeasible must be one of {', '.join(_POLICIES)}, got {infeasible!r}")
 
 
 def _warn_of_logits(batch: Batch) -> None:
@@ -182,70 +178,3 @@ def _warn_of_logits(batch: Batch) -> None:
             UserWarning,
             stacklevel=4,
         )
-
-
-def _check_losses(
-    batch: Batch, losses: NDArray[np.float64], infeasible: Infeasible, logits: bool
-) -> None:
-    """Raise for losses that are no numbers; treat the infinite ones as `infeasible` says."""
-    for item in np.flatnonzero(np.isnan(losses)):
-        _name_bad_score(batch, int(item), logits)
-    impossible = np.flatnonzero(losses == np.inf)
-    if infeasible == "raise" and impossible.size:
-        _require_frames(batch)
-        raise ValueError(
-            f"item {impossible[0]}: every alignment of its target has probability 0 "
-            '(-inf in log_probs); mask fewer classes, or pass infeasible="inf" or "zero"'
-        )
-    if infeasible == "zero":
-        losses[impossible] = 0.0
-
-
-def _name_bad_score(batch: Batch, item: int, logits: bool) -> None:
-    scores = batch.scores[item, : batch.input_lengths[item]]
-    classes = np.arange(scores.shape[1])
-    if not logits:  # of log probabilities, no others are read
-        target = batch.targets[batch.offsets[item] : batch.offsets[item + 1]]
-        classes = np.unique(np.append(target, batch.blank) if batch.blank >= 0 else target)
-    found = scores[:, classes]
-    for frame, place in np.argwhere(np.isnan(found) | (found == np.inf)):
-        raise ValueError(
-            f"item {item}: log_probs at frame {frame}, class {classes[place]}, is "
-            f"{found[frame, place]}; a loss needs finite numbers, or -inf for probability 0"
-        )
-    raise ValueError(f"item {item}: the loss is no number; frames of -inf alone have no softmax")
-
-
-def _require_frames(batch: Batch) -> None:
-    lengths, required = batch.target_lengths, batch.required
-    if batch.blank == NO_BLANK:
-        empty = np.flatnonzero((lengths == 0) & (batch.input_lengths > 0))
-        if empty.size:
-            raise ValueError(
-                f"item {empty[0]}: its target is empty, and without a blank nothing can take its "
-                f'frames; give it a target, or pass infeasible="inf" or "zero"'
-            )
-    for item in np.flatnonzero(batch.input_lengths < required):
-        frames, needed, length = batch.input_lengths[item], required[item], lengths[item]
-        blanks = "" if batch.blank == NO_BLANK else _count_blanks(needed - length)
-        raise ValueError(
-            f"item {item}: {frames} frames are too few for its target, which needs {needed} "
-            f"({length} symbols{blanks}); give it more frames or a shorter target, "
-            'or pass infeasible="inf" or "zero"'
-        )
-
-
-def _count_blanks(count: int) -> str:
-    return f" and {count} blanks between repeats"
-
-
-def _item_weights(batch: Batch, reduction: Reduction) -> NDArray[np.float64]:
-    """Factor of each item's loss in the reduced loss."""
-    n = batch.scores.shape[0]
-    if reduction == "mean":
-        return 1.0 / (np.maximum(batch.target_lengths, 1) * max(n, 1))
-    if reduction == "batch_mean":
-        return np.full(n, 1.0 / max(n, 1))
-    if reduction == "frame_mean":
-        return np.full(n, 1.0 / max(int(batch.input_lengths.sum()), 1))
-    return np.ones(n)

@@ -14,7 +14,8 @@ from unrolled.autograd.tape import Array, is_recording
 from unrolled.autograd.tensor import Operand
 from unrolled.ctc.batch import Batch
 from unrolled.ctc.entropy import entropy_and_grad
-from unrolled.ctc.losses import _evaluate, _item_weights
+from unrolled.ctc.losses import evaluate
+from unrolled.ctc.reductions import item_weights
 from unrolled.nn.checks import probability
 from unrolled.nn.module import Module
 
@@ -36,7 +37,7 @@ class _CTCLossFunction(Function):
     ) -> Array:
         batch = Batch(log_probs if bias is None else log_probs - bias, **items)
         needs_grad = any(self.needs_input_grad)
-        loss, grad = _evaluate(
+        loss, grad = evaluate(
             batch,
             reduction,
             infeasible,
@@ -45,7 +46,7 @@ class _CTCLossFunction(Function):
             are_log_probs=bias is None,
         )
         if entropy_weight:
-            shares = entropy_weight * _item_weights(batch, reduction)
+            shares = entropy_weight * item_weights(batch, reduction)
             entropies, of_entropy = entropy_and_grad(batch, shares if needs_grad else None)
             loss = loss - _reduced(shares * entropies, batch, reduction)
             grad = None if grad is None else grad - of_entropy

@@ -12,7 +12,7 @@ from unrolled.autograd.tape import Array
 from unrolled.autograd.tensor import Operand
 from unrolled.ctc import Infeasible, Reduction
 from unrolled.ctc.batch import Batch
-from unrolled.ctc.losses import _check_losses, _item_weights, _require_options
+from unrolled.ctc.reductions import check_losses, item_weights, require_options
 from unrolled.nn.module import Module
 
 
@@ -31,12 +31,12 @@ class _ViterbiLossFunction(Function):
         infeasible: Infeasible,
     ) -> Array:
         batch = Batch(log_probs, targets, input_lengths, target_lengths, blank)
-        _require_options(reduction, infeasible)
-        self.weights = _item_weights(batch, reduction)
+        require_options(reduction, infeasible)
+        self.weights = item_weights(batch, reduction)
         states, scores = best_paths(batch)
         losses = 0.0 - scores
         if not np.isfinite(losses).all():
-            _check_losses(batch, losses, infeasible, logits=False)
+            check_losses(batch, losses, infeasible, logits=False)
         if any(self.needs_input_grad):
             self.shape, self.dtype = log_probs.shape, log_probs.dtype
             self.classes = path_classes(batch, states)

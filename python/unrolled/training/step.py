@@ -44,7 +44,7 @@ def take_step(
         raise ValueError(f"the learning rate is {lr} at {where}")
     optimizer.zero_grad()
     with _buffers_restored_on_error(model):
-        value = loss(model, batch)
+        value = _loss_of(model, loss, batch, where)
         number = scalar(value)
         if not math.isfinite(number):
             raise NonFiniteError(f"{_blame_for_loss(model, number)} at {where}; {_REMEDY}")
@@ -57,6 +57,15 @@ def take_step(
     optimizer.lr = lr
     optimizer.step()
     return number
+
+
+def _loss_of(model: Module, loss: Callable[[Any, Any], Tensor], batch: Any, where: str) -> Tensor:
+    """Return the loss; one that refuses what the model gave it says where that was."""
+    try:
+        return loss(model, batch)
+    except NonFiniteError as error:
+        found = str(error).partition(";")[0]  # the remedy after it is for another caller
+        raise NonFiniteError(f"{found} at {where}; {_REMEDY}") from None
 
 
 def scalar(value: Any) -> float:
