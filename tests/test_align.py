@@ -194,6 +194,7 @@ def test_any_layout_and_type(rng):
 
 
 def test_an_empty_target_is_all_blank(rng):
+    """Trap B3."""
     log_probs = quantised(rng, 9, 4)
     alignment = forced_align(log_probs.astype(np.float32), [])
     assert alignment.states.tolist() == [0] * 9
@@ -220,5 +221,6 @@ def test_as_many_frames_as_the_target_needs(dtype, rng):
 
 
 def test_repeats_stay_apart(rng):
+    """Trap B5."""
     alignment = forced_align(np.log(np.eye(3)[[1, 1, 0, 1, 1, 2]] * 0.9 + 0.03), [1, 1, 2])
     assert [(span.start, span.end) for span in alignment.spans] == [(0, 2), (3, 5), (5, 6)]

@@ -11,7 +11,7 @@ from align_problems import assert_same_path, best_path, core_align, quantised, r
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("blank", [0, 3, None])
 def test_ties_follow_the_rule(isa, dtype, blank, rng):
-    """Scores of four values: nearly every frame has equally good ways."""
+    """Scores of four values: nearly every frame has equally good ways (B1)."""
     for case in range(170):
         T = int(rng.integers(1, 40))
         L = int(rng.integers(0, T + 1))

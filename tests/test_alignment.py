@@ -94,6 +94,7 @@ def test_equal_neighbours_keep_spans_of_their_own():
 
 
 def test_a_word_before_a_long_pause_ends_with_its_last_token():
+    """Trap B13."""
     states = np.array([1, 3, 4, 4, 4, 4, 5, 7, 8, 8, 8, 8], np.int32)
     alignment = Alignment(states, 0.0, np.array([2, 3, 1, 4]), 0, np.zeros(12), separator=1)
     assert [(word.start, word.end) for word in alignment.words] == [(0, 2), (7, 8)]
@@ -195,6 +196,7 @@ def test_what_has_no_path_says_so():
 
 
 def test_seconds_end_where_the_next_frame_starts_and_never_beyond_the_recording():
+    """Trap B9."""
     alignment = words_at(("a", 3, 7), ("b", 7, 50), seconds_per_frame=0.02, extent=0.99)
     first, last = alignment.words
     assert (first.start_seconds, first.end_seconds) == (3 * 0.02, 7 * 0.02)

@@ -106,6 +106,7 @@ def test_viterbi_finds_the_best_path_in_probabilities_and_in_logarithms(problem)
 
 
 def test_the_pseudocode_agrees_with_the_graph(problem):
+    """The recursion runs the way it is written (B7)."""
     log_probs, target, blank = problem
     if blank is not None or not target:
         return

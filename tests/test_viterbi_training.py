@@ -103,6 +103,7 @@ def likelihoods(history):
 @pytest.mark.parametrize("blank", [0, 2, None])
 @pytest.mark.parametrize("seed", range(8))
 def test_with_the_best_parameters_for_the_paths_the_likelihood_never_drops(seed, blank, start):
+    """Trap B14."""
     rng = np.random.default_rng(seed)
     items = categorical_items(rng, 12, 4, blank)
     model = Categorical(4, seed)
