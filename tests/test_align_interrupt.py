@@ -16,10 +16,11 @@ from unrolled.align import forced_align
 
 # Some minutes of work: labels nearly as many as it takes, in float64 or float32.
 CHILD = """
-import sys, time
+import signal, sys
 import numpy as np
 import unrolled
 from unrolled.align import forced_align
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have told it to be ignored
 frames, labels, dtype, threads = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 unrolled.set_num_threads(threads)
 log_probs = np.full((frames, 8), -2.0, dtype)
