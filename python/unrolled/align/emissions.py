@@ -111,7 +111,7 @@ class EmissionOptions:
         star, labels = self.star, self.labels
         if star is None:
             return None
-        if self.star_score != "max" and not float(self.star_score) < np.inf:
+        if self.star_score != "max" and not _as_number(self.star_score) < np.inf:
             raise ValueError(
                 f'star_score must be "max" or a number below inf, got {self.star_score!r}'
             )
@@ -129,9 +129,18 @@ class EmissionOptions:
 
 def as_penalty(value: float, name: str) -> float:
     """Return a penalty as a float of at least 0."""
-    if not float(value) >= 0:
+    number = _as_number(value)
+    if not number >= 0:
         raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
-    return float(value)
+    return number
+
+
+def _as_number(value: Any) -> float:
+    """Return a number as a float, NaN for what is none: no comparison holds of it."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 class JoinedChunks:
