@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -64,11 +66,11 @@ def test_begin_and_end_are_rounded_and_the_duration_is_their_difference(start, e
 def test_words_beside_each_other_neither_overlap_nor_part(rng):
     for _ in range(100):
         edges = np.sort(rng.choice(400, 12, replace=False)).tolist()
-        words = [("w", a, b) for a, b in zip(edges, edges[1:], strict=False)]  # noqa: RUF007
+        words = [("w", a, b) for a, b in pairwise(edges)]
         alignment = words_at(*words, seconds_per_frame=float(rng.uniform(0.002, 0.05)))
         rows = [line.split() for line in alignment.to_ctm().splitlines()]
         thousandths = [(milliseconds(float(row[2])), milliseconds(float(row[3]))) for row in rows]
-        for (begin, duration), (following, _) in zip(thousandths, thousandths[1:], strict=False):  # noqa: RUF007
+        for (begin, duration), (following, _) in pairwise(thousandths):
             assert begin + duration == following
 
 

@@ -30,8 +30,16 @@ SUFFIXES = (".npy", ".npz", ".safetensors")
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 # What NumPy's readers raise for damaged bytes; headers are read as Python literals.
 _UNREADABLE = (
-    *(ValueError, OSError, EOFError, LookupError, NotImplementedError, ArithmeticError),
-    *(SyntaxError, TokenError, zipfile.BadZipFile, zlib.error),
+    ValueError,
+    OSError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    ArithmeticError,
+    SyntaxError,
+    TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 _FLOATS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
 
