@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled._arrays import NonFiniteError, RealArray, as_indices, as_real
-from unrolled.ctc.batch import as_class
+from unrolled._arrays import RealArray, as_indices, as_real
+from unrolled.ctc.batch import as_class, require_scores
 
 StarScore = Literal["max"] | float
 
@@ -189,7 +189,7 @@ class JoinedChunks:
         frames = 0
         for number, scores in enumerate(chain([first], arrays)):
             _require_chunk(scores, number, classes)
-            require_scores(scores, f"chunk {number}", frames)
+            require_scores(scores, f"chunk {number}", first_frame=frames)
             changed = scores if options.change_nothing else self.change.apply(scores)
             kept.append(np.take(changed, used, axis=1))
             frames += len(scores)
@@ -221,19 +221,3 @@ def _require_chunk(scores: RealArray, number: int, classes: int | None) -> None:
         raise ValueError(f"chunk {number} must have the axes (t, C), got {scores.shape}")
     if classes is not None and scores.shape[1] != classes:
         raise ValueError(f"chunk {number} has {scores.shape[1]} classes, the first has {classes}")
-
-
-def require_scores(scores: RealArray, what: str, first_frame: int = 0) -> None:
-    """Raise for the first score of (T, C) that is NaN or +inf, naming its frame and class.
-
-    Raises
-    ------
-    NonFiniteError
-    """
-    if (scores < np.inf).all():
-        return
-    frame, symbol = np.argwhere(~(scores < np.inf))[0]
-    raise NonFiniteError(
-        f"{what}: log_probs at frame {first_frame + frame}, class {symbol}, is "
-        f"{scores[frame, symbol]}; alignment needs finite numbers, or -inf for probability 0"
-    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.align.emissions import require_scores
-from unrolled.ctc.batch import NO_BLANK, Batch
+from unrolled.ctc.batch import NO_BLANK, Batch, require_scores
 from unrolled.ctc.feasibility import require_room_for_target
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled._arrays import RealArray, as_indices, as_lengths, as_real
+from unrolled._arrays import NonFiniteError, RealArray, as_indices, as_lengths, as_real
 
 IndexArray = NDArray[np.int64]
 
@@ -94,6 +94,27 @@ def as_class(blank: int, classes: int) -> int:
     if not -classes <= blank < classes:
         raise ValueError(f"blank must be one of the {classes} classes, got {blank}")
     return int(blank) % classes
+
+
+def require_scores(
+    scores: RealArray, what: str, *, first_frame: int = 0, classes: IndexArray | None = None
+) -> None:
+    """Raise for the first score of (T, C), or of `classes`, that is NaN or +inf.
+
+    Raises
+    ------
+    NonFiniteError
+        The message names frame and class.
+    """
+    read = scores if classes is None else scores[:, classes]
+    if (read < np.inf).all():
+        return
+    frame, column = np.argwhere(~(read < np.inf))[0]
+    raise NonFiniteError(
+        f"{what}: log_probs at frame {first_frame + frame}, class "
+        f"{column if classes is None else classes[column]}, is {read[frame, column]}; "
+        "needed are finite numbers, or -inf for probability 0"
+    )
 
 
 def _has_rows(targets: Any, batched: bool) -> bool:

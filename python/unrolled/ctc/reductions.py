@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled._arrays import NonFiniteError
-from unrolled.ctc.batch import NO_BLANK, Batch
+from unrolled.ctc.batch import NO_BLANK, Batch, require_scores
 from unrolled.ctc.feasibility import require_room_for_target
 
 Reduction = Literal["mean", "sum", "none", "batch_mean", "frame_mean"]
@@ -57,17 +56,12 @@ def check_losses(
 
 
 def _name_bad_score(batch: Batch, item: int, logits: bool) -> None:
-    scores = batch.scores[item, : batch.input_lengths[item]]
-    classes = np.arange(scores.shape[1])
+    classes = None
     if not logits:  # of log probabilities, no others are read
         target = batch.targets[batch.offsets[item] : batch.offsets[item + 1]]
         classes = np.unique(np.append(target, batch.blank) if batch.blank >= 0 else target)
-    found = scores[:, classes]
-    for frame, place in np.argwhere(np.isnan(found) | (found == np.inf)):
-        raise NonFiniteError(
-            f"item {item}: log_probs at frame {frame}, class {classes[place]}, is "
-            f"{found[frame, place]}; a loss needs finite numbers, or -inf for probability 0"
-        )
+    scores = batch.scores[item, : batch.input_lengths[item]]
+    require_scores(scores, f"item {item}", classes=classes)
     raise ValueError(f"item {item}: the loss is no number; frames of -inf alone have no softmax")
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled import _core
 from unrolled._arrays import RealArray
-from unrolled.ctc.batch import NO_BLANK, Batch
+from unrolled.ctc.batch import NO_BLANK, Batch, require_scores
 from unrolled.ctc.losses import loss
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ def forward_backward(log_probs: Any, target: Any, *, blank: int | None = 0) -> F
     # Of wrong classes and targets without a path, the loss says what is wrong.
     loss(log_probs, target, blank=blank, reduction="sum")
     scores = batch.scores[0]
-    for frame, column in np.argwhere(~(scores < np.inf))[:1]:
-        found = scores[frame, column]
-        raise ValueError(f"log_probs at frame {frame}, class {column}, is {found}, no logarithm")
+    require_scores(scores, "forward_backward")
     log_alpha, log_beta_hat, log_beta = _core.ctc_states(scores, batch.targets, batch.blank)
     ends = 1 if blank is None else 2
     log_p = float(np.logaddexp.reduce(log_alpha[-1, -ends:])) if len(scores) else 0.0
