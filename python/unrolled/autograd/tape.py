@@ -82,9 +82,8 @@ class Function:
     needs_input_grad: tuple[bool, ...]
     # Whether backward gives arrays that nobody else has: a parameter may keep them as its gradient.
     gives_new_arrays: ClassVar[bool] = False
-    _tensor: ClassVar[
-        type[Tensor]
-    ]  # set by its module, whose operators are subclasses of this class
+    # Set by its module, whose operators are subclasses of this class.
+    _tensor: ClassVar[type[Tensor]]
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output from the inputs' arrays."""
