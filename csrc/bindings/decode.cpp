@@ -205,9 +205,9 @@ class Search {
 };
 
 Search make_search(int64_t classes, int64_t blank, int64_t beam_width, double token_min_logp,
-                   double beam_prune_logp, int64_t token_top_k, bool merge_max, MaybeFusion fusion) {
+                   double beam_prune_logp, int64_t token_top_k, bool merge_max, const py::object& fusion) {
   return Search({classes, blank, beam_width, token_top_k, token_min_logp, beam_prune_logp, merge_max},
-                std::move(fusion));
+                fusion.is_none() ? nullptr : fusion.cast<MaybeFusion>());
 }
 
 }  // namespace
