@@ -1,5 +1,5 @@
-// What a language model, a lexicon and hotwords add to the prefixes of a search. The bonus of a prefix depends
-// on its tokens alone, so a search may multiply it into the mass of the prefix.
+// What a language model, a lexicon and hotwords add to the prefixes of a search. The bonus of a prefix
+// depends on its tokens alone, so a search may multiply it into the mass of the prefix.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ class FusionRun {
 
   // The state of the empty prefix.
   virtual uint32_t start() = 0;
-  // What tokens[i] adds to the score of the prefix states[i]: a natural logarithm, -inf where the token is not
-  // allowed there. Best called once a frame with all pairs: models in Python are called once a call.
+  // What tokens[i] adds to the score of the prefix states[i]: a natural logarithm, -inf where the token is
+  // not allowed there. Best called once a frame with all pairs: models in Python are called once a call.
   virtual void weigh(std::span<const uint32_t> states, std::span<const int32_t> tokens,
                      double* log_weights) = 0;
   // The state of the longer prefix, for a token that is allowed; call it once for each prefix.
