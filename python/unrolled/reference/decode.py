@@ -64,23 +64,31 @@ def prefix_search(
     """
     beam: dict[Prefix, Mass] = {(): (1.0, 0.0)}
     for frame in y:
-        grown: dict[Prefix, Mass] = {}
-        for prefix, (ends_in_blank, ends_in_symbol) in beam.items():
-            total = ends_in_blank + ends_in_symbol
-            for c, p in enumerate(frame.tolist()):
-                if c == blank:
-                    receive(grown, prefix, (total * p, 0.0))
-                elif prefix and c == prefix[-1]:
-                    receive(grown, prefix, (0.0, ends_in_symbol * p))
-                    receive(grown, (*prefix, c), (0.0, ends_in_blank * p))
-                else:
-                    receive(grown, (*prefix, c), (0.0, total * p))
+        grown = grow(beam, dict(enumerate(frame.tolist())), blank)
         best = sorted(grown, key=lambda prefix: -sum(grown[prefix]))
         beam = {prefix: grown[prefix] for prefix in best[:beam_width]}
     return [(prefix, sum(mass)) for prefix, mass in beam.items()]
 
 
-def receive(grown: dict[Prefix, Mass], prefix: Prefix, mass: Mass, merge: str = "sum") -> None:
+def grow(
+    beam: dict[Prefix, Mass], y: dict[int, float], blank: int, merge: str = "sum"
+) -> dict[Prefix, Mass]:
+    """Lead the paths of every prefix through one more frame, of whose classes y has some."""
+    grown: dict[Prefix, Mass] = {}
+    for prefix, (ends_in_blank, ends_in_symbol) in beam.items():
+        total = join(ends_in_blank, ends_in_symbol, merge)
+        for c, p in y.items():
+            if c == blank:
+                receive(grown, prefix, (total * p, 0.0), merge)
+            elif prefix and c == prefix[-1]:
+                receive(grown, prefix, (0.0, ends_in_symbol * p), merge)
+                receive(grown, (*prefix, c), (0.0, ends_in_blank * p), merge)
+            else:
+                receive(grown, (*prefix, c), (0.0, total * p), merge)
+    return {prefix: mass for prefix, mass in grown.items() if max(mass) > 0}
+
+
+def receive(grown: dict[Prefix, Mass], prefix: Prefix, mass: Mass, merge: str) -> None:
     """Merge the mass of more paths into a prefix: add it, or keep the larger."""
     before = grown.get(prefix, (0.0, 0.0))
     grown[prefix] = (join(before[0], mass[0], merge), join(before[1], mass[1], merge))
@@ -188,24 +196,6 @@ def alive_symbols(
     """
     order = sorted((c for c in range(len(frame)) if allowed[c]), key=lambda c: -frame[c])
     return sorted(c for c in order[:token_top_k] if frame[c] >= token_min_logp or c == order[0])
-
-
-def grow(
-    beam: dict[Prefix, Mass], y: dict[int, float], blank: int, merge: str
-) -> dict[Prefix, Mass]:
-    """Lead the paths of every prefix through one more frame, of whose classes y has some."""
-    grown: dict[Prefix, Mass] = {}
-    for prefix, (ends_in_blank, ends_in_symbol) in beam.items():
-        total = join(ends_in_blank, ends_in_symbol, merge)
-        for c, p in y.items():
-            if c == blank:
-                receive(grown, prefix, (total * p, 0.0), merge)
-            elif prefix and c == prefix[-1]:
-                receive(grown, prefix, (0.0, ends_in_symbol * p), merge)
-                receive(grown, (*prefix, c), (0.0, ends_in_blank * p), merge)
-            else:
-                receive(grown, (*prefix, c), (0.0, total * p), merge)
-    return {prefix: mass for prefix, mass in grown.items() if max(mass) > 0}
 
 
 def select(
