@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -160,7 +161,7 @@ def test_bits_do_not_depend_on_threads(threads):
     unrolled.set_num_threads(threads)
     assert_same_bits(compared(), expected)
     steps, ends = expected[1]
-    errors = [int((steps[a:b] != 0).sum()) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    errors = [int((steps[a:b] != 0).sum()) for a, b in pairwise(ends)]
     assert errors == expected[0].tolist()
 
 
@@ -194,5 +195,5 @@ def test_wrong_arguments_are_named(unit, lines, error, named):
 def test_the_core_refuses_wrong_offsets(pairs):
     arrays = [np.array(x, dtype) for x, dtype in zip(pairs, [np.int32, np.int64] * 2, strict=True)]
     for function in (_core.edit_distances, _core.edit_paths):
-        with pytest.raises(ValueError, match="offsets|as many"):
+        with pytest.raises(ValueError, match=r"offsets|as many"):
             function(*arrays)
