@@ -135,8 +135,9 @@ def beam_search(
 ) -> list[Hypothesis]:
     """Find the best texts by the mass of their paths and a bonus for the text itself.
 
-    A prefix is ranked by ln(mass) + bonus. Of equals those that were in the beam before come first,
-    in their order; new ones follow by their last symbol, then by the place of their parent.
+    A prefix is ranked by ln(mass) + bonus. Of equals those are kept that come first in the beam:
+    prefixes that were in it before, in their order, then new ones by their last symbol and by the
+    place of their parent.
 
     Parameters
     ----------
@@ -206,19 +207,15 @@ def select(
     beam_prune_logp: float,
     merge: str,
 ) -> dict[Prefix, Mass]:
-    """Keep the best prefixes, in their order."""
-    scores = {
-        prefix: log_total(mass, merge) + bonus(prefix, False) for prefix, mass in grown.items()
-    }
+    """Keep the best prefixes; those that were in the beam stay in their order, new ones follow."""
     place = {prefix: k for k, prefix in enumerate(before)}
-
-    def rank(prefix: Prefix) -> tuple[float, bool, int, int]:
-        if prefix in place:
-            return (-scores[prefix], False, place[prefix], 0)
-        return (-scores[prefix], True, prefix[-1], place[prefix[:-1]])
-
-    kept = sorted((h for h in grown if scores[h] > -np.inf), key=rank)[:beam_width]
-    return {h: grown[h] for h in kept if scores[h] >= scores[kept[0]] + beam_prune_logp}
+    scores = {h: log_total(mass, merge) + bonus(h, False) for h, mass in grown.items()}
+    stay = [h for h in before if h in grown]
+    new = sorted((h for h in grown if h not in place), key=lambda h: (h[-1], place[h[:-1]]))
+    order = [h for h in (*stay, *new) if scores[h] > -np.inf]
+    best = sorted(order, key=lambda h: -scores[h])[:beam_width]
+    kept = {h for h in best if scores[h] >= scores[best[0]] + beam_prune_logp}
+    return {h: grown[h] for h in order if h in kept}
 
 
 def log_total(mass: Mass, merge: str) -> float:
