@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   unrolled::register_decode(m);
   unrolled::register_edit_distance(m);
   unrolled::register_path_entropy(m);
+  unrolled::register_fusion(m);
   unrolled::register_loss(m);
   unrolled::register_recurrent(m);
   unrolled::register_matmul(m);

@@ -12,6 +12,7 @@ void register_ctc(pybind11::module_& m);
 void register_decode(pybind11::module_& m);
 void register_edit_distance(pybind11::module_& m);
 void register_path_entropy(pybind11::module_& m);
+void register_fusion(pybind11::module_& m);
 void register_loss(pybind11::module_& m);
 void register_recurrent(pybind11::module_& m);
 void register_matmul(pybind11::module_& m);
