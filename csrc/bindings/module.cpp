@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   unrolled::register_align(m);
   unrolled::register_conv(m);
   unrolled::register_ctc(m);
+  unrolled::register_edit_distance(m);
   unrolled::register_path_entropy(m);
   unrolled::register_loss(m);
   unrolled::register_recurrent(m);

@@ -9,6 +9,7 @@ void register_activation(pybind11::module_& m);
 void register_align(pybind11::module_& m);
 void register_conv(pybind11::module_& m);
 void register_ctc(pybind11::module_& m);
+void register_edit_distance(pybind11::module_& m);
 void register_path_entropy(pybind11::module_& m);
 void register_loss(pybind11::module_& m);
 void register_recurrent(pybind11::module_& m);

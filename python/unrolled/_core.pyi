@@ -114,6 +114,18 @@ def ctc_path_posterior(
 def ctc_states(
     scores: _Array, target: NDArray[np.int64], blank: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def edit_distances(
+    references: NDArray[np.int32],
+    reference_offsets: NDArray[np.int64],
+    hypotheses: NDArray[np.int32],
+    hypothesis_offsets: NDArray[np.int64],
+) -> NDArray[np.int64]: ...
+def edit_paths(
+    references: NDArray[np.int32],
+    reference_offsets: NDArray[np.int64],
+    hypotheses: NDArray[np.int32],
+    hypothesis_offsets: NDArray[np.int64],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
 def path_entropy(
     scores: _Array,
     targets: NDArray[np.int64],
