@@ -39,7 +39,7 @@ def split_sentence(text: str, unit: str) -> list[str]:
 
 
 class TextLines:
-    """The lines of text files, one after the other; one line alone is held in memory.
+    r"""The lines of text files, one after the other; one line alone is held in memory.
 
     UTF-8 with or without BOM, lines ending in LF or CRLF, normalised to NFC.
 
@@ -52,7 +52,7 @@ class TextLines:
     --------
     >>> import io
     >>> from unrolled.lm.sentences import TextLines
-    >>> list(TextLines(io.BytesIO(b"to be\\r\\nor not\\n")))
+    >>> list(TextLines(io.BytesIO(b"to be\r\nor not\n")))
     ['to be', 'or not']
     """
 
