@@ -17,6 +17,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   unrolled::register_loss(m);
   unrolled::register_recurrent(m);
   unrolled::register_matmul(m);
+  unrolled::register_ngram_training(m);
   unrolled::register_norm(m);
   unrolled::register_ngram(m);
   unrolled::register_optim(m);

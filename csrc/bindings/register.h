@@ -16,6 +16,7 @@ void register_fusion(pybind11::module_& m);
 void register_loss(pybind11::module_& m);
 void register_recurrent(pybind11::module_& m);
 void register_matmul(pybind11::module_& m);
+void register_ngram_training(pybind11::module_& m);
 void register_norm(pybind11::module_& m);
 void register_ngram(pybind11::module_& m);
 void register_optim(pybind11::module_& m);
