@@ -78,6 +78,66 @@ def conv2d_backward_weight(
     algorithm: str,
     bias: bool,
 ) -> tuple[_Array, _Array | None]: ...
+_Hypotheses = tuple[
+    NDArray[np.int32],  # tokens of all hypotheses
+    NDArray[np.int64],  # where each begins and ends
+    NDArray[np.float64],  # score
+    NDArray[np.float64],  # acoustic
+    NDArray[np.float64],  # language model
+    NDArray[np.int64],  # units
+    NDArray[np.float64],  # hotwords
+    list[list[tuple[int, int, int]]],  # phrases that fired: number, first token, end token
+]
+
+class BeamStream:
+    @property
+    def frames(self) -> int: ...
+    def push(self, chunk: _Array, allowed: NDArray[np.bool_] | None = None) -> None: ...
+    def best(self, nbest: int, finish: bool) -> _Hypotheses: ...
+    def stable(self) -> int: ...
+
+class BeamSearch:
+    def __init__(
+        self,
+        classes: int,
+        blank: int,
+        beam_width: int,
+        token_min_logp: float,
+        beam_prune_logp: float,
+        token_top_k: int,
+        merge_max: bool,
+        fusion: Any = None,
+    ) -> None: ...
+    def decode(
+        self,
+        scores: _Array,
+        lengths: NDArray[np.int64],
+        allowed: NDArray[np.bool_] | None,
+        nbest: int,
+    ) -> list[_Hypotheses]: ...
+    def start(self) -> BeamStream: ...
+class NGramLevels:
+    def sizes(self) -> list[int]: ...
+    def counts_of_counts(self, continuations: bool) -> NDArray[np.int64]: ...
+    def estimate(
+        self,
+        smoothing: str,
+        continuations: bool,
+        discounts: list[list[float]],
+        added: float,
+        cutoffs: list[int],
+        entropy: float,
+    ) -> list[tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64]]]: ...
+
+class NGramCounter:
+    sentences: int
+    def __init__(self, order: int) -> None: ...
+    def add_words(self, sentences: list[Any]) -> None: ...
+    def add_characters(self, lines: list[Any]) -> None: ...
+    def words(self) -> list[str]: ...
+    def word_counts(self) -> NDArray[np.int64]: ...
+    def levels(self, ids: NDArray[np.uint32], words: int) -> NGramLevels: ...
+
 def align(
     scores: _Array,
     targets: NDArray[np.int64],
