@@ -131,9 +131,7 @@ def lexicon_bonus(labels, words):
 
 def every_sequence(labels, length):
     """Yield all token sequences of up to `length`."""
-    classes = [
-        c for c in range(len(labels)) if c != labels.blank and c not in labels.specials
-    ]
+    classes = [c for c in range(len(labels)) if c != labels.blank and c not in labels.specials]
     for n in range(length + 1):
         yield from itertools.product(classes, repeat=n)
 
@@ -154,3 +152,49 @@ def assert_follows(fusion, bonus, tokens):
         return None
     assert abs(weights.sum() + end - total) <= 1e-12 * max(1, abs(total)), tokens
     return before, after
+
+
+class PlainNGram:
+    """A back-off model as ARPA files define it, in base 10 inside and natural logs outside."""
+
+    def __init__(self, rng, words, order=3, unknown=-10.0, has_unknown=True):
+        self.unknown, self.order = unknown, order
+        names = [*words, "</s>", *(["<unk>"] if has_unknown else [])]
+        self.probs = {(name,): -rng.uniform(0.1, 2.0) for name in names}
+        self.backoffs = {("<s>",): -0.3} | {(name,): -rng.uniform(0, 1) for name in words}
+        self.probs[("<s>",)] = -99.0
+        for n in range(2, order + 1):
+            for context in [c for c in self.backoffs if len(c) == n - 1]:
+                for name in rng.choice([*words, "</s>"], 2, replace=False).tolist():
+                    self.probs[(*context, name)] = -rng.uniform(0.05, 1.0)
+                    if n < order and name != "</s>":
+                        self.backoffs[(*context, name)] = -rng.uniform(0, 1)
+
+    def arpa(self):
+        lines = ["\\data\\"]
+        levels = [[g for g in self.probs if len(g) == n + 1] for n in range(self.order)]
+        lines += [f"ngram {n + 1}={len(level)}" for n, level in enumerate(levels)]
+        for n, level in enumerate(levels):
+            lines += ["", f"\\{n + 1}-grams:"]
+            for gram in level:
+                backoff = f"\t{self.backoffs[gram]!r}" if gram in self.backoffs else ""
+                lines.append(f"{self.probs[gram]!r}\t{' '.join(gram)}{backoff}")
+        return "\n".join([*lines, "", "\\end\\", ""])
+
+    def log_prob(self, history, unit):
+        known = (unit,) in self.probs and unit != "<unk>"
+        if not known and ("<unk>",) not in self.probs:
+            return -100.0 * math.log(10) + self.unknown  # as the reader of ARPA files has it
+        gram = (*history, unit if known else "<unk>")[-self.order :]
+        total = 0.0
+        while gram not in self.probs:
+            total += self.backoffs.get(gram[:-1], 0.0)
+            gram = gram[1:]
+        return (total + self.probs[gram]) * math.log(10) + (0.0 if known else self.unknown)
+
+    def total(self, units, finished):
+        history, total = ["<s>"], 0.0
+        for unit in [*units, *(["</s>"] if finished else [])]:
+            total += self.log_prob(history, unit)
+            history.append(unit if (unit,) in self.probs else "<unk>")
+        return total

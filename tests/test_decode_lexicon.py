@@ -101,7 +101,11 @@ def test_ten_thousand_words_are_all_found(rng):
 @pytest.mark.parametrize(
     ("labels", "lexicon", "message"),
     [
-        (CHARACTERS, ["ab", "abé"], r"lexicon: 'abé' cannot be spelt .*no label has 'é' \(U\+00E9\)"),
+        (
+            CHARACTERS,
+            ["ab", "abé"],
+            r"lexicon: 'abé' cannot be spelt .*no label has 'é' \(U\+00E9\)",
+        ),
         (CHARACTERS, [], "lexicon has no words"),
         (CHARACTERS, ["a b"], "'a b' is not one word"),
         (CHARACTERS, [""], "'' is not one word"),
