@@ -79,6 +79,9 @@ void ArpaReader::take_line(std::string_view line) {
 
 void ArpaReader::take_preamble(std::string_view line) {
   if (line == "\\data\\") part_ = Part::kCounts;
+  for (const char* const unit : {"word", "char"}) {
+    if (rows_.unit.empty() && line == std::string("# unit: ") + unit) rows_.unit = unit;
+  }
 }
 
 void ArpaReader::take_count(std::string_view line) {
@@ -147,7 +150,12 @@ float ArpaReader::number(std::string_view text, const char* what) const {
 }
 
 WordId ArpaReader::word_id(std::string_view word) {
-  if (rows_.orders.size() == 1) return rows_.vocabulary.add(word).first;
+  if (rows_.orders.size() == 1) {
+    if (!is_utf8(word)) {
+      refuse("the word " + quoted(word) + " is not UTF-8: convert the file, for example with iconv -t utf-8");
+    }
+    return rows_.vocabulary.add(word).first;
+  }
   const WordId id = rows_.vocabulary.find(word);
   if (id == kUnknown && word != "<unk>" && word != "<UNK>") {
     refuse("the word " + quoted(word) + " is not among the 1-grams");
