@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from bench.peers import align, conv, ctc, pool, recurrent, step
+from bench.peers import align, conv, ctc, decode, pool, recurrent, step
 from bench.peers.children import ALLOCATORS, WAITING, measure
 from bench.peers.sides import OURS, Settings
 from bench.peers.tables import unable_lines
@@ -20,6 +20,7 @@ COMMANDS = {
     "align": align,
     "conv": conv,
     "ctc": ctc,
+    "decode": decode,
     "pool": pool,
     "recurrent": recurrent,
     "step": step,
@@ -88,7 +89,10 @@ def _measure_in_children(options: argparse.Namespace, arguments: Sequence[str]) 
     for allocator in allocators:
         print(f"\n=== {allocator} allocator, waiting threads {options.waiting}", flush=True)
         extra = []
-        if options.command in ("align", "conv", "ctc", "recurrent") and allocator != allocators[-1]:
+        if (
+            options.command in ("align", "conv", "ctc", "decode", "recurrent")
+            and allocator != allocators[-1]
+        ):
             extra = ["--no-errors"]  # once is enough
         try:
             found = measure([*arguments, *extra], allocator, options.waiting)

@@ -65,7 +65,7 @@ def _measure_here(request: dict) -> dict[str, float]:
     call = make(AlignCase(**request["case"]))[PASS]
     before = _start_anew()
     seconds = [_time(call)]
-    megabytes = (_status("VmHWM") - before) / 1e3
+    megabytes = (status("VmHWM") - before) / 1e3
     seconds += [_time(call) for _ in range(request["n"] - 1)]
     return {"megabytes": megabytes, "seconds": statistics.median(seconds)}
 
@@ -74,10 +74,10 @@ def _start_anew() -> float:
     """Give back what the preparation left, forget its peak, and return the present size in kB."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
+    return status("VmRSS")
 
 
-def _status(name: str) -> float:
+def status(name: str) -> float:
     """Of this process, in units of 1,000 bytes."""
     text = Path("/proc/self/status").read_text(encoding="utf-8")
     found = re.search(rf"^{name}:\s*(\d+) kB", text, re.MULTILINE)

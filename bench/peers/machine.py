@@ -8,7 +8,10 @@ import platform
 import re
 from pathlib import Path
 
-PACKAGES = ("numpy", "torch", "torchaudio", "onnxruntime", "onnx", "optax", "jax")
+PACKAGES = (
+    *("numpy", "torch", "torchaudio", "onnxruntime", "onnx", "optax", "jax"),
+    *("fast-ctc-decode", "ctc-beam-decoder", "flashlight-text", "pyctcdecode"),
+)
 VARIABLES = re.compile(r"(MALLOC|OMP|GOMP|KMP|MKL|UNROLLED|ONEDNN|DNNL)_\w+")
 
 

@@ -120,6 +120,7 @@ class Trie {
   using Starts = std::vector<uint64_t>;
 
   void take_unigrams();
+  void read_pointer_bits();
   void take_order(int n);
   void add(int n, uint64_t parent, WordId oldest, float prob, float backoff);
 
@@ -159,6 +160,13 @@ void Trie::add(int n, uint64_t parent, WordId oldest, float prob, float backoff)
   rows.backoffs.push_back(backoff);
 }
 
+// They stand at the head of the first array of pointers.
+void Trie::read_pointer_bits() {
+  const char* head = file_.peek(2);
+  if (load_field<uint8_t>(head) != kArrayVersion) file_.refuse("compressed pointers of an unknown version");
+  most_pointer_bits_ = load_field<uint8_t>(head + 1);
+}
+
 void Trie::take_order(int n) {
   const bool longest = n == order_;
   const bool compressed =
@@ -166,7 +174,7 @@ void Trie::take_order(int n) {
   const uint64_t count = file_.count(n), largest_word = file_.count(1);
   Pointers pointers;
   if (!longest) {
-    if (compressed && n == 2) most_pointer_bits_ = load_field<uint8_t>(file_.peek(2) + 1);
+    if (compressed && n == 2) read_pointer_bits();
     pointers = Pointers(file_, compressed, most_pointer_bits_, count + 1, file_.count(n + 1));
   }
   const int word_bits = bits_for(largest_word), weight_bits = quantiser_.bits(longest);

@@ -10,13 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled._label_names import SEPARATORS, WORD_MARK, has_pieces
 from unrolled.align.words import Kind, WordSlice
 
 OutOfVocabulary = Literal["star", "interpolate", "raise"]
 
-# Of these the first that is a label separates words; "|" last, as readers of lines know it too.
-SEPARATORS = ("<wb>", " ", "<space>", "|", "▁")
-_WORD_MARK = "▁"  # what pieces of SentencePiece begin with at the start of a word
 _SHOWN = 5
 # Marks that are read out, although Unicode counts them as punctuation; all other is silent.
 _SPOKEN = frozenset("#%&*@\\/§‰†‡")
@@ -171,8 +169,7 @@ def find_separator(separator: int | str | None, labels: Sequence[str]) -> int | 
 
 def find_prefix(labels: Sequence[str]) -> str:
     """Return what labels have in front at the start of a word, if they have."""
-    has_pieces = any(len(label) > 1 and label.startswith(_WORD_MARK) for label in labels)
-    return _WORD_MARK if has_pieces else ""
+    return WORD_MARK if has_pieces(labels, WORD_MARK) else ""
 
 
 def _refusal(unknown: list[tuple[str, str]]) -> str:

@@ -12,10 +12,9 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from unrolled._label_names import BLANKS
 from unrolled.data.labels import DataError, describe, text_lines
 
-#: What files call the blank, surest first. In a `vocab.json` of Hugging Face it is the padding.
-_BLANKS = ("<blk>", "<blank>", "[blank]", "<pad>", "[PAD]", "<eps>", "<epsilon>", "ε")
 _TOKEN_LINE = re.compile(r"(.+?)[ \t]+(\d+)[ \t]*")
 # k2 appends #0, #1, ... for its graphs; no network emits them.
 _DISAMBIGUATION = re.compile(r"#\d+")
@@ -43,7 +42,7 @@ class ClassLabels:
     @property
     def blank(self) -> int | None:
         """Class of the blank by its name (``<blk>``, ``<pad>``, ...), if there is one."""
-        return next((self.symbols.index(name) for name in _BLANKS if name in self.symbols), None)
+        return next((self.symbols.index(name) for name in BLANKS if name in self.symbols), None)
 
     def class_of(self, text: str) -> int:
         """Find a class by its number, negative counted from the end, or by its symbol.
