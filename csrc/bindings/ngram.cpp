@@ -134,6 +134,10 @@ py::tuple state_words(const NGramState& state) {
   return words;
 }
 
+std::string state_text(const NGramState& state) {
+  return "NGramState(words=" + py::repr(state_words(state)).cast<std::string>() + ")";
+}
+
 // The bytes of a model's own format, without a copy.
 py::memoryview image(const NGram& model) {
   const std::span<const char> bytes = model.image().bytes();
@@ -162,6 +166,7 @@ void register_state(py::module_& m) {
   py::class_<NGramState>(m, "NGramState")
       .def(py::init<>())
       .def_property_readonly("words", &state_words)
+      .def("__repr__", &state_text)
       .def("__eq__", [](const NGramState& a, const NGramState& b) { return a == b; })
       .def("__hash__", [](const NGramState& state) { return search::NGramStateHash{}(state); });
 }

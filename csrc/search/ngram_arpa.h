@@ -48,6 +48,7 @@ class ArpaReader {
   std::string name_, rest_;  // the rest of a piece that ends within a line
   int64_t line_ = 0;
   Part part_ = Part::kPreamble;
+  bool has_unknown_ = false;
   std::vector<Count> counts_;
   std::vector<std::vector<Run>> runs_;
   std::vector<std::string_view> fields_;

@@ -35,8 +35,6 @@ class NGram:
 
     Attributes
     ----------
-    order : int
-        Words of its longest n-grams.
     unit : str or None
         "word", "char", or None where the file does not tell; then texts are words.
     """
@@ -122,11 +120,13 @@ class NGram:
         return cls(_core.NGram.from_tables(list(words), arrays, _unit_name(unit)), unit)
 
     @classmethod
-    def train(cls, sentences: Iterable[Any], order: int = 3, **options: Any) -> NGram:
-        """Estimate a model; see `unrolled.lm.training.train`."""
+    def train(
+        cls, sentences: Any, order: int = 3, smoothing: str = "kneser-ney", **options: Any
+    ) -> NGram:
+        """Estimate a model from sentences; `unrolled.lm.training.estimate` has all options."""
         from unrolled.lm.training import train
 
-        return train(sentences, order, **options)
+        return train(sentences, order, smoothing, **options)
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write the model, under another name first: `path` holds all of it or what was there.
@@ -149,6 +149,7 @@ class NGram:
 
     @property
     def order(self) -> int:
+        """Words of the longest n-grams."""
         return self._core.order
 
     @property
@@ -230,10 +231,12 @@ class NGram:
         return self._core.score(self._tokens(sentence), bos, eos)
 
     def _tokens(self, sentence: str | Sequence[str]) -> str | Sequence[str]:
-        if self.unit == "char" and isinstance(sentence, str):
+        if not isinstance(sentence, str):
+            return sentence
+        if self.unit == "char":
             space = self.space
-            return [space if char == " " else char for char in sentence]
-        return sentence
+            return [space if character.isspace() else character for character in sentence]
+        return sentence if sentence.isascii() else sentence.split()
 
     @property
     def space(self) -> str:
