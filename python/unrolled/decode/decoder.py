@@ -161,9 +161,7 @@ class BeamSearchDecoder:
         self._arguments = arguments
 
     def __repr__(self) -> str:
-        known = [
-            name for name in ("lm", "lexicon", "hotwords") if self._knowledge[name] is not None
-        ]
+        known = [name for name in ("lm", "lexicon", "hotwords") if self._knowledge[name] is not None]
         extras = f", with {', '.join(known)}" if known else ""
         return f"BeamSearchDecoder({self.labels!r}, {self.settings!r}{extras})"
 
@@ -252,9 +250,7 @@ class BeamSearchDecoder:
         'ab'
         """
         mask = self._allowed
-        return Stream(
-            self.labels, self._search.start(), mask, self._make_result, self._keep_emissions
-        )
+        return Stream(self.labels, self._search.start(), mask, self._make_result, self._keep_emissions)
 
     def replace(self, **changes: Any) -> BeamSearchDecoder:
         """Return a decoder with some arguments of the constructor changed.
