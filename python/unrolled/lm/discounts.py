@@ -108,4 +108,4 @@ def _level_of_caller() -> int:
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals["__name__"].startswith("unrolled.lm."):
         level, frame = level + 1, frame.f_back
-    return level - 1
+    return level
