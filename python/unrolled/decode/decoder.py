@@ -18,7 +18,7 @@ from unrolled.decode.emissions import (
     pad_items,
     pad_masks,
 )
-from unrolled.decode.hypothesis import Hypothesis, make_hypotheses
+from unrolled.decode.hypothesis import make_hypotheses
 from unrolled.decode.labels import Labels
 from unrolled.decode.search_result import Emissions, ScoreParts, SearchResult
 from unrolled.decode.settings import Merge, SearchSettings, require_finite
@@ -161,7 +161,9 @@ class BeamSearchDecoder:
         self._arguments = arguments
 
     def __repr__(self) -> str:
-        known = [name for name in ("lm", "lexicon", "hotwords") if self._knowledge[name] is not None]
+        known = [
+            name for name in ("lm", "lexicon", "hotwords") if self._knowledge[name] is not None
+        ]
         extras = f", with {', '.join(known)}" if known else ""
         return f"BeamSearchDecoder({self.labels!r}, {self.settings!r}{extras})"
 
@@ -232,6 +234,11 @@ class BeamSearchDecoder:
             hypotheses.append(best[0] if nbest == 1 else best)
         return hypotheses if batched else hypotheses[0]
 
+    @property
+    def lm(self) -> Any:
+        """The language model, if there is one."""
+        return self._knowledge["lm"]
+
     def start(self) -> Stream:
         """Begin to decode emissions that come in chunks.
 
@@ -250,7 +257,9 @@ class BeamSearchDecoder:
         'ab'
         """
         mask = self._allowed
-        return Stream(self.labels, self._search.start(), mask, self._make_result, self._keep_emissions)
+        return Stream(
+            self.labels, self._search.start(), mask, self._make_result, self._keep_emissions
+        )
 
     def replace(self, **changes: Any) -> BeamSearchDecoder:
         """Return a decoder with some arguments of the constructor changed.

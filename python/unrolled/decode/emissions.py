@@ -41,7 +41,9 @@ def pad_items(items: Sequence[Any], classes: int) -> tuple[RealArray, NDArray[np
     arrays = as_reals(**{f"log_probs[{i}]": item for i, item in enumerate(items)})
     for i, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != classes:
-            raise ValueError(f"log_probs[{i}] must have the shape (T, {classes}), got {array.shape}")
+            raise ValueError(
+                f"log_probs[{i}] must have the shape (T, {classes}), got {array.shape}"
+            )
     lengths = np.array([len(array) for array in arrays], np.int64)
     dtype = arrays[0].dtype if arrays else np.float32
     padded = np.empty((len(arrays), lengths.max(initial=0), classes), dtype)
@@ -74,7 +76,11 @@ def as_mask(allowed: Any, shape: tuple[int, ...], batched: bool, blank: int) -> 
         mask = mask[np.newaxis]
     full = {1: (classes,), 2: (n, classes), 3: shape}.get(mask.ndim, ())
     if mask.shape != full:
-        axes = f"({n}, {classes}) or ({n}, {frames}, {classes})" if batched else f"({frames}, {classes})"
+        axes = (
+            f"({n}, {classes}) or ({n}, {frames}, {classes})"
+            if batched
+            else f"({frames}, {classes})"
+        )
         raise ValueError(
             f"allowed must have the shape ({classes},) or {axes}, got {np.shape(allowed)}"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from unrolled.align.alignment import Alignment
 from unrolled.align.viterbi import forced_align
@@ -194,11 +194,15 @@ class Hypothesis(Reading):
         lines.append(f"  emissions  {self.acoustic_score:.4f}")
         if self.lm_score or self.units:
             weight, bonus = result.parts.lm_weight, result.parts.word_score
-            lines.append(f"  language   {weight * self.lm_score:.4f} = {weight:g} * {self.lm_score:.4f}")
+            lines.append(
+                f"  language   {weight * self.lm_score:.4f} = {weight:g} * {self.lm_score:.4f}"
+            )
             lines.append(f"  units      {bonus * self.units:.4f} = {bonus:g} * {self.units}")
         if self.hotword_score or self.hotwords:
             lines.append(f"  hotwords   {self.hotword_score:.4f}")
-        lines += [f"    {phrase!r} at tokens {first} to {end}" for phrase, first, end in self.hotwords]
+        lines += [
+            f"    {phrase!r} at tokens {first} to {end}" for phrase, first, end in self.hotwords
+        ]
         return "\n".join(lines)
 
 

@@ -31,7 +31,7 @@ class Labels:
 
     Parameters
     ----------
-    labels : sequence of str, mapping from str to int, or Labels
+    labels : sequence of str, or mapping from str to int
         Text of each class, or the class of each text as in Hugging Face's ``vocab.json``; classes
         that a mapping leaves out have no text. All texts differ, but for the blank's own.
     blank : int or str
@@ -87,12 +87,12 @@ class Labels:
 
     def __init__(
         self,
-        labels: Labels | Sequence[str] | Mapping[str, int],
+        labels: Sequence[str] | Mapping[str, int],
         blank: int | str = 0,
         word_delimiter: str | None = _SPACE,
         kind: Kind | None = None,
     ) -> None:
-        texts = tuple(labels.texts if isinstance(labels, Labels) else label_list(labels))
+        texts = tuple(label_list(labels))
         _require_texts(texts)
         silent = _find_blank(texts, blank)
         _require_distinct(texts, silent, isinstance(labels, Mapping))
