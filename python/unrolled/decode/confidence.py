@@ -60,7 +60,7 @@ class Confidence:
         self._hypothesis = hypothesis
 
     def __repr__(self) -> str:
-        measures = ("nbest_posterior", "margin")
+        measures: tuple[str, ...] = ("nbest_posterior", "margin")
         if self._hypothesis._result.emissions is not None:
             measures = ("posterior", "min_probability", "mean_probability", *measures)
         shown = ", ".join(f"{name}={getattr(self, name):.4g}" for name in measures)

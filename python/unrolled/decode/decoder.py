@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,14 @@ from unrolled.decode.emissions import (
     pad_items,
     pad_masks,
 )
+from unrolled.decode.fusion import build
+from unrolled.decode.hotwords import Hotwords, as_hotwords
 from unrolled.decode.hypothesis import make_hypotheses
 from unrolled.decode.labels import Labels
-from unrolled.decode.search_result import Emissions, ScoreParts, SearchResult
-from unrolled.decode.settings import Merge, SearchSettings, require_finite
+from unrolled.decode.language_models import Unit
+from unrolled.decode.lexicon import Lexicon, as_lexicon
+from unrolled.decode.search_result import Emissions, Found, ScoreParts, SearchResult
+from unrolled.decode.settings import Merge, SearchSettings
 from unrolled.decode.streams import Stream
 
 _KNOWN = 10  # hypotheses asked for at least: the confidence of one compares it with the others
@@ -85,6 +90,8 @@ class BeamSearchDecoder:
     ----------
     labels : Labels
     settings : SearchSettings
+    lm, lexicon, hotwords
+        What it knows, in full form; None where it does not.
 
     Raises
     ------
@@ -106,6 +113,9 @@ class BeamSearchDecoder:
 
     labels: Labels
     settings: SearchSettings
+    lm: Any
+    lexicon: Lexicon | None
+    hotwords: Hotwords | None
 
     def __init__(
         self,
@@ -117,7 +127,7 @@ class BeamSearchDecoder:
         beam_prune_logp: float = -10.0,
         token_top_k: int | None = None,
         lm: Any = None,
-        lm_unit: str = "word",
+        lm_unit: Unit = "word",
         lm_weight: float = 0.5,
         word_score: float = 1.5,
         unk_score: float = -10.0,
@@ -133,37 +143,37 @@ class BeamSearchDecoder:
         offset: float = 0.0,
         keep_emissions: bool = True,
     ) -> None:
-        arguments = {name: value for name, value in locals().items() if name != "self"}
+        lm = _load(lm) if isinstance(lm, (str, os.PathLike)) else lm  # once for all `replace`
+        lexicon = None if lexicon is None else as_lexicon(lexicon)
+        hotwords = list(hotwords) if isinstance(hotwords, Iterator) else hotwords
+        self._arguments = {name: value for name, value in locals().items() if name != "self"}
         self.settings = SearchSettings(
             beam_width, token_min_logp, beam_prune_logp, token_top_k, merge
         )
-        if not isinstance(labels, Labels):
-            labels = Labels(labels, blank, word_delimiter)
-        self.labels = labels
+        self.labels = _as_labels(labels, blank, word_delimiter)
+        self.lm, self.lexicon = lm, lexicon
+        self.hotwords = None if hotwords is None else as_hotwords(hotwords, hotword_weight)
         self._scale = FrameScale(seconds_per_frame, stride, offset)
-        self._knowledge: dict[str, Any] = {
-            "lm": lm,
-            "lm_unit": lm_unit,
-            "lm_weight": require_finite(lm_weight, "lm_weight"),
-            "word_score": require_finite(word_score, "word_score"),
-            "unk_score": unk_score,
-            "lm_eos": lm_eos,
-            "lexicon": lexicon,
-            "hotwords": hotwords,
-            "hotword_weight": require_finite(hotword_weight, "hotword_weight"),
-        }
+        self._parts = ScoreParts(lm_weight, word_score, list(self.hotwords or ()))
         self._keep_emissions = keep_emissions
         self._allowed = self._always_allowed(allowed)
-        phrases = [] if hotwords is None else list(hotwords)
-        self._parts = ScoreParts(lm_weight, word_score, phrases)
-        classes, silent = len(self.labels), self.labels.blank
-        self._search = self.settings.make_search(classes, silent, self._fuse())
-        self._arguments = arguments
+        fusion = build(
+            self.labels,
+            lm=lm,
+            lm_unit=lm_unit,
+            lm_weight=lm_weight,
+            word_score=word_score,
+            unk_score=unk_score,
+            lm_eos=lm_eos,
+            lexicon=lexicon,
+            hotwords=self.hotwords,
+            hotword_weight=hotword_weight,
+        )
+        self._search = self.settings.make_search(len(self.labels), self.labels.blank, fusion)
 
     def __repr__(self) -> str:
-        known = [
-            name for name in ("lm", "lexicon", "hotwords") if self._knowledge[name] is not None
-        ]
+        names = ("lm", "lexicon", "hotwords")
+        known = [name for name in names if getattr(self, name) is not None]
         extras = f", with {', '.join(known)}" if known else ""
         return f"BeamSearchDecoder({self.labels!r}, {self.settings!r}{extras})"
 
@@ -234,11 +244,6 @@ class BeamSearchDecoder:
             hypotheses.append(best[0] if nbest == 1 else best)
         return hypotheses if batched else hypotheses[0]
 
-    @property
-    def lm(self) -> Any:
-        """The language model, if there is one."""
-        return self._knowledge["lm"]
-
     def start(self) -> Stream:
         """Begin to decode emissions that come in chunks.
 
@@ -274,13 +279,6 @@ class BeamSearchDecoder:
             arguments["labels"] = self.labels  # read once
         return BeamSearchDecoder(**arguments)
 
-    def _fuse(self) -> Any:
-        if all(self._knowledge[name] is None for name in ("lm", "lexicon", "hotwords")):
-            return None
-        from unrolled.decode.fusion import build  # not needed for plain searches
-
-        return build(self.labels, **self._knowledge)
-
     def _always_allowed(self, allowed: Any) -> Mask | None:
         """Return what each search may use: classes that can be part of a text, or those given."""
         classes = len(self.labels)
@@ -305,7 +303,7 @@ class BeamSearchDecoder:
         return mask if self._allowed is None else mask & self._allowed
 
     def _make_result(
-        self, found: tuple[Any, ...], emissions: Emissions | None, item: int = 0
+        self, found: Found, emissions: Emissions | None, item: int = 0
     ) -> SearchResult:
         result = SearchResult(*found, self.labels, self._scale, self._parts, emissions)
         if result.score.size:
@@ -317,6 +315,22 @@ class BeamSearchDecoder:
             stacklevel=3,
         )
         return result.without_text()
+
+
+def _as_labels(
+    labels: Labels | Sequence[str] | Mapping[str, int], blank: int | str, delimiter: str | None
+) -> Labels:
+    if not isinstance(labels, Labels):
+        return Labels(labels, blank, delimiter)
+    if (blank, delimiter) != (0, " "):
+        raise ValueError("Labels have their own blank and word_delimiter: leave both out")
+    return labels
+
+
+def _load(path: str | os.PathLike[str]) -> Any:
+    from unrolled.lm import NGram  # searches without a model need none of it
+
+    return NGram.load(path)
 
 
 def _require_nbest(nbest: Any) -> None:

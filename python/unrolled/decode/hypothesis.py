@@ -89,7 +89,7 @@ class Hypothesis(Reading):
     __hash__ = object.__hash__
 
     @cached_property
-    def tokens(self) -> list[int]:  # type: ignore[override]
+    def tokens(self) -> list[int]:
         """Classes, without blanks."""
         first, end = self._result.offsets[self.rank : self.rank + 2].tolist()
         tokens: list[int] = self._result.tokens[first:end].tolist()
@@ -106,7 +106,7 @@ class Hypothesis(Reading):
         return [piece.text for piece in self._word_slices]
 
     @property
-    def score(self) -> float:  # type: ignore[override]
+    def score(self) -> float:
         """The whole score, by which hypotheses are ranked."""
         return float(self._result.score[self.rank])
 
@@ -143,7 +143,7 @@ class Hypothesis(Reading):
         return self.aligned_with_posterior.replace(posterior=None)
 
     @property
-    def spans(self) -> list[Span]:  # type: ignore[override]
+    def spans(self) -> list[Span]:
         """One span a token."""
         return self.alignment.spans
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from unrolled.ctc.spans import FrameScale
 from unrolled.decode.labels import Labels
 
+#: What the core returns of an item: the first eight of `SearchResult`.
+Found = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
 Emissions = NDArray[Any] | Callable[[], NDArray[Any]]
 
 

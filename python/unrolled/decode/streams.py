@@ -13,9 +13,9 @@ from unrolled._arrays import RealArray, as_real
 from unrolled.decode.emissions import Mask, as_mask
 from unrolled.decode.hypothesis import Hypothesis, make_hypotheses
 from unrolled.decode.labels import Labels
-from unrolled.decode.search_result import Emissions, SearchResult
+from unrolled.decode.search_result import Emissions, Found, SearchResult
 
-MakeResult = Callable[[tuple[Any, ...], Emissions | None], SearchResult]
+MakeResult = Callable[[Found, Emissions | None], SearchResult]
 
 _KNOWN = 10
 

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from unrolled.decode.decoder import BeamSearchDecoder
 from unrolled.decode.emissions import is_ragged, pad_items
 from unrolled.decode.labels import Labels
-from unrolled.metrics import edit_distance
+from unrolled.metrics import character_error_rate, word_error_rate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Metric = Callable[[Sequence[str], Sequence[str]], float]
 
-_UNITS: dict[str, Callable[[str], Sequence[str]]] = {"cer": str, "wer": str.split}
+_METRICS: dict[str, Metric] = {"cer": character_error_rate, "wer": word_error_rate}
 _LM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 _WORD_SCORES = (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 
@@ -97,9 +97,8 @@ def tune(
 ) -> Tuning:
     """Find the weights with which a decoder makes the fewest errors.
 
-    Every pair of weights decodes all items, on as many threads as there are. Emissions are
-    converted once, and the errors of a text that comes again are not counted again. What is tuned
-    here must be reported on other items.
+    Every pair of weights decodes all items, on as many threads as there are; what does not depend
+    on the weights is made ready once. What is tuned here must be reported on other items.
 
     Parameters
     ----------
@@ -165,7 +164,7 @@ def tune(
 
 
 class _Trial:
-    """The items to decode, and the errors that are known already."""
+    """The items to decode, and how the texts are judged."""
 
     def __init__(
         self,
@@ -175,7 +174,7 @@ class _Trial:
         metric: str | Metric,
         decoder: BeamSearchDecoder,
     ) -> None:
-        if not callable(metric) and metric not in _UNITS:
+        if not callable(metric) and metric not in _METRICS:
             raise ValueError(f"metric must be one of cer, wer, or a function, got {metric!r}")
         if isinstance(references, str):
             raise TypeError("references must be a list of texts, got one text")
@@ -188,10 +187,9 @@ class _Trial:
             )
         self._emissions, self._lengths = emissions, lengths
         self._references = list(references)
-        self._rate = metric if callable(metric) else None
+        self._rate = metric if callable(metric) else _METRICS[metric]
         self.metric = getattr(metric, "__name__", "error") if callable(metric) else metric
         self._decoder = decoder
-        self._errors: dict[tuple[str, str], int] = {}
 
     def decoder_of(self, lm_weight: float, word_score: float) -> BeamSearchDecoder:
         return self._decoder.replace(lm_weight=lm_weight, word_score=word_score)
@@ -199,19 +197,7 @@ class _Trial:
     def error_of(self, lm_weight: float, word_score: float) -> float:
         decoder = self.decoder_of(lm_weight, word_score).replace(keep_emissions=False)
         found = decoder.decode(self._emissions, self._lengths)
-        texts = [hypothesis.text for hypothesis in found]
-        if self._rate is not None:
-            return float(self._rate(self._references, texts))
-        errors = sum(map(self._count, self._references, texts))
-        cut = _UNITS[self.metric]
-        return errors / max(1, sum(len(cut(reference)) for reference in self._references))
-
-    def _count(self, reference: str, text: str) -> int:
-        known = self._errors.get((reference, text))
-        if known is None:
-            cut = _UNITS[self.metric]
-            known = self._errors[reference, text] = edit_distance(cut(reference), cut(text))
-        return known
+        return float(self._rate(self._references, [hypothesis.text for hypothesis in found]))
 
 
 def _find_best(rates: NDArray[np.float64]) -> tuple[int, int]:
@@ -230,8 +216,8 @@ def _pair(
 
 
 def _as_grid(values: Iterable[float], name: str) -> NDArray[np.float64]:
-    grid = np.atleast_1d(np.asarray(values if np.ndim(values) else [values], np.float64))
-    if not grid.size or grid.ndim != 1 or not np.isfinite(grid).all():
+    grid = np.array(list(values), np.float64)
+    if not grid.size or not np.isfinite(grid).all():
         raise ValueError(f"{name} must be a list of finite numbers to try, got {values!r}")
     return grid
 
