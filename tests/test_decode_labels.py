@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -154,7 +155,7 @@ def test_words_joined_by_spaces_are_the_text(kind, rng):
         words = labels.words(tokens)
         assert " ".join(word for word, _, _ in words) == " ".join(labels.text(tokens).split())
         assert all(0 <= first < end <= tokens.size for _, first, end in words)
-        assert all(a[2] <= b[1] for a, b in zip(words, words[1:], strict=False))
+        assert all(a[2] <= b[1] for a, b in pairwise(words))
         for word, first, end in words:
             assert [w for w, _, _ in labels.words(tokens[first:end])] == [word]
 

@@ -29,8 +29,6 @@ from unrolled.decode.search_result import Emissions, Found, ScoreParts, SearchRe
 from unrolled.decode.settings import Merge, SearchSettings
 from unrolled.decode.streams import Stream
 
-_KNOWN = 10  # hypotheses asked for at least: the confidence of one compares it with the others
-
 
 class BeamSearchDecoder:
     """Find the most probable texts in the emissions of a CTC network.
@@ -236,7 +234,8 @@ class BeamSearchDecoder:
             self.labels.require_width(scores.shape[2])
             frames = as_lengths(lengths, "lengths", *scores.shape[:2])
         mask = self._mask(allowed, scores.shape, batched)
-        found = self._search.decode(scores, frames, mask, max(nbest + 1, _KNOWN))
+        # One more than is wanted: the last one has a margin too.
+        found = self._search.decode(scores, frames, mask, nbest + 1)
         hypotheses: list[Any] = []
         for item, (one, length) in enumerate(zip(found, frames.tolist(), strict=True)):
             kept = scores[item, :length] if self._keep_emissions else None

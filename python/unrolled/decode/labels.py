@@ -110,6 +110,7 @@ class Labels:
         starts, ends = self._find_edges()
         self.__dict__.update(starts_word=starts, ends_word=ends)
         self.__dict__["_written"] = self._write_labels()
+        self.__dict__["_edges"] = [frozenset(np.flatnonzero(e).tolist()) for e in (starts, ends)]
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"Labels do not change: make others with another {name}")
@@ -168,13 +169,14 @@ class Labels:
 
     def _runs(self, tokens: list[int]) -> list[tuple[int, int, list[int]]]:
         """Cut where words start and end; delimiters fall out."""
+        starts, ends = self.__dict__["_edges"]
         runs = []
         first = 0
         for place, token in enumerate(tokens):
-            if self.starts_word[token] and first < place:
+            if token in starts and first < place:
                 runs.append((first, place, tokens[first:place]))
                 first = place
-            if self.ends_word[token]:
+            if token in ends:
                 end = place + (token != self.delimiter)
                 runs.append((first, end, tokens[first:end]))
                 first = place + 1

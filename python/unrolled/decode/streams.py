@@ -17,8 +17,6 @@ from unrolled.decode.search_result import Emissions, Found, SearchResult
 
 MakeResult = Callable[[Found, Emissions | None], SearchResult]
 
-_KNOWN = 10
-
 
 class Partial(Hypothesis):
     """The best text so far, of which the beginning may be certain already.
@@ -136,7 +134,7 @@ class Stream:
             The stream is finished.
         """
         self._require_open("partial")
-        found = self._search.best(_KNOWN, False)
+        found = self._search.best(2, False)
         return Partial(self._make_result(found, self._emissions()), 0, self._search.stable())
 
     def finish(self, nbest: int = 1) -> Any:
@@ -156,7 +154,7 @@ class Stream:
             The stream is finished already.
         """
         self._require_open("finish")
-        found = self._search.best(max(nbest + 1, _KNOWN), True)
+        found = self._search.best(nbest + 1, True)
         self._is_finished = True
         hypotheses = make_hypotheses(self._make_result(found, self._emissions()), nbest)
         return hypotheses[0] if nbest == 1 else hypotheses

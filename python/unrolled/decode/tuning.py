@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,7 +198,10 @@ class _Trial:
     def error_of(self, lm_weight: float, word_score: float) -> float:
         decoder = self.decoder_of(lm_weight, word_score).replace(keep_emissions=False)
         found = decoder.decode(self._emissions, self._lengths)
-        return float(self._rate(self._references, [hypothesis.text for hypothesis in found]))
+        rate = float(self._rate(self._references, [hypothesis.text for hypothesis in found]))
+        if math.isnan(rate):
+            raise ValueError(f"metric is nan with lm_weight {lm_weight}, word_score {word_score}")
+        return rate
 
 
 def _find_best(rates: NDArray[np.float64]) -> tuple[int, int]:
