@@ -27,8 +27,8 @@ class Confidence:
         those that the beam has lost, over all paths of any text. Neither language model nor
         restrictions of the search count.
     nbest_posterior : float
-        Share of ``exp(score)`` among the ``nbest`` hypotheses that were asked for and the one after
-        them: the language model counts. Ask for some ten or more to make use of it.
+        Share of ``exp(score)`` among the best hypotheses of the beam, ten of them, or one more than
+        ``nbest`` where that is more: the language model counts.
     min_probability, mean_probability : float
         The least and the mean over the tokens of their probability a frame, ``exp(span.score)``;
         over the blanks of the frames for a text without tokens, and 1 without frames.

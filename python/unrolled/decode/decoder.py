@@ -7,25 +7,17 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from unrolled._arrays import as_lengths
 from unrolled.ctc.spans import FrameScale
-from unrolled.decode.emissions import (
-    Mask,
-    as_mask,
-    as_own_batch,
-    is_ragged,
-    pad_items,
-    pad_masks,
-)
+from unrolled.decode.emissions import as_own_batch, is_ragged, pad_items
 from unrolled.decode.fusion import build
 from unrolled.decode.hotwords import Hotwords, as_hotwords
 from unrolled.decode.hypothesis import make_hypotheses
 from unrolled.decode.labels import Labels
 from unrolled.decode.language_models import Unit
 from unrolled.decode.lexicon import Lexicon, as_lexicon
-from unrolled.decode.search_result import Emissions, Found, ScoreParts, SearchResult
+from unrolled.decode.masks import AllowedClasses, pad_masks
+from unrolled.decode.search_result import Emissions, Found, ScoreParts, SearchResult, ask_for
 from unrolled.decode.settings import Merge, SearchSettings
 from unrolled.decode.streams import Stream
 
@@ -154,7 +146,7 @@ class BeamSearchDecoder:
         self._scale = FrameScale(seconds_per_frame, stride, offset)
         self._parts = ScoreParts(lm_weight, word_score, list(self.hotwords or ()))
         self._keep_emissions = keep_emissions
-        self._allowed = self._always_allowed(allowed)
+        self._allowed = AllowedClasses(self.labels, allowed)
         fusion = build(
             self.labels,
             lm=lm,
@@ -221,7 +213,7 @@ class BeamSearchDecoder:
         >>> [hypothesis.text for hypothesis in decoder.decode([frames, frames[:1]])]
         ['1', '1']
         """
-        _require_nbest(nbest)
+        asked = ask_for(nbest)
         if is_ragged(log_probs):
             if lengths is not None:
                 raise ValueError("arrays of a list have their own lengths: leave lengths out")
@@ -233,9 +225,8 @@ class BeamSearchDecoder:
             scores, batched = as_own_batch(log_probs, copy=self._keep_emissions)
             self.labels.require_width(scores.shape[2])
             frames = as_lengths(lengths, "lengths", *scores.shape[:2])
-        mask = self._mask(allowed, scores.shape, batched)
-        # One more than is wanted: the last one has a margin too.
-        found = self._search.decode(scores, frames, mask, nbest + 1)
+        mask = self._allowed.narrowed(allowed, scores.shape, batched)
+        found = self._search.decode(scores, frames, mask, asked)
         hypotheses: list[Any] = []
         for item, (one, length) in enumerate(zip(found, frames.tolist(), strict=True)):
             kept = scores[item, :length] if self._keep_emissions else None
@@ -260,10 +251,8 @@ class BeamSearchDecoder:
         >>> stream.finish().text
         'ab'
         """
-        mask = self._allowed
-        return Stream(
-            self.labels, self._search.start(), mask, self._make_result, self._keep_emissions
-        )
+        search = self._search.start()
+        return Stream(self.labels, search, self._allowed, self._make_result, self._keep_emissions)
 
     def replace(self, **changes: Any) -> BeamSearchDecoder:
         """Return a decoder with some arguments of the constructor changed.
@@ -277,29 +266,6 @@ class BeamSearchDecoder:
         if not {"labels", "blank", "word_delimiter"} & changes.keys():
             arguments["labels"] = self.labels  # read once
         return BeamSearchDecoder(**arguments)
-
-    def _always_allowed(self, allowed: Any) -> Mask | None:
-        """Return what each search may use: classes that can be part of a text, or those given."""
-        classes = len(self.labels)
-        if allowed is not None:
-            shape = (1, 1, classes)
-            if np.shape(allowed) != (classes,):
-                raise ValueError(
-                    f"allowed must have one bool a label, ({classes},), got the shape "
-                    f"{np.shape(allowed)}; pass masks of items and frames to decode"
-                )
-            return as_mask(allowed, shape, False, self.labels.blank)
-        if not self.labels.specials:
-            return None
-        mask = np.ones(classes, np.bool_)
-        mask[list(self.labels.specials)] = False
-        return mask
-
-    def _mask(self, allowed: Any, shape: tuple[int, ...], batched: bool) -> Mask | None:
-        if allowed is None:
-            return self._allowed
-        mask = as_mask(allowed, shape, batched, self.labels.blank)
-        return mask if self._allowed is None else mask & self._allowed
 
     def _make_result(
         self, found: Found, emissions: Emissions | None, item: int = 0
@@ -330,10 +296,3 @@ def _load(path: str | os.PathLike[str]) -> Any:
     from unrolled.lm import NGram  # searches without a model need none of it
 
     return NGram.load(path)
-
-
-def _require_nbest(nbest: Any) -> None:
-    if not isinstance(nbest, (int, np.integer)) or isinstance(nbest, bool):
-        raise TypeError(f"nbest must be a whole number, got {nbest!r}")
-    if nbest < 1:
-        raise ValueError(f"nbest must be at least 1, got {nbest}")
