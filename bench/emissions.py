@@ -2,7 +2,8 @@
 
 The folder holds ``emissions_*.npz`` (natural log probabilities (T, C) by key, and ``meta_json``)
 and ``expected_ocr.json``, ``expected_speech.json`` (for each key the CTC loss in float64, the score
-of the best alignment, the greedy reading, and for speech the times of words).
+of the best alignment, the greedy reading, for speech the times of words, and for OCR the three best
+texts of a beam search).
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from unrolled import align, ctc
+from unrolled.decode import BeamSearchDecoder
 
 TOLERANCE = 1e-3  # absolute, of losses and of scores
+# How the lists of best texts came about: sums of paths, the blank one of the 40 symbols of a frame.
+BEAM = {"beam_width": 25, "token_top_k": 40, "token_min_logp": -np.inf, "beam_prune_logp": -np.inf}
 SETS = {
     "ocr": ("expected_ocr.json", "emissions_ocr*.npz"),
     "speech": ("expected_speech.json", "emissions_speech.npz"),
@@ -34,6 +38,8 @@ class Group:
     loss: float = 0.0
     score: float = 0.0
     words: int = 0
+    beams: int = 0
+    beam: float = 0.0
     missed: list[str] = field(default_factory=list)
 
 
@@ -54,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(folder: Path, expected: str, emissions: str) -> list[Group]:
     """Check each item of an expected file; one group a model."""
-    arrays, meta = _load(sorted(folder.glob(emissions)))
+    arrays, meta = load(sorted(folder.glob(emissions)))
     groups: dict[str, Group] = {}
     for record in json.loads((folder / expected).read_text(encoding="utf-8")):
         model = record["key"].rpartition("_")[0] if "charsets" in meta else "speech"
@@ -65,16 +71,21 @@ def check(folder: Path, expected: str, emissions: str) -> list[Group]:
 
 def table(groups: Sequence[Group]) -> Iterator[str]:
     """Largest errors of each model, then each miss in a line of its own."""
-    yield f"{'model':10} {'items':>5} {'loss':>9} {'score':>9} {'words':>6}  missed"
+    heads = f"{'loss':>9} {'score':>9} {'beam':>9} {'lists':>6} {'words':>6}"
+    yield f"{'model':10} {'items':>5} {heads}  missed"
     for group in groups:
-        errors = f"{group.loss:>9.1e} {group.score:>9.1e} {group.words:>6}"
-        yield f"{group.name:10} {group.items:>5} {errors}  {len(group.missed)}"
-    yield f"loss, score: largest absolute errors, at most {TOLERANCE:g}; words: times compared"
+        errors = f"{group.loss:>9.1e} {group.score:>9.1e} {group.beam:>9.1e}"
+        counts = f"{group.beams:>6} {group.words:>6}"
+        yield f"{group.name:10} {group.items:>5} {errors} {counts}  {len(group.missed)}"
+    yield (
+        f"loss, score, beam: largest absolute errors, at most {TOLERANCE:g}; "
+        "lists of best texts and times of words that were compared"
+    )
     for group in groups:
         yield from (f"MISSED {group.name}: {text}" for text in group.missed)
 
 
-def _load(paths: Sequence[Path]) -> tuple[dict[str, np.ndarray], dict]:
+def load(paths: Sequence[Path]) -> tuple[dict[str, np.ndarray], dict]:
     arrays: dict[str, np.ndarray] = {}
     for path in paths:
         with np.load(path, allow_pickle=False) as archive:
@@ -101,8 +112,29 @@ def _check_item(group: Group, record: dict, log_probs: np.ndarray, meta: dict) -
         group.missed.append(f"{key}: score {alignment.score:.6f}, expected {expected:.6f}")
     if reading != record["greedy"]:
         group.missed.append(f"{key}: greedy {reading!r}, expected {record['greedy']!r}")
+    if "beam25" in record:
+        _check_beam(group, record, log_probs, charset)
     if "word_times_ms" in record:
         _check_words(group, record, alignment, meta)
+
+
+def _check_beam(group: Group, record: dict, log_probs: np.ndarray, charset: list[str]) -> None:
+    """Scores place by place, and texts where no score is as near to another as the tolerance."""
+    expected = record["beam25"]
+    decoder = BeamSearchDecoder(charset, blank=0, **BEAM)
+    found = decoder.decode(log_probs, nbest=len(expected))
+    group.beams += 1
+    scores = [score for score, _ in expected]
+    errors = [abs(mine.score - score) for mine, score in zip(found, scores, strict=True)]
+    group.beam = max(group.beam, *errors)
+    if not max(errors) <= TOLERANCE:
+        group.missed.append(f"{record['key']}: beam scores differ by {max(errors):.6f}")
+    for place, (mine, (score, text)) in enumerate(zip(found, expected, strict=True)):
+        tied = sum(abs(other - score) <= 2 * TOLERANCE for other in scores) > 1
+        last = place == len(expected) - 1  # it may be tied with the one after it
+        reading = "".join(charset[token] for token in mine.tokens)
+        if reading != text and not tied and not last:
+            group.missed.append(f"{record['key']}: beam {place} {reading!r}, expected {text!r}")
 
 
 def _check_words(group: Group, record: dict, alignment: align.Alignment, meta: dict) -> None:

@@ -114,7 +114,7 @@ def flashlight_text(case: DecodeCase) -> Decode:
 
     def decode() -> Found:
         best = decoder.decode(log_probs.ctypes.data, *log_probs.shape)[0]
-        path = np.asarray(best.tokens)
+        path = np.asarray(best.tokens)[1:-1]  # without the silences that it puts around
         firsts = path[np.append(True, path[1:] != path[:-1])]
         return Found("".join(labels[token] for token in firsts if token != BLANK), best.score)
 

@@ -7,7 +7,6 @@ padded ones, empty targets, any integer and floating-point dtype.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import align
-from unrolled._arrays import as_indices, as_lengths, as_numpy
+from unrolled._arrays import as_indices, as_lengths
+from unrolled.compat._tensors import as_array, is_tensor
 
 
 def forced_align(
@@ -64,7 +64,7 @@ def forced_align(
     >>> merge_tokens(paths[0], np.exp(scores[0]))
     [TokenSpan(token=1, start=0, end=1, score=0.8), TokenSpan(token=2, start=2, end=3, score=0.7)]
     """
-    emissions, tokens = _array(log_probs, "log_probs"), _array(targets, "targets")
+    emissions, tokens = as_array(log_probs, "log_probs"), as_array(targets, "targets")
     if emissions.ndim != 3 or tokens.ndim != 2:
         raise ValueError(
             "log_probs must be (B, T, C) and targets (B, L), "
@@ -72,13 +72,13 @@ def forced_align(
         )
     batch, frames, classes = emissions.shape
     as_indices(tokens, "targets")
-    lengths = as_lengths(_array(input_lengths, "input_lengths"), "input_lengths", batch, frames)
-    target_lengths = _array(target_lengths, "target_lengths")
+    lengths = as_lengths(as_array(input_lengths, "input_lengths"), "input_lengths", batch, frames)
+    target_lengths = as_array(target_lengths, "target_lengths")
     alignments = align.forced_align(emissions, tokens, lengths, target_lengths, blank=blank)
     paths = np.full((batch, frames), blank % classes, tokens.dtype)
     for path, alignment, length in zip(paths, alignments, lengths, strict=True):
         path[:length] = alignment.path[:length]
-    if _is_tensor(log_probs):
+    if is_tensor(log_probs):
         return _tensors(log_probs, paths, lengths)
     index = paths[..., None].astype(np.int64)
     scores = np.take_along_axis(emissions, index, axis=2)[..., 0]
@@ -125,7 +125,7 @@ def merge_tokens(tokens: Any, scores: Any, blank: int = 0) -> list[TokenSpan]:
     >>> merge_tokens([0, 1, 1, 0, 1], [0.0, 0.5, 0.75, 0.0, 1.0])
     [TokenSpan(token=1, start=1, end=3, score=0.625), TokenSpan(token=1, start=4, end=5, score=1.0)]
     """
-    path, values = _array(tokens, "tokens"), _array(scores, "scores")
+    path, values = as_array(tokens, "tokens"), as_array(scores, "scores")
     if path.ndim != 1 or values.ndim != 1:
         raise ValueError(
             f"tokens and scores must have one axis, got shapes {path.shape} and {values.shape}"
@@ -142,27 +142,6 @@ def merge_tokens(tokens: Any, scores: Any, blank: int = 0) -> list[TokenSpan]:
     kept = path[starts] != blank
     columns = (path[starts[kept]], starts[kept], ends[kept], means[kept])
     return [TokenSpan(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-
-
-def _is_tensor(value: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
-
-
-def _array(value: Any, name: str) -> Any:
-    """Return None as it is, and anything else as an array of whatever dtype it has."""
-    if value is None:
-        return None
-    if not _is_tensor(value):
-        return as_numpy(value, name)
-    if value.device.type != "cpu":
-        raise ValueError(
-            f"{name} is on {value.device}, unrolled computes on the CPU: pass {name}.cpu()"
-        )
-    value = value.detach()
-    if "bfloat16" in str(value.dtype):  # which NumPy does not have
-        value = value.float()
-    return value.numpy()
 
 
 def _tensors(log_probs: Any, paths: NDArray[Any], lengths: NDArray[np.int64]) -> tuple[Any, Any]:
