@@ -160,8 +160,8 @@ def beam_search(
         ``bonus(tokens, finished)``: what is added for a prefix, minus infinity if there must be no
         such prefix; with `finished` what is added for it as a whole text.
     credit : callable
-        ``credit(tokens)``: the part of a prefix's bonus that may be taken back; how far prefixes are
-        below the best is told without it.
+        ``credit(tokens)``: the part of a prefix's bonus that may be taken back; the distance to the
+        best is measured without it.
     merge : "sum" or "max"
         Whether the mass of a prefix is the sum over its paths, or that of the best one.
 
