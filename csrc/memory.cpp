@@ -6,10 +6,15 @@
 #include <new>
 #include <vector>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace unrolled {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kHugePage = std::size_t{1} << 21;                   // fewer misses of the TLB
 constexpr std::size_t kMinBytes = 256, kMaxBytes = std::size_t{1} << 30;  // larger blocks are not kept
 constexpr std::size_t kKeep = std::size_t{1} << 29;  // most bytes lying unused in the pool
 
@@ -25,8 +30,19 @@ std::size_t size_class(std::size_t rounded) {
   return exponent * 4 + ((rounded >> (exponent - 2)) & 3);
 }
 
-void* system_allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{kAlignment}); }
-void system_release(void* block) noexcept { ::operator delete(block, std::align_val_t{kAlignment}); }
+std::size_t alignment_of(std::size_t bytes) { return bytes < kHugePage ? kAlignment : kHugePage; }
+
+void* system_allocate(std::size_t bytes) {
+  void* block = ::operator new(bytes, std::align_val_t{alignment_of(bytes)});
+#ifdef __linux__
+  if (bytes >= kHugePage) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+  return block;
+}
+
+void system_release(void* block, std::size_t bytes) noexcept {
+  ::operator delete(block, std::align_val_t{alignment_of(bytes)});
+}
 
 struct Pool {
   std::mutex mutex;
@@ -65,7 +81,9 @@ void* pool_allocate(std::size_t bytes) {
 }
 
 void pool_release(void* block, std::size_t bytes) noexcept {
-  if (bytes > kMaxBytes || !pool->give(block, round_up(bytes))) system_release(block);
+  if (bytes > kMaxBytes) return system_release(block, bytes);
+  const std::size_t rounded = round_up(bytes);
+  if (!pool->give(block, rounded)) system_release(block, rounded);
 }
 
 void reset_pool_after_fork() { pool = new Pool; }

@@ -99,7 +99,10 @@ def every_path(frames, classes, blank):
     for path in itertools.product(range(classes), repeat=frames):
         found.setdefault(tuple(collapse(path, blank)), []).append(path)
     return {
-        tokens: Alignments(np.array([states_of(path, blank) for path in paths]), np.array(paths))
+        tokens: Alignments(
+            np.array([states_of(path, blank) for path in paths], np.int64),
+            np.array(paths, np.int64),
+        )
         for tokens, paths in found.items()
     }
 
@@ -174,6 +177,32 @@ def brute_force_ctc(log_probs, target, blank):
     """Sum over every path of (T, C): the loss and the occupation (T, C), for tiny sizes."""
     every = enumerate_alignments(np.asarray(log_probs)[None], target, blank)
     return every.loss[0], every.occupation[0]
+
+
+class Text(NamedTuple):
+    """A text as all its paths and a bonus judge it, in logarithms."""
+
+    tokens: tuple
+    score: float
+    acoustic_score: float
+
+
+def every_text(log_probs, blank, *, bonus=None, merge="sum"):
+    """Judge every text that some path of (T, C) says, best first, for tiny sizes.
+
+    `bonus` is called with a text's tokens; texts of minus infinity are left out.
+    """
+    log_probs = np.asarray(log_probs, np.float64)
+    frames, classes = log_probs.shape
+    join = {"sum": np.logaddexp, "max": np.maximum}[merge]
+    found = []
+    for tokens, paths in every_path(frames, classes, blank).items():
+        scores = log_probs[np.arange(frames), paths.classes].sum(axis=1)
+        acoustic = float(join.reduce(scores))
+        score = acoustic if bonus is None else acoustic + bonus(tokens)
+        if score > -np.inf:
+            found.append(Text(tokens, score, acoustic))
+    return sorted(found, key=lambda text: -text.score)
 
 
 def ulp_error(actual, exact):

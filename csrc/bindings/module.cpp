@@ -10,13 +10,18 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   unrolled::register_align(m);
   unrolled::register_conv(m);
   unrolled::register_ctc(m);
-  unrolled::register_path_entropy(m);
+  unrolled::register_edit_distance(m);
+  unrolled::register_ngram(m);
+  unrolled::register_ngram_training(m);
+  unrolled::register_fusion(m);
+  unrolled::register_decode(m);
   unrolled::register_loss(m);
-  unrolled::register_recurrent(m);
   unrolled::register_matmul(m);
   unrolled::register_norm(m);
   unrolled::register_optim(m);
+  unrolled::register_path_entropy(m);
   unrolled::register_pool(m);
+  unrolled::register_recurrent(m);
   unrolled::register_softmax(m);
   unrolled::register_upsample(m);
 }

@@ -2,6 +2,7 @@
 
 #include "kernels/pool_rows.h"
 #include "kernels/simd_bytes.h"
+#include "kernels/simd_stream.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
@@ -214,6 +215,7 @@ __attribute__((noinline)) bool inner_run(const MaxPoolShape& s, const Run<Real>&
   uint8_t* window = run.window + first;
   int64_t writable = run.writable - first;
   const bool fetch = s.W * static_cast<int64_t>(sizeof(Real)) >= kLongRow;
+  const bool past = s.past && starts_line(y);
   Vec<Real> sum = {};
   for (int64_t row = run.count; row > 0; --row, from += row_step, y += OW, window += OW, writable -= OW) {
     const Real* corner = from;
@@ -223,9 +225,15 @@ __attribute__((noinline)) bool inner_run(const MaxPoolShape& s, const Run<Real>&
       for (int64_t line = 0; fetch && line < kLines; ++line) prefetch(ahead + line * kLine);
       const Winners<Real> best =
           find_winners<Real, kStride, kCareful>(taps, reader, stride, rows, corner, Places<Real>{}, sum);
-      store_winners(best, kCareful ? writable - i : W, y + i, window + i);
+      if (!kCareful && past) {
+        store_past(y + i, best.value);
+        store_bytes<Real>(window + i, best.place);
+      } else {
+        store_winners(best, kCareful ? writable - i : W, y + i, window + i);
+      }
     }
   }
+  if (past) stream_fence();
   return has_nan<Real>(sum);
 }
 

@@ -14,6 +14,7 @@ struct MaxPoolShape {
   int64_t dilation_h, dilation_w;
   int64_t OH, OW;
   bool relu = false;  // of y; the same as one of x, on fewer values
+  bool past = false;  // results go past the caches: rows of windows that are whole vectors, side by side
 };
 
 // The place in a window that gives its gradient to nobody: with a ReLU, where the maximum is not positive.

@@ -1,6 +1,7 @@
 #include "kernels/pool_max.h"
 #include "kernels/pool_rows.h"
 #include "kernels/simd_bytes.h"
+#include "kernels/simd_stream.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
@@ -37,18 +38,21 @@ UNROLLED_INLINE Windows<Real> load_windows(const WindowRow<Real>& row, int64_t f
 
 // Windows that tile the image, kKernelW columns each: what they give to its rows first .. first + count - 1,
 // counted from the windows' upper edge. `writable` elements may be written from grad_x on: a row's last
-// vector goes beyond its end, and what follows is written later.
-template <class Real, int kKernelH, int kKernelW, bool kInner>
+// vector goes beyond its end, and what follows is written later. kPast: past the caches.
+template <class Real, int kKernelH, int kKernelW, bool kInner, bool kPast>
 UNROLLED_INLINE void tile_block(const MaxPoolShape& s, const WindowRow<Real>& row, int64_t ow, int64_t first,
                                 int64_t count, int64_t writable, Real* grad_x) {
   constexpr int64_t W = kWidth<Real>;
   const int64_t columns = s.W;
   const Windows<Real> windows = load_windows<Real, kInner>(row, ow, s.OW);
+  const auto put = [](Real* to, int64_t room, Vec<Real> v) {
+    if constexpr (kPast) return store_past(to, v);
+    store_some(to, kInner ? W : room, v);
+  };
   if constexpr (kKernelW == 1) {
     const Places<Real> place = places_of<Real>(windows.place);
     for (int64_t r = 0; r < (kKernelH ? kKernelH : count); ++r, grad_x += columns, writable -= columns) {
-      store_some(grad_x, kInner ? W : writable,
-                 where_equal<Real>(place, same_place<Real>(first + r), windows.grad));
+      put(grad_x, writable, where_equal<Real>(place, same_place<Real>(first + r), windows.grad));
     }
   } else {
     const Vec<Real> low = zip_low<Real>(windows.grad, windows.grad);
@@ -58,26 +62,25 @@ UNROLLED_INLINE void tile_block(const MaxPoolShape& s, const WindowRow<Real>& ro
 #pragma GCC unroll 2
     for (int64_t r = 0; r < (kKernelH ? kKernelH : count); ++r, grad_x += columns, writable -= columns) {
       const Places<Real> pair = alternating_places<Real>(2 * (first + r));
-      store_some(grad_x, kInner ? W : writable, where_equal<Real>(place_low, pair, low));
-      if (kInner || writable > W) {
-        store_some(grad_x + W, kInner ? W : writable - W, where_equal<Real>(place_high, pair, high));
-      }
+      put(grad_x, writable, where_equal<Real>(place_low, pair, low));
+      if (kInner || writable > W) put(grad_x + W, writable - W, where_equal<Real>(place_high, pair, high));
     }
   }
 }
 
 // `count` rows of windows, whole vectors: of rows of one vector the only one, else the last comes first, for
 // it writes beyond the row.
-template <class Real, int kKernelH, int kKernelW>
+template <class Real, int kKernelH, int kKernelW, bool kPast>
 __attribute__((noinline)) void tile_rows(const MaxPoolShape& shape, WindowRow<Real> row, int64_t count,
                                          Real* grad_x) {
   constexpr int64_t W = kWidth<Real>;
   const MaxPoolShape s = shape;
   const int64_t tail = (divide_up(s.W, kKernelW) - 1) / W * W, step = s.kernel_h * s.W;
   for (; count > 0; --count, grad_x += step, row.grad_y += s.OW, row.window += s.OW) {
-    tile_block<Real, kKernelH, kKernelW, true>(s, row, tail, 0, s.kernel_h, 0, grad_x + tail * kKernelW);
+    tile_block<Real, kKernelH, kKernelW, true, kPast>(s, row, tail, 0, s.kernel_h, 0,
+                                                      grad_x + tail * kKernelW);
     for (int64_t ow = 0; ow < tail; ow += W) {
-      tile_block<Real, kKernelH, kKernelW, true>(s, row, ow, 0, s.kernel_h, 0, grad_x + ow * kKernelW);
+      tile_block<Real, kKernelH, kKernelW, true, kPast>(s, row, ow, 0, s.kernel_h, 0, grad_x + ow * kKernelW);
     }
   }
 }
@@ -90,7 +93,7 @@ __attribute__((noinline)) void tile_some(const MaxPoolShape& s, WindowRow<Real> 
   const int64_t tail = (divide_up(s.W, kKernelW) - 1) / W * W;
   for (int64_t block = 0; block <= tail; block += W) {
     const int64_t ow = block == 0 ? tail : block - W, w = ow * kKernelW;
-    tile_block<Real, 0, kKernelW, false>(s, row, ow, first, count, writable - w, grad_x + w);
+    tile_block<Real, 0, kKernelW, false, false>(s, row, ow, first, count, writable - w, grad_x + w);
   }
 }
 
@@ -118,11 +121,11 @@ void tile(const MaxPoolShape& s, const Real* grad_y, const uint8_t* window, int6
       --rows;
     }
     if (rows > 0) {
-      if (s.kernel_h == 2) {
-        tile_rows<Real, 2, kKernelW>(s, row, rows, grad_x);
-      } else {
-        tile_rows<Real, 0, kKernelW>(s, row, rows, grad_x);
-      }
+      const auto run = [&]<bool kPast>() {
+        if (s.kernel_h == 2) return tile_rows<Real, 2, kKernelW, kPast>(s, row, rows, grad_x);
+        tile_rows<Real, 0, kKernelW, kPast>(s, row, rows, grad_x);
+      };
+      s.past&& starts_line(grad_x) ? run.template operator()<true>() : run.template operator()<false>();
       count = rows * s.kernel_h;
       oh += rows;
     } else {
@@ -130,6 +133,7 @@ void tile(const MaxPoolShape& s, const Real* grad_y, const uint8_t* window, int6
       ++oh, first = 0;
     }
   }
+  if (s.past) stream_fence();
 }
 
 // Position stride * (o + shift) + residue of the image is this tap of window o.

@@ -92,29 +92,50 @@ void check_places(const MaxPoolShape& s, const uint8_t* window) {
                 [&](int64_t begin, int64_t end) { require_places(s, window, begin, end); });
 }
 
+namespace {
+
+// Whether the windows lie side by side, and whether rows of them are whole vectors of any width.
+bool is_tiled(const MaxPoolShape& s) {
+  return s.kernel_h == s.stride_h && s.kernel_w == s.stride_w && s.kernel_w <= 2;
+}
+bool in_whole_vectors(const MaxPoolShape& s) {
+  constexpr int64_t kLanes = 16;
+  return is_tiled(s) && s.OW % kLanes == 0 && s.W == s.OW * s.kernel_w;
+}
+
 template <class Real>
-void max_pool2d(const MaxPoolShape& s, const Real* x, Real* y, uint8_t* window) {
+bool is_large(int64_t elements) {
+  return elements * static_cast<int64_t>(sizeof(Real)) >= kStreamBytes;
+}
+
+}  // namespace
+
+template <class Real>
+void max_pool2d(const MaxPoolShape& shape, const Real* x, Real* y, uint8_t* window) {
   const MaxPoolKernels<Real>& kernel = kernels<Real>().max_pool;
+  MaxPoolShape s = shape;
   const int64_t rows = s.planes * s.OH;
+  s.past = is_large<Real>(rows * s.OW) && in_whole_vectors(s);
   parallel_runs(rows, rows_per_task(s.stride_h * s.W), s.planes * s.H * s.W, [&](int64_t begin, int64_t end) {
     kernel.forward(s, x, begin, end, y + begin * s.OW, window + begin * s.OW);
   });
 }
 
 template <class Real>
-void max_pool2d_backward(const MaxPoolShape& s, const Real* grad_y, const uint8_t* window, Real* grad_x) {
+void max_pool2d_backward(const MaxPoolShape& shape, const Real* grad_y, const uint8_t* window, Real* grad_x) {
   const MaxPoolKernels<Real>& kernel = kernels<Real>().max_pool;
+  MaxPoolShape s = shape;
   const int64_t rows = s.planes * s.H, windows = s.planes * s.OH;
-  const int64_t bytes = rows * s.W * static_cast<int64_t>(sizeof(Real));
+  const bool large = is_large<Real>(rows * s.W);
+  s.past = large && in_whole_vectors(s);
   // The detour through the cache pays where the kernel is quick: with windows side by side.
-  const bool stream =
-      bytes >= kStreamBytes && s.kernel_h == s.stride_h && s.kernel_w == s.stride_w && s.kernel_w <= 2;
+  const bool staged = large && !s.past && is_tiled(s);
   const int64_t grain = rows_per_task(s.W), tasks = (rows + grain - 1) / grain;
   parallel_for(tasks, rows * s.W, [&](int64_t task) {
     const int64_t begin = task * grain, end = std::min(begin + grain, rows);
     // A task checks its share of the places, about those it will use.
     require_places(s, window, task * windows / tasks, (task + 1) * windows / tasks);
-    if (!stream) return kernel.backward(s, grad_y, window, begin, end, grad_x + begin * s.W);
+    if (!staged) return kernel.backward(s, grad_y, window, begin, end, grad_x + begin * s.W);
     stream_rows(begin, end, s.W, s.kernel_h, grad_x, [&](int64_t first, int64_t last, Real* to) {
       kernel.backward(s, grad_y, window, first, last, to);
     });

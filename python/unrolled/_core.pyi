@@ -78,6 +78,66 @@ def conv2d_backward_weight(
     algorithm: str,
     bias: bool,
 ) -> tuple[_Array, _Array | None]: ...
+_Hypotheses = tuple[
+    NDArray[np.int32],  # tokens of all hypotheses
+    NDArray[np.int64],  # where each begins and ends
+    NDArray[np.float64],  # score
+    NDArray[np.float64],  # acoustic
+    NDArray[np.float64],  # language model
+    NDArray[np.int64],  # units
+    NDArray[np.float64],  # hotwords
+    list[list[tuple[int, int, int]]],  # phrases that fired: number, first token, end token
+]
+
+class BeamStream:
+    @property
+    def frames(self) -> int: ...
+    def push(self, chunk: _Array, allowed: NDArray[np.bool_] | None = None) -> None: ...
+    def best(self, nbest: int, finish: bool) -> _Hypotheses: ...
+    def stable(self) -> int: ...
+
+class BeamSearch:
+    def __init__(
+        self,
+        classes: int,
+        blank: int,
+        beam_width: int,
+        token_min_logp: float,
+        beam_prune_logp: float,
+        token_top_k: int,
+        merge_max: bool,
+        fusion: Any = None,
+    ) -> None: ...
+    def decode(
+        self,
+        scores: _Array,
+        lengths: NDArray[np.int64],
+        allowed: NDArray[np.bool_] | None,
+        nbest: int,
+    ) -> list[_Hypotheses]: ...
+    def start(self) -> BeamStream: ...
+class NGramLevels:
+    def sizes(self) -> list[int]: ...
+    def counts_of_counts(self, continuations: bool) -> NDArray[np.int64]: ...
+    def estimate(
+        self,
+        smoothing: str,
+        continuations: bool,
+        discounts: list[list[float]],
+        added: float,
+        cutoffs: list[int],
+        entropy: float,
+    ) -> list[tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64]]]: ...
+
+class NGramCounter:
+    sentences: int
+    def __init__(self, order: int) -> None: ...
+    def add_words(self, sentences: list[Any]) -> None: ...
+    def add_characters(self, lines: list[Any]) -> None: ...
+    def words(self) -> list[str]: ...
+    def word_counts(self) -> NDArray[np.int64]: ...
+    def levels(self, ids: NDArray[np.uint32], words: int) -> NGramLevels: ...
+
 def align(
     scores: _Array,
     targets: NDArray[np.int64],
@@ -114,6 +174,18 @@ def ctc_path_posterior(
 def ctc_states(
     scores: _Array, target: NDArray[np.int64], blank: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def edit_distances(
+    references: NDArray[np.int32],
+    reference_offsets: NDArray[np.int64],
+    hypotheses: NDArray[np.int32],
+    hypothesis_offsets: NDArray[np.int64],
+) -> NDArray[np.int64]: ...
+def edit_paths(
+    references: NDArray[np.int32],
+    reference_offsets: NDArray[np.int64],
+    hypotheses: NDArray[np.int32],
+    hypothesis_offsets: NDArray[np.int64],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
 def path_entropy(
     scores: _Array,
     targets: NDArray[np.int64],
@@ -336,3 +408,52 @@ def softmax_backward(grad_y: _Array, y: _Array) -> _Array: ...
 def log_softmax_backward(grad_y: _Array, y: _Array) -> _Array: ...
 def resample(x: _Array, rows: _Axis, columns: _Axis) -> _Array: ...
 def resample_backward(grad_y: _Array, input_size: _Pair, rows: _Axis, columns: _Axis) -> _Array: ...
+
+class FusionLabels:
+    def __init__(
+        self, texts: list[str], starts_word: NDArray[np.bool_], ends_word: NDArray[np.bool_]
+    ) -> None: ...
+
+class Sequences:
+    def __init__(self, values: NDArray[np.int32], offsets: NDArray[np.int64]) -> None: ...
+
+class LabelUnits:
+    def __init__(self, units: list[list[str]], leading_space: NDArray[np.bool_]) -> None: ...
+
+class LanguageWeights:
+    def __init__(self, lm: float, unit: float, unknown: float, scores_end: bool) -> None: ...
+
+class FusionSource: ...
+
+def fuse_hotwords(labels: Sequences, phrases: Sequences, weights: list[float]) -> FusionSource: ...
+def fuse_lexicon(
+    labels: FusionLabels, letters: Sequences, words: Sequences, spellings: Sequences
+) -> FusionSource: ...
+def fuse_word_ngram(
+    labels: FusionLabels, model: NGram, weights: LanguageWeights
+) -> FusionSource: ...
+def fuse_label_ngram(units: LabelUnits, model: NGram, weights: LanguageWeights) -> FusionSource: ...
+def fuse_word_model(
+    labels: FusionLabels, model: Any, upper_bound: float, weights: LanguageWeights
+) -> FusionSource: ...
+def fuse_label_model(
+    units: LabelUnits, model: Any, upper_bound: float, weights: LanguageWeights
+) -> FusionSource: ...
+
+_FusionScores = tuple[float, int, float, list[tuple[int, int, int]]]
+
+class Fusion:
+    def __init__(self, classes: int, sources: list[FusionSource]) -> None: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def needs_python(self) -> bool: ...
+    def follow(
+        self, tokens: NDArray[np.int32]
+    ) -> tuple[
+        NDArray[np.float64],
+        NDArray[np.float64],
+        float,
+        _FusionScores | None,
+        _FusionScores | None,
+    ]: ...

@@ -5,6 +5,7 @@ from unrolled.ctc.entropy import path_entropy
 from unrolled.ctc.feasibility import required_frames
 from unrolled.ctc.losses import Infeasible, Reduction, loss, loss_and_grad
 from unrolled.ctc.paths import compress, count_expansions, expansions
+from unrolled.ctc.prefix import PrefixScorer, PrefixState
 from unrolled.ctc.priors import estimate_priors
 from unrolled.ctc.reading import Hypothesis, greedy
 from unrolled.ctc.spans import Span
@@ -14,6 +15,8 @@ __all__ = [
     "ForwardBackward",
     "Hypothesis",
     "Infeasible",
+    "PrefixScorer",
+    "PrefixState",
     "Problem",
     "Reduction",
     "Report",

@@ -15,7 +15,17 @@ from unrolled.ctc.spans import Span
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A reading: its tokens, their spans, and the log probability of its path."""
+    """A reading: its tokens, their spans, and the log probability of its path.
+
+    What a search finds, `unrolled.decode.Hypothesis`, is one with a text and more.
+
+    Attributes
+    ----------
+    tokens : list of int
+    spans : list of Span
+    score : float
+        Natural logarithm; higher is better.
+    """
 
     tokens: list[int]
     spans: list[Span]

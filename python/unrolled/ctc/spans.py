@@ -149,5 +149,5 @@ class Span(Placed):
     posterior: float | None = None
     estimated: bool = False
     omitted: bool = False
-    label: str | None = None
+    label: str | None = field(default=None, compare=False)
     scale: FrameScale = field(default=_FRAMES, repr=False, compare=False)

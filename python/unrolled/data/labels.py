@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,9 +160,16 @@ def _fault(name: str, tab: str, text: str) -> str | None:
 
 def text_lines(path: Path, problems: list[str]) -> Iterator[tuple[str, str]]:
     """Yield ``file:line`` and the line without its end; a line alone is held in memory."""
+    return decoded_lines(_byte_lines(path, problems), str(path), problems)
+
+
+def decoded_lines(
+    lines: Iterable[bytes], name: str, problems: list[str]
+) -> Iterator[tuple[str, str]]:
+    """Do as `text_lines` with the lines of a file that is open, or of what is piped in."""
     offset = 0
-    for number, line in enumerate(_byte_lines(path, problems), start=1):
-        source = f"{path}:{number}"
+    for number, line in enumerate(lines, start=1):
+        source = f"{name}:{number}"
         try:
             text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
         except UnicodeDecodeError as error:

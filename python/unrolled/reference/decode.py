@@ -64,23 +64,31 @@ def prefix_search(
     """
     beam: dict[Prefix, Mass] = {(): (1.0, 0.0)}
     for frame in y:
-        grown: dict[Prefix, Mass] = {}
-        for prefix, (ends_in_blank, ends_in_symbol) in beam.items():
-            total = ends_in_blank + ends_in_symbol
-            for c, p in enumerate(frame.tolist()):
-                if c == blank:
-                    receive(grown, prefix, (total * p, 0.0))
-                elif prefix and c == prefix[-1]:
-                    receive(grown, prefix, (0.0, ends_in_symbol * p))
-                    receive(grown, (*prefix, c), (0.0, ends_in_blank * p))
-                else:
-                    receive(grown, (*prefix, c), (0.0, total * p))
+        grown = grow(beam, dict(enumerate(frame.tolist())), blank)
         best = sorted(grown, key=lambda prefix: -sum(grown[prefix]))
         beam = {prefix: grown[prefix] for prefix in best[:beam_width]}
     return [(prefix, sum(mass)) for prefix, mass in beam.items()]
 
 
-def receive(grown: dict[Prefix, Mass], prefix: Prefix, mass: Mass, merge: str = "sum") -> None:
+def grow(
+    beam: dict[Prefix, Mass], y: dict[int, float], blank: int, merge: str = "sum"
+) -> dict[Prefix, Mass]:
+    """Lead the paths of every prefix through one more frame, of whose classes y has some."""
+    grown: dict[Prefix, Mass] = {}
+    for prefix, (ends_in_blank, ends_in_symbol) in beam.items():
+        total = join(ends_in_blank, ends_in_symbol, merge)
+        for c, p in y.items():
+            if c == blank:
+                receive(grown, prefix, (total * p, 0.0), merge)
+            elif prefix and c == prefix[-1]:
+                receive(grown, prefix, (0.0, ends_in_symbol * p), merge)
+                receive(grown, (*prefix, c), (0.0, ends_in_blank * p), merge)
+            else:
+                receive(grown, (*prefix, c), (0.0, total * p), merge)
+    return {prefix: mass for prefix, mass in grown.items() if max(mass) > 0}
+
+
+def receive(grown: dict[Prefix, Mass], prefix: Prefix, mass: Mass, merge: str) -> None:
     """Merge the mass of more paths into a prefix: add it, or keep the larger."""
     before = grown.get(prefix, (0.0, 0.0))
     grown[prefix] = (join(before[0], mass[0], merge), join(before[1], mass[1], merge))
@@ -127,8 +135,9 @@ def beam_search(
 ) -> list[Hypothesis]:
     """Find the best texts by the mass of their paths and a bonus for the text itself.
 
-    A prefix is ranked by ln(mass) + bonus. Of equals those that were in the beam before come first,
-    in their order; new ones follow by their last symbol, then by the place of their parent.
+    A prefix is ranked by ln(mass) + bonus. Of equals those are kept that come first in the beam:
+    prefixes that were in it before, in their order, then new ones by their last symbol and by the
+    place of their parent.
 
     Parameters
     ----------
@@ -190,24 +199,6 @@ def alive_symbols(
     return sorted(c for c in order[:token_top_k] if frame[c] >= token_min_logp or c == order[0])
 
 
-def grow(
-    beam: dict[Prefix, Mass], y: dict[int, float], blank: int, merge: str
-) -> dict[Prefix, Mass]:
-    """Lead the paths of every prefix through one more frame, of whose classes y has some."""
-    grown: dict[Prefix, Mass] = {}
-    for prefix, (ends_in_blank, ends_in_symbol) in beam.items():
-        total = join(ends_in_blank, ends_in_symbol, merge)
-        for c, p in y.items():
-            if c == blank:
-                receive(grown, prefix, (total * p, 0.0), merge)
-            elif prefix and c == prefix[-1]:
-                receive(grown, prefix, (0.0, ends_in_symbol * p), merge)
-                receive(grown, (*prefix, c), (0.0, ends_in_blank * p), merge)
-            else:
-                receive(grown, (*prefix, c), (0.0, total * p), merge)
-    return {prefix: mass for prefix, mass in grown.items() if max(mass) > 0}
-
-
 def select(
     grown: dict[Prefix, Mass],
     before: dict[Prefix, Mass],
@@ -216,19 +207,15 @@ def select(
     beam_prune_logp: float,
     merge: str,
 ) -> dict[Prefix, Mass]:
-    """Keep the best prefixes, in their order."""
-    scores = {
-        prefix: log_total(mass, merge) + bonus(prefix, False) for prefix, mass in grown.items()
-    }
+    """Keep the best prefixes; those that were in the beam stay in their order, new ones follow."""
     place = {prefix: k for k, prefix in enumerate(before)}
-
-    def rank(prefix: Prefix) -> tuple[float, bool, int, int]:
-        if prefix in place:
-            return (-scores[prefix], False, place[prefix], 0)
-        return (-scores[prefix], True, prefix[-1], place[prefix[:-1]])
-
-    kept = sorted((h for h in grown if scores[h] > -np.inf), key=rank)[:beam_width]
-    return {h: grown[h] for h in kept if scores[h] >= scores[kept[0]] + beam_prune_logp}
+    scores = {h: log_total(mass, merge) + bonus(h, False) for h, mass in grown.items()}
+    stay = [h for h in before if h in grown]
+    new = sorted((h for h in grown if h not in place), key=lambda h: (h[-1], place[h[:-1]]))
+    order = [h for h in (*stay, *new) if scores[h] > -np.inf]
+    best = sorted(order, key=lambda h: -scores[h])[:beam_width]
+    kept = {h for h in best if scores[h] >= scores[best[0]] + beam_prune_logp}
+    return {h: grown[h] for h in order if h in kept}
 
 
 def log_total(mass: Mass, merge: str) -> float:

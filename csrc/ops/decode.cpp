@@ -1,0 +1,69 @@
+#include "ops/decode.h"
+
+#include <type_traits>
+
+#include "denormals.h"
+#include "parallel.h"
+
+namespace unrolled {
+namespace {
+
+template <class Score>
+search::EmissionRows<Score> item_rows(const DecodeBatch<Score>& batch, int64_t classes, int64_t n) {
+  return {batch.lengths[n],
+          classes,
+          batch.scores + n * batch.T * classes,
+          batch.allowed ? batch.allowed + n * batch.allowed_item_stride : nullptr,
+          batch.allowed_frame_stride,
+          n};
+}
+
+template <class Real, class Score>
+std::vector<std::vector<search::Hypothesis>> decode_in(const search::BeamSettings& settings,
+                                                       const search::Fusion* fusion,
+                                                       const DecodeBatch<Score>& batch, int64_t count,
+                                                       Interrupt& interrupt) {
+  std::vector<std::vector<search::Hypothesis>> found(static_cast<std::size_t>(batch.N));
+  const auto decode_item = [&](int64_t n) {
+    if (interrupt.requested()) return;
+    const FlushDenormals flush;
+    search::BeamStream<Real> stream(settings, fusion);
+    stream.push(item_rows(batch, settings.classes, n), interrupt);
+    found[static_cast<std::size_t>(n)] = stream.best(count, true);
+  };
+  const bool serial = fusion && fusion->needs_python();
+  const int64_t work = serial ? 0 : batch.N * batch.T * settings.classes;
+  parallel_for(batch.N, work, decode_item);
+  return found;
+}
+
+}  // namespace
+
+bool decodes_in_float(const search::BeamSettings& settings, const search::Fusion* fusion) {
+  return !fusion && settings.beam_width > 0;
+}
+
+template <class Score>
+std::vector<std::vector<search::Hypothesis>> decode(const search::BeamSettings& settings,
+                                                    const search::Fusion* fusion,
+                                                    const DecodeBatch<Score>& batch, int64_t count,
+                                                    Interrupt& interrupt) {
+  for (int64_t n = 0; n < batch.N; ++n) {
+    search::check_emissions(item_rows(batch, settings.classes, n), settings.blank, 0);
+  }
+  if constexpr (std::is_same_v<Score, float>) {
+    if (decodes_in_float(settings, fusion)) {
+      return decode_in<float>(settings, fusion, batch, count, interrupt);
+    }
+  }
+  return decode_in<double>(settings, fusion, batch, count, interrupt);
+}
+
+template std::vector<std::vector<search::Hypothesis>> decode(const search::BeamSettings&,
+                                                             const search::Fusion*, const DecodeBatch<float>&,
+                                                             int64_t, Interrupt&);
+template std::vector<std::vector<search::Hypothesis>> decode(const search::BeamSettings&,
+                                                             const search::Fusion*,
+                                                             const DecodeBatch<double>&, int64_t, Interrupt&);
+
+}  // namespace unrolled

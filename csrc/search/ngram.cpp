@@ -1,0 +1,66 @@
+#include "search/ngram.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "search/ngram_image.h"
+
+namespace unrolled::search {
+
+NGram::NGram(std::shared_ptr<const NGramImage> image) : image_(std::move(image)) {}
+
+int NGram::order() const { return static_cast<int>(image_->header().order); }
+int64_t NGram::words() const { return static_cast<int64_t>(image_->header().words); }
+WordId NGram::find(std::string_view word) const { return image_->vocabulary.find(word); }
+std::string_view NGram::word(WordId id) const { return image_->vocabulary.word(id); }
+bool NGram::has_unknown() const { return image_->header().has_unknown != 0; }
+WordId NGram::begin_word() const { return image_->header().begin_word; }
+WordId NGram::end_word() const { return image_->header().end_word; }
+double NGram::upper_bound() const { return image_->header().upper_bound * std::numbers::ln10; }
+
+NGramState NGram::empty() const { return {}; }
+
+NGramState NGram::begin() const {
+  NGramState state;
+  const WordId word = begin_word();
+  if (word == kUnknown || order() == 1) return state;
+  state.words[0] = word;
+  state.backoffs[0] = image_->unigrams[word].backoff;
+  state.length = image_->unigrams[word].extends_right() ? 1 : 0;
+  return state;
+}
+
+double NGram::score(const NGramState& in, WordId word, NGramState& out, int* matched) const {
+  const NGramImage& model = *image_;
+  const uint32_t context = in.length, longest = model.header().order - 1;
+  uint64_t keys[kMaxContext];
+  uint64_t key = chain_start(word);
+  for (uint32_t i = 0; i < context; ++i) {  // all addresses are known before the first answer is there
+    keys[i] = key = chain(key, in.words[i]);
+    model.tables[i].prefetch(key);
+  }
+  NGramState next;
+  const NGramWeights* found = &model.unigrams[word];
+  float prob = found->log10_prob();
+  uint32_t length = 1;  // of the longest n-gram that has a probability
+  for (uint32_t i = 0;; ++i) {
+    if (i < longest) {
+      next.words[i] = i == 0 ? word : in.words[i - 1];
+      next.backoffs[i] = found->backoff;
+      if (found->extends_right()) next.length = i + 1;
+    }
+    if (i == context || !found->extends_left()) break;
+    found = model.tables[i].find(keys[i]);
+    if (!found) break;
+    if (found->is_blank()) continue;
+    prob = found->log10_prob();
+    length = i + 2;
+  }
+  double total = prob;
+  for (uint32_t i = length - 1; i < context; ++i) total += static_cast<double>(in.backoffs[i]);
+  if (matched) *matched = static_cast<int>(length);
+  out = next;
+  return total * std::numbers::ln10;
+}
+
+}  // namespace unrolled::search

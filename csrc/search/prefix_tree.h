@@ -1,0 +1,49 @@
+// The prefixes that a search has met, as a tree: each stands for one sequence of symbols, and for good.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace unrolled::search {
+
+class PrefixTree {
+ public:
+  static constexpr int32_t kRoot = 0, kNone = -1;
+
+  PrefixTree() { clear(); }
+  void clear();  // the empty prefix alone
+
+  int64_t size() const { return static_cast<int64_t>(nodes_.size()); }
+  int32_t parent(int32_t node) const { return at(node).parent; }
+  int32_t symbol(int32_t node) const { return at(node).symbol; }
+  int32_t depth(int32_t node) const { return at(node).depth; }
+  // Where in the beam the prefix is; kNone outside it.
+  int32_t place(int32_t node) const { return at(node).place; }
+  void set_place(int32_t node, int32_t place) { at(node).place = place; }
+
+  // The prefix with one more symbol: kNone where it has not been met.
+  int32_t find_child(int32_t node, int32_t symbol) const;
+  int32_t add_child(int32_t node, int32_t symbol);
+
+  // The symbols of a prefix go to tokens[0 .. depth).
+  void read(int32_t node, int32_t* tokens) const;
+  // The longest prefix that all of them begin with.
+  int32_t common(std::span<const int32_t> nodes) const;
+
+  // Forgets all prefixes but those in `nodes` and those they begin with; `nodes` get their new numbers.
+  // Returns the old number of each that is left: a parent stays before its children.
+  std::vector<int32_t> collect(std::span<int32_t> nodes);
+
+ private:
+  struct Node {
+    int32_t parent, symbol, first_child, next_sibling, depth, place;
+  };
+
+  Node& at(int32_t node) { return nodes_[static_cast<std::size_t>(node)]; }
+  const Node& at(int32_t node) const { return nodes_[static_cast<std::size_t>(node)]; }
+
+  std::vector<Node> nodes_;
+};
+
+}  // namespace unrolled::search

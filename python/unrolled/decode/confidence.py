@@ -1,0 +1,128 @@
+"""How sure a hypothesis is, by measures with a name each."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.align.words import Word
+from unrolled.ctc.losses import loss
+from unrolled.ctc.spans import Span
+
+if TYPE_CHECKING:
+    from unrolled.decode.hypothesis import Hypothesis
+
+
+class Confidence:
+    """Measures of how sure a hypothesis is. None is the chance of being right: see `calibrate`.
+
+    Attributes
+    ----------
+    posterior : float
+        The network's probability of the text, exactly: all its paths through the emissions, also
+        those that the beam has lost, over all paths of any text. Neither language model nor
+        restrictions of the search count.
+    nbest_posterior : float
+        Share of ``exp(score)`` among the hypotheses that the search returned, at least ten where
+        the beam has as many: the language model counts.
+    min_probability, mean_probability : float
+        The least and the mean over the tokens of their probability a frame, ``exp(span.score)``;
+        over the blanks of the frames for a text without tokens, and 1 without frames.
+    margin : float
+        Score less that of the next hypothesis; infinite where there is no next.
+    tokens : list of Span
+        The spans of the tokens with their ``posterior``: the probability, given the text, that the
+        path stands at the token in these frames.
+    words : list of Word
+        The words with the same.
+
+    Raises
+    ------
+    ValueError
+        All but `nbest_posterior` and `margin`, where the decoder did not keep the emissions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unrolled.decode import BeamSearchDecoder
+    >>> sure = BeamSearchDecoder(["", "a"]).decode(np.log([[0.4, 0.6], [0.4, 0.6]])).confidence
+    >>> round(sure.posterior, 2), round(sure.min_probability, 2)
+    (0.84, 0.6)
+    >>> round(sure.margin, 3) == round(np.log(0.84 / 0.16), 3)
+    True
+    """
+
+    def __init__(self, hypothesis: Hypothesis) -> None:
+        self._hypothesis = hypothesis
+
+    def __repr__(self) -> str:
+        measures = ("nbest_posterior", "margin")
+        if self._hypothesis._result.emissions is not None:
+            measures = ("posterior", "min_probability", "mean_probability", *measures)
+        shown = ", ".join(f"{name}={getattr(self, name):.4g}" for name in measures)
+        return f"Confidence({shown})"
+
+    @cached_property
+    def posterior(self) -> float:
+        """The network's probability of the text, over all its paths."""
+        result = self._hypothesis._result
+        scores = result.require_emissions()
+        log_p = -loss(scores, self._hypothesis.tokens, blank=result.labels.blank, reduction="sum")
+        return min(1.0, math.exp(log_p - _log_total(scores)))
+
+    @property
+    def nbest_posterior(self) -> float:
+        """Share of ``exp(score)`` among the hypotheses that the search returned."""
+        scores = self._hypothesis._result.score
+        if not math.isfinite(scores[0]):
+            return 0.0
+        shares = np.exp(scores - scores[0])
+        return float(shares[self._hypothesis.rank] / shares.sum())
+
+    @property
+    def min_probability(self) -> float:
+        """The least probability of a token."""
+        return float(self._probabilities.min(initial=1.0))
+
+    @property
+    def mean_probability(self) -> float:
+        """The mean of the probabilities of the tokens."""
+        return float(self._probabilities.mean()) if self._probabilities.size else 1.0
+
+    @property
+    def margin(self) -> float:
+        """Score less that of the next hypothesis."""
+        scores, rank = self._hypothesis._result.score, self._hypothesis.rank
+        if rank + 1 == scores.size:
+            return math.inf
+        return float(scores[rank] - scores[rank + 1])
+
+    @property
+    def tokens(self) -> list[Span]:
+        """The spans of the tokens, with the probability of their place."""
+        return self._hypothesis.aligned_with_posterior.spans
+
+    @property
+    def words(self) -> list[Word]:
+        """The words, with the probability of their place."""
+        return self._hypothesis.aligned_with_posterior.words
+
+    @cached_property
+    def _probabilities(self) -> NDArray[np.float64]:
+        alignment = self._hypothesis.alignment
+        if not alignment.target.size:
+            return np.exp(alignment.frame_scores)
+        return np.exp([span.score for span in alignment.spans])
+
+
+def _log_total(scores: NDArray[Any]) -> float:
+    """Return the log of the mass of all paths: 0 for emissions that are normalised."""
+    if not len(scores):
+        return 0.0
+    exact = scores.astype(np.float64)
+    best = exact.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(exact - best).sum(axis=1)) + best[:, 0]).sum())

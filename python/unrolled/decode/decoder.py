@@ -1,0 +1,317 @@
+"""CTC prefix beam search, as people call it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from unrolled._arrays import as_lengths
+from unrolled.ctc.spans import FrameScale
+from unrolled.decode.emissions import (
+    Mask,
+    as_mask,
+    as_own_batch,
+    is_ragged,
+    pad_items,
+    pad_masks,
+)
+from unrolled.decode.hypothesis import Hypothesis, make_hypotheses
+from unrolled.decode.labels import Labels
+from unrolled.decode.search_result import Emissions, ScoreParts, SearchResult
+from unrolled.decode.settings import Merge, SearchSettings, require_finite
+from unrolled.decode.streams import Stream
+
+_KNOWN = 10  # hypotheses asked for at least: the confidence of one compares it with the others
+
+
+class BeamSearchDecoder:
+    """Find the most probable texts in the emissions of a CTC network.
+
+    A prefix beam search (Graves and Jaitly 2014; Hannun et al. 2014): the masses of all paths that
+    collapse to one prefix are added up, and the best prefixes are kept after each frame. It is
+    exact where nothing is cut. What a language model, a lexicon and hotwords know is weighed in
+    with each symbol. A decoder does not change, and threads may share it; results have the same
+    bits in any batch and on any number of threads.
+
+    Parameters
+    ----------
+    labels : sequence of str, mapping from str to int, or Labels
+        Text of each of the C classes: see `Labels`, whose own `blank` and `word_delimiter` count.
+    blank : int or str
+        Class of the blank, negative counted from the end, or its label.
+    beam_width : int or None
+        Prefixes kept after each frame; None for all.
+    token_min_logp : float
+        Classes of a smaller log probability are not looked at in a frame; the best always is.
+    beam_prune_logp : float
+        Prefixes that are further below the best are dropped.
+    token_top_k : int, optional
+        Look only at so many of the best classes of a frame.
+    lm : optional
+        A language model: `unrolled.lm.NGram`, the path of one, or an object with batched ``start``,
+        ``score`` and ``finish``.
+    lm_unit : {"word", "token", "char"}
+        What the model scores: words at their end, or each label or character.
+    lm_weight : float
+        What the model's log probabilities are multiplied by.
+    word_score : float
+        Added for each unit that the model scores; above 0 it favours long texts.
+    unk_score : float
+        Added for a unit that the model does not know.
+    lm_eos : bool
+        Whether the end of the text is scored.
+    lexicon : optional
+        The only words that may be found, with or without spellings.
+    hotwords : optional
+        Phrases to favour: a list, or their weights by phrase.
+    hotword_weight : float
+        Weight of phrases without one of their own.
+    allowed : array of bool (C,), optional
+        The only classes that may be found, beside the blank. Otherwise all that can be part of a
+        text: ``<s>``, ``<unk>`` and the like cannot.
+    merge : {"sum", "max"}
+        Whether the paths of a prefix are added up, or the best stands for them.
+    word_delimiter : str or None
+        Label between words; None where there is none.
+    seconds_per_frame, stride, offset
+        What a frame stands for in spans: see `unrolled.align.FrameScale`.
+    keep_emissions : bool
+        Whether hypotheses keep a copy of their emissions for spans and confidence.
+
+    Attributes
+    ----------
+    labels : Labels
+    settings : SearchSettings
+
+    Raises
+    ------
+    ValueError
+        Settings that cannot work; the message says what would.
+    TypeError
+        An argument is of a wrong type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frames = np.log([[0.4, 0.6], [0.4, 0.6]])
+    >>> decoder = BeamSearchDecoder(["", "a"])
+    >>> decoder.decode(frames).text  # paths a-, -a and aa
+    'a'
+    >>> [(h.text, round(np.exp(h.score), 2)) for h in decoder.decode(frames, nbest=2)]
+    [('a', 0.84), ('', 0.16)]
+    """
+
+    labels: Labels
+    settings: SearchSettings
+
+    def __init__(
+        self,
+        labels: Labels | Sequence[str] | Mapping[str, int],
+        *,
+        blank: int | str = 0,
+        beam_width: int | None = 100,
+        token_min_logp: float = -5.0,
+        beam_prune_logp: float = -10.0,
+        token_top_k: int | None = None,
+        lm: Any = None,
+        lm_unit: str = "word",
+        lm_weight: float = 0.5,
+        word_score: float = 1.5,
+        unk_score: float = -10.0,
+        lm_eos: bool = True,
+        lexicon: Any = None,
+        hotwords: Any = None,
+        hotword_weight: float = 10.0,
+        allowed: Any = None,
+        merge: Merge = "sum",
+        word_delimiter: str | None = " ",
+        seconds_per_frame: float | None = None,
+        stride: float | None = None,
+        offset: float = 0.0,
+        keep_emissions: bool = True,
+    ) -> None:
+        arguments = {name: value for name, value in locals().items() if name != "self"}
+        self.settings = SearchSettings(
+            beam_width, token_min_logp, beam_prune_logp, token_top_k, merge
+        )
+        if not isinstance(labels, Labels):
+            labels = Labels(labels, blank, word_delimiter)
+        self.labels = labels
+        self._scale = FrameScale(seconds_per_frame, stride, offset)
+        self._knowledge: dict[str, Any] = {
+            "lm": lm,
+            "lm_unit": lm_unit,
+            "lm_weight": require_finite(lm_weight, "lm_weight"),
+            "word_score": require_finite(word_score, "word_score"),
+            "unk_score": unk_score,
+            "lm_eos": lm_eos,
+            "lexicon": lexicon,
+            "hotwords": hotwords,
+            "hotword_weight": require_finite(hotword_weight, "hotword_weight"),
+        }
+        self._keep_emissions = keep_emissions
+        self._allowed = self._always_allowed(allowed)
+        phrases = [] if hotwords is None else list(hotwords)
+        self._parts = ScoreParts(lm_weight, word_score, phrases)
+        classes, silent = len(self.labels), self.labels.blank
+        self._search = self.settings.make_search(classes, silent, self._fuse())
+        self._arguments = arguments
+
+    def __repr__(self) -> str:
+        known = [name for name in ("lm", "lexicon", "hotwords") if self._knowledge[name] is not None]
+        extras = f", with {', '.join(known)}" if known else ""
+        return f"BeamSearchDecoder({self.labels!r}, {self.settings!r}{extras})"
+
+    def decode(
+        self, log_probs: Any, lengths: Any = None, nbest: int = 1, *, allowed: Any = None
+    ) -> Any:
+        """Find the best texts.
+
+        Parameters
+        ----------
+        log_probs : array (T, C), array (N, T, C), or list of arrays (T_i, C)
+            Natural log probabilities of each class at each frame (log_softmax of what a network
+            gives). float64 is searched in float64.
+        lengths : array of int (N,), optional
+            Frames of each item of (N, T, C); all T where not given.
+        nbest : int
+            How many texts of each item are wanted.
+        allowed : array of bool, optional
+            The only classes that may be found, of those of the decoder: (C,) for all frames, (T, C)
+            for one item, (N, C) or (N, T, C) for a batch, a list of (C,) or (T_i, C) for a list.
+
+        Returns
+        -------
+        Hypothesis for (T, C) and nbest 1, list of them for nbest above 1; a list of either for a
+        batch, one entry an item. There are fewer than `nbest` where the beam holds fewer texts.
+
+        Raises
+        ------
+        ValueError
+            Shapes or lengths do not fit, emissions have another number of classes than there are
+            labels, or they are no log probabilities; the message names item, frame and class.
+        TypeError
+            Emissions are not of real numbers, or `allowed` not of bools.
+
+        Warns
+        -----
+        RuntimeWarning
+            No text of the lexicon fits an item: its hypothesis has no token and score -inf.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> decoder = BeamSearchDecoder(["", "1", "7"])
+        >>> frames = np.log([[0.1, 0.5, 0.4], [0.7, 0.2, 0.1]])
+        >>> decoder.decode(frames).text, decoder.decode(frames, allowed=np.arange(3) != 1).text
+        ('1', '7')
+        >>> [hypothesis.text for hypothesis in decoder.decode([frames, frames[:1]])]
+        ['1', '1']
+        """
+        _require_nbest(nbest)
+        if is_ragged(log_probs):
+            if lengths is not None:
+                raise ValueError("arrays of a list have their own lengths: leave lengths out")
+            scores, frames = pad_items(log_probs, len(self.labels))
+            batched = True
+            if isinstance(allowed, (list, tuple)):
+                allowed = pad_masks(allowed, frames, len(self.labels))
+        else:
+            scores, batched = as_own_batch(log_probs, copy=self._keep_emissions)
+            self.labels.require_width(scores.shape[2])
+            frames = as_lengths(lengths, "lengths", *scores.shape[:2])
+        mask = self._mask(allowed, scores.shape, batched)
+        found = self._search.decode(scores, frames, mask, max(nbest + 1, _KNOWN))
+        hypotheses: list[Any] = []
+        for item, (one, length) in enumerate(zip(found, frames.tolist(), strict=True)):
+            kept = scores[item, :length] if self._keep_emissions else None
+            best = make_hypotheses(self._make_result(one, kept, item), nbest)
+            hypotheses.append(best[0] if nbest == 1 else best)
+        return hypotheses if batched else hypotheses[0]
+
+    def start(self) -> Stream:
+        """Begin to decode emissions that come in chunks.
+
+        Returns
+        -------
+        Stream
+            With ``push``, ``partial`` and ``finish``. The result does not depend on the chunks.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> stream = BeamSearchDecoder(["", "a", "b"]).start()
+        >>> stream.push(np.log([[0.1, 0.6, 0.3]]))
+        >>> stream.push(np.log([[0.1, 0.1, 0.8], [0.8, 0.1, 0.1]]))
+        >>> stream.finish().text
+        'ab'
+        """
+        mask = self._allowed
+        return Stream(self.labels, self._search.start(), mask, self._make_result, self._keep_emissions)
+
+    def replace(self, **changes: Any) -> BeamSearchDecoder:
+        """Return a decoder with some arguments of the constructor changed.
+
+        Examples
+        --------
+        >>> BeamSearchDecoder(["", "a"]).replace(beam_width=10).settings.beam_width
+        10
+        """
+        arguments = {**self._arguments, **changes}
+        if not {"labels", "blank", "word_delimiter"} & changes.keys():
+            arguments["labels"] = self.labels  # read once
+        return BeamSearchDecoder(**arguments)
+
+    def _fuse(self) -> Any:
+        if all(self._knowledge[name] is None for name in ("lm", "lexicon", "hotwords")):
+            return None
+        from unrolled.decode.fusion import build  # not needed for plain searches
+
+        return build(self.labels, **self._knowledge)
+
+    def _always_allowed(self, allowed: Any) -> Mask | None:
+        """Return what each search may use: classes that can be part of a text, or those given."""
+        classes = len(self.labels)
+        if allowed is not None:
+            shape = (1, 1, classes)
+            if np.shape(allowed) != (classes,):
+                raise ValueError(
+                    f"allowed must have one bool a label, ({classes},), got the shape "
+                    f"{np.shape(allowed)}; pass masks of items and frames to decode"
+                )
+            return as_mask(allowed, shape, False, self.labels.blank)
+        if not self.labels.specials:
+            return None
+        mask = np.ones(classes, np.bool_)
+        mask[list(self.labels.specials)] = False
+        return mask
+
+    def _mask(self, allowed: Any, shape: tuple[int, ...], batched: bool) -> Mask | None:
+        if allowed is None:
+            return self._allowed
+        mask = as_mask(allowed, shape, batched, self.labels.blank)
+        return mask if self._allowed is None else mask & self._allowed
+
+    def _make_result(
+        self, found: tuple[Any, ...], emissions: Emissions | None, item: int = 0
+    ) -> SearchResult:
+        result = SearchResult(*found, self.labels, self._scale, self._parts, emissions)
+        if result.score.size:
+            return result
+        warnings.warn(
+            f"item {item}: no text of the lexicon fits, so its score is -inf; widen beam_width and "
+            "beam_prune_logp, or look whether the lexicon has the words",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return result.without_text()
+
+
+def _require_nbest(nbest: Any) -> None:
+    if not isinstance(nbest, (int, np.integer)) or isinstance(nbest, bool):
+        raise TypeError(f"nbest must be a whole number, got {nbest!r}")
+    if nbest < 1:
+        raise ValueError(f"nbest must be at least 1, got {nbest}")

@@ -1,0 +1,179 @@
+"""Language models of all kinds as a decoder takes them: n-grams, and any object with a protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from unrolled import _core
+from unrolled.decode.letters import SPACE, LabelLetters, core_labels
+
+Unit = Literal["word", "token", "char"]
+
+UNITS = ("word", "token", "char")
+_METHODS = ("start", "score", "finish")
+_SPACES = (SPACE, "<space>", "▁", "|", "_")  # what models of characters call a space
+_MARKS = frozenset({"<unk>", "<UNK>", "<s>", "</s>", "[UNK]", "<eos>", "<bos>"})
+_LOOKED_AT = 2000  # words of a vocabulary that are spelt to see whether it fits the labels
+_SHOWN = 3
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """What a decoder asks of a language model that is not an n-gram.
+
+    Models are asked in batches: once a frame for all prefixes and units that are new, so that a
+    recurrent model makes one step for all of them. States are any objects; the decoder keeps them
+    and never looks inside. A model must not change them: several texts go on from one state. All
+    probabilities are natural logarithms.
+
+    A model may have an attribute ``upper_bound``, 0 where it has none: no log probability that it
+    gives is above it. The search uses it to leave out what cannot win, and refuses what is above.
+    ``inf`` lets anything pass, and leaves nothing out.
+
+    Examples
+    --------
+    A model by which every word has one chance in a thousand, and every text in ten ends:
+
+    >>> import numpy as np
+    >>> class Uniform:
+    ...     def start(self):
+    ...         return 0
+    ...
+    ...     def score(self, states, units):
+    ...         return np.full(len(units), np.log(1e-3)), [words + 1 for words in states]
+    ...
+    ...     def finish(self, states):
+    ...         return np.full(len(states), np.log(0.1))
+    >>> isinstance(Uniform(), LanguageModel)
+    True
+    """
+
+    def start(self) -> Any:
+        """Return the state at the beginning of a text."""
+
+    def score(self, states: list[Any], units: list[str]) -> tuple[Any, Sequence[Any]]:
+        """Score units[i] after states[i].
+
+        Returns log probabilities (n,), -inf for what must not be, and the n states after the
+        units. Units are words, characters, or texts of labels, after the decoder's `lm_unit`; a
+        space between words is the character " ".
+        """
+
+    def finish(self, states: list[Any]) -> Any:
+        """Return the log probability (n,) that a text ends in each state."""
+
+
+def fuse_language_model(
+    lm: Any,
+    letters: LabelLetters,
+    *,
+    unit: Unit,
+    weights: _core.LanguageWeights,
+) -> _core.FusionSource:
+    """Return what a language model adds to texts.
+
+    Parameters
+    ----------
+    lm : NGram, path of one, or LanguageModel
+    letters : LabelLetters
+    unit : {"word", "token", "char"}
+    weights : _core.LanguageWeights
+
+    Raises
+    ------
+    ValueError
+        There is no such unit, or most of the model's units cannot be written with the labels.
+    TypeError
+        `lm` is no language model.
+    """
+    if unit not in UNITS:
+        raise ValueError(f"lm_unit must be one of {', '.join(UNITS)}, got {unit!r}")
+    lm = _load(lm)
+    _require_common_units(lm, letters, unit)
+    model = _core_ngram(lm)
+    if model is not None:
+        if unit == "word":
+            return _core.fuse_word_ngram(core_labels(letters), model, weights)
+        return _core.fuse_label_ngram(_label_units(lm, letters, unit), model, weights)
+    bound = float(getattr(lm, "upper_bound", 0.0))
+    if unit == "word":
+        return _core.fuse_word_model(core_labels(letters), lm, bound, weights)
+    return _core.fuse_label_model(_label_units(lm, letters, unit), lm, bound, weights)
+
+
+def _load(lm: Any) -> Any:
+    from unrolled.lm import NGram  # models that are not n-grams need none of it
+
+    if isinstance(lm, (str, os.PathLike)):
+        return NGram.load(lm)
+    if isinstance(lm, NGram):
+        return lm
+    missing = [name for name in _METHODS if not callable(getattr(lm, name, None))]
+    if missing:
+        raise TypeError(
+            f"lm must be an unrolled.lm.NGram, the path of one, or an object with the methods "
+            f"{', '.join(_METHODS)}; {type(lm).__name__} has no {' and no '.join(missing)}"
+        )
+    return lm
+
+
+def _core_ngram(lm: Any) -> _core.NGram | None:
+    from unrolled.lm import NGram
+
+    return lm._model if isinstance(lm, NGram) else None
+
+
+def _label_units(lm: Any, letters: LabelLetters, unit: Unit) -> _core.LabelUnits:
+    """Return the units that each class writes."""
+    space = _name_space(lm)
+    labels = letters.labels
+    if unit == "token":
+        silent = {labels.blank, *labels.specials}
+        texts = [() if c in silent else (text,) for c, text in enumerate(labels.texts)]
+        leading = labels.starts_word & False
+    else:
+        texts = [tuple(text) for text in letters.running]
+        leading = labels.starts_word
+    units = [[space if text == SPACE else text for text in of_class] for of_class in texts]
+    return _core.LabelUnits(units, leading)
+
+
+def _name_space(lm: Any) -> str:
+    """Return what a model calls the space between words."""
+    known = [name for name in _SPACES if name in lm] if hasattr(lm, "__contains__") else []
+    return (*known, SPACE)[0]
+
+
+def _require_common_units(lm: Any, letters: LabelLetters, unit: Unit) -> None:
+    """Refuse a model whose units are not those that the labels write, as far as it tells them."""
+    vocabulary = getattr(lm, "vocabulary", None)
+    if vocabulary is None:
+        return
+    words = [word for word in vocabulary if word not in _MARKS]
+    seen = words[:: -(-len(words) // _LOOKED_AT) or 1]
+    can_spell = _speller(letters, unit)
+    strange = [word for word in seen if not can_spell(word)]
+    if 2 * len(strange) <= len(seen):
+        return
+    samples = ", ".join(map(repr, strange[:_SHOWN]))
+    raise ValueError(
+        f"lm: {len(strange)} of {len(seen)} units of the model's vocabulary cannot be written with "
+        f"the labels as lm_unit={unit!r}, such as {samples}; {_advise(strange, can_spell)}"
+    )
+
+
+def _speller(letters: LabelLetters, unit: Unit) -> Any:
+    if unit == "word":
+        return letters.can_spell
+    if unit == "token":
+        return {*letters.labels.texts, *_SPACES}.__contains__
+    return {*"".join(letters.inside), *_SPACES}.__contains__
+
+
+def _advise(strange: list[str], can_spell: Any) -> str:
+    for change in ("lower", "upper"):
+        if 2 * sum(can_spell(getattr(word, change)()) for word in strange) > len(strange):
+            return f"they could in {change} case: use a model, or labels, of the same case"
+    return "is it a model of other units, or are these the labels of another network?"
