@@ -111,7 +111,7 @@ def hotword_bonus(labels, weights, *, whole_words=True):
             for k in range(1, len(pattern)):
                 if text.endswith(pattern[:k]) and not finished:
                     share = min(max(k - len(edge), 0), len(phrase)) / len(phrase)
-                    credit = max(credit, weight * share)
+                    credit = max(credit, math.floor(weight * share * 2**20) / 2**20)
         return total + credit
 
     return bonus
