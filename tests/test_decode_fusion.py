@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from fusion_problems import (
     ALL_LABELS,
     CHARACTERS,
@@ -20,7 +21,6 @@ from fusion_problems import (
     units_of,
 )
 from oracles import assert_same_bits_as_one_thread, every_text
-
 from unrolled.decode import BeamSearchDecoder
 from unrolled.decode.fusion import build
 from unrolled.lm import NGram

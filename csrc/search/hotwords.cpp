@@ -35,6 +35,7 @@ class Automaton final : public FusionSource {
   std::unique_ptr<FusionPart> part(const PrefixTokens& prefixes) const override;
   double upper_bound(int32_t token) const override { return bounds_[static_cast<std::size_t>(token)]; }
   bool weighs(int32_t token) const override { return !hotwords_.labels[token].empty(); }
+  bool gives_credit() const override { return true; }
 
   Place begin() const {
     Place place;

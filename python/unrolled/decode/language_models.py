@@ -125,10 +125,10 @@ def _label_units(lm: Any, letters: LabelLetters, unit: Unit) -> _core.LabelUnits
     labels = letters.labels
     if unit == "token":
         silent = {labels.blank, *labels.specials}
-        texts = [() if c in silent else (text,) for c, text in enumerate(labels.texts)]
+        texts = [[] if c in silent else [text] for c, text in enumerate(labels.texts)]
         leading = labels.starts_word & False
     else:
-        texts = [tuple(text) for text in letters.running]
+        texts = [list(text) for text in letters.running]
         leading = labels.starts_word
     units = [[space if text == SPACE else text for text in of_class] for of_class in texts]
     return _core.LabelUnits(units, leading)
