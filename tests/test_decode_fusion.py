@@ -226,6 +226,7 @@ def test_scores_match_with_pieces_of_both_kinds():
         ({"lm_weight": -1.0}, "lm_weight must be 0 or more, got -1.0"),
         ({"lm_weight": np.nan}, "lm_weight must be finite, got nan"),
         ({"word_score": np.inf}, "word_score must be finite, got inf"),
+        ({"word_score": 31}, "word_score must be at most 30.0, got 31"),
         ({"unk_score": np.inf}, "unk_score must be finite, or -inf"),
         ({"unk_score": np.nan}, "unk_score must be finite, or -inf"),
     ],

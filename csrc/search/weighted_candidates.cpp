@@ -7,7 +7,7 @@ namespace unrolled::search {
 namespace {
 
 constexpr double kRounding = 1 + 1e-12;  // a bound may be met exactly
-constexpr double kLargestRaise = 1e100;  // products with masses stay finite
+constexpr double kLargestRaise = 1e250;  // products with masses stay finite
 
 }  // namespace
 
