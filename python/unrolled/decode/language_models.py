@@ -19,7 +19,7 @@ _MARKS = frozenset({"<unk>", "<UNK>", "<s>", "</s>", "[UNK]", "<eos>", "<bos>"})
 _LOOKED_AT = 2000  # words of a vocabulary that are spelt to see whether it fits the labels
 _SHOWN = 3
 
-#: Most that a unit may add to a score: a search that carries masses would have no numbers for e^700.
+#: Most that a unit may add to a score: the search carries masses, and has no numbers for e^700.
 MOST_GAIN_PER_UNIT = 30.0
 
 
