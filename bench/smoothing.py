@@ -17,7 +17,7 @@ import numpy as np
 from unrolled.lm.discounts import DiscountWarning
 from unrolled.lm.training import SMOOTHINGS, Estimate, estimate
 
-# add-k with the k that is best on held-out lines of both texts, to a factor of 3.
+# Longer n-grams want a small k.
 OPTIONS = {"add-k": {"k": 0.01}}
 NLTK_LINES = 2000
 

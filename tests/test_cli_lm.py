@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -187,14 +186,14 @@ def test_what_a_file_holds(capsys, folder):
         (("train", "ten.txt", "-o", "m.arpa", "--discount", "0.5"), "smoothing='absolute'"),
         (("train", "empty.txt", "-o", "m.arpa"), "no token"),
         (("train", "border.txt", "-o", "m.arpa"), r"border.txt:2: '<s>' stands for"),
-        (("train", "ten.txt", "latin.txt", "-o", "m.arpa"), r"latin.txt:2: not UTF-8 at byte 3"),
+        (("train", "ten.txt", "latin.txt", "-o", "m.arpa"), r"latin.txt:2: not UTF-8 at byte 2"),
         (("train", "ten.txt", "-o", "m.arpa", "--held-out", "none.txt"), "none.txt: no such"),
         (("train", "ten.txt", "-o", "m.arpa", "--vocabulary", "none.txt"), "none.txt: no such"),
         (("score", "--model", "missing.arpa", "ten.txt"), "missing.arpa: No such file"),
         (("score", "--model", "ten.txt", "ten.txt"), "ten.txt"),
-        (("score", "--model", "cut.arpa", "ten.txt"), r"cut.arpa:\d+"),
-        (("info", "cut.arpa"), r"cut.arpa:\d+"),
-        (("convert", "cut.arpa", "m.ngram"), r"cut.arpa:\d+"),
+        (("score", "--model", "cut.arpa", "ten.txt"), "cut.arpa, line 5: .* cut"),
+        (("info", "cut.arpa"), "cut.arpa, line 5: .* cut"),
+        (("convert", "cut.arpa", "m.ngram"), "cut.arpa, line 5: .* cut"),
         (("convert", "good.arpa", "m"), r"m: name a file that ends in"),
         (("score",), "required: --model"),
         ((), "required: ACTION"),
@@ -213,11 +212,10 @@ def test_wrong_input_is_told(capsys, folder, arguments, says):
 
 def test_an_interrupt_leaves_no_half_file(folder):
     process = unrolled("lm", "train", "--output", "m.arpa", stdin=subprocess.PIPE)
-    process.stdin.write(TEN_TEXT)
+    process.stdin.write(TEN_TEXT * 5000)  # more than pipes hold: written means read
     process.stdin.flush()
-    time.sleep(1.0)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
-    assert "interrupted" in process.stderr.read()
+    _, told_last = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in told_last
     assert not (folder / "m.arpa").exists()
-    process.stdin.close()
