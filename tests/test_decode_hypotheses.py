@@ -253,6 +253,8 @@ def test_replace_changes_what_is_named_alone():
     assert (other.settings.beam_width, other.settings.token_top_k) == (9, 3)
     assert decoder.settings.beam_width == 7
     assert decoder.replace(blank=" ").labels.blank == 1
+    last = BeamSearchDecoder(["a", "_", ""], blank=-1, word_delimiter="_").replace(beam_width=3)
+    assert (last.labels.blank, last.labels.delimiter, last.settings.beam_width) == (2, 1, 3)
     assert "beam_width=9" in repr(other)
     with pytest.raises(TypeError, match="beams"):
         decoder.replace(beams=3)

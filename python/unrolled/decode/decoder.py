@@ -217,7 +217,7 @@ class BeamSearchDecoder:
         if is_ragged(log_probs):
             if lengths is not None:
                 raise ValueError("arrays of a list have their own lengths: leave lengths out")
-            scores, frames = pad_items(log_probs, len(self.labels))
+            scores, frames = pad_items(log_probs, self.labels)
             batched = True
             if isinstance(allowed, (list, tuple)):
                 allowed = pad_masks(allowed, frames, len(self.labels))
@@ -264,7 +264,7 @@ class BeamSearchDecoder:
         """
         arguments = {**self._arguments, **changes}
         if not {"labels", "blank", "word_delimiter"} & changes.keys():
-            arguments["labels"] = self.labels  # read once
+            arguments.update(labels=self.labels, blank=0, word_delimiter=" ")  # read once
         return BeamSearchDecoder(**arguments)
 
     def _make_result(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled._arrays import RealArray, as_numpy, as_reals
+from unrolled._arrays import RealArray, as_numpy, as_reals, require_axes
 from unrolled.ctc.batch import as_batch
+from unrolled.decode.labels import Labels
 
 
 def as_own_batch(log_probs: Any, copy: bool) -> tuple[RealArray, bool]:
@@ -23,28 +24,27 @@ def as_own_batch(log_probs: Any, copy: bool) -> tuple[RealArray, bool]:
 
 def is_ragged(log_probs: Any) -> bool:
     """Whether it is a list of items (T, C), rather than nested lists of numbers."""
-    return isinstance(log_probs, (list, tuple)) and (
-        not len(log_probs) or (np.ndim(log_probs[0]) == 2)
-    )
+    if not isinstance(log_probs, (list, tuple)):
+        return False
+    return not log_probs or np.ndim(log_probs[0]) == 2
 
 
-def pad_items(items: Sequence[Any], classes: int) -> tuple[RealArray, NDArray[np.int64]]:
+def pad_items(items: Sequence[Any], labels: Labels) -> tuple[RealArray, NDArray[np.int64]]:
     """Return items (T_i, C) as one array (N, T, C) of our own, and their lengths.
 
     Raises
     ------
     ValueError
-        An item has not the axes (T, C), or another number of classes; the message says which.
+        An item has not the axes (T, C), or not as many classes as there are labels; the message
+        says which.
     """
     arrays = as_reals(**{f"log_probs[{i}]": item for i, item in enumerate(items)})
     for i, array in enumerate(arrays):
-        if array.ndim != 2 or array.shape[1] != classes:
-            raise ValueError(
-                f"log_probs[{i}] must have the shape (T, {classes}), got {array.shape}"
-            )
+        require_axes(array, f"log_probs[{i}]", "T, C")
+        labels.require_width(array.shape[1], f"log_probs[{i}]")
     lengths = np.array([len(array) for array in arrays], np.int64)
     dtype = arrays[0].dtype if arrays else np.float32
-    padded = np.empty((len(arrays), lengths.max(initial=0), classes), dtype)
+    padded = np.empty((len(arrays), lengths.max(initial=0), len(labels)), dtype)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
         row[len(array) :] = 0.0  # never read

@@ -173,6 +173,10 @@ class Hypothesis(Reading):
         )
         return alignment.replace(word_slices=self._word_slices)
 
+    def nbest_list(self) -> list[Hypothesis]:
+        """Return the list that this one is of, it included, best first: some ten, or more."""
+        return make_hypotheses(self._result, self._result.score.size)
+
     @cached_property
     def _word_slices(self) -> list[WordSlice]:
         return [WordSlice(*word) for word in self._result.labels.words(self.tokens)]

@@ -180,7 +180,7 @@ class _Trial:
         if isinstance(references, str):
             raise TypeError("references must be a list of texts, got one text")
         if is_ragged(emissions):
-            emissions, lengths = pad_items(emissions, len(decoder.labels))
+            emissions, lengths = pad_items(emissions, decoder.labels)
         if np.ndim(emissions) != 3 or len(emissions) != len(references) or not len(references):
             raise ValueError(
                 "emissions must be a list of arrays (T, C) or an array (N, T, C) with one item a "
