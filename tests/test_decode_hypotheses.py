@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -101,6 +102,29 @@ def test_spans_are_those_of_forced_align(rng, dtype):
             assert (word.start, word.end) == (word.spans[0].start, word.spans[-1].end)
 
 
+def test_long_lists_are_decoded_in_groups(rng, monkeypatch):
+    """Of any size, with masks of their own, and errors that name the item."""
+    monkeypatch.setattr("unrolled.decode.emissions._ITEMS", 3)
+    monkeypatch.setattr("unrolled.decode.emissions._NUMBERS", 150)
+    decoder = BeamSearchDecoder(LABELS, beam_width=5)
+    items = [emissions(rng, int(rng.integers(0, 25)), 5) for _ in range(40)]
+    masks = [rng.random((len(item), 5)) < 0.7 for item in items]
+    for allowed in (None, masks):
+        found = decoder.decode(items, allowed=allowed)
+        for item, mask, hypothesis in zip(items, allowed or [None] * 40, found, strict=True):
+            assert same(hypothesis, decoder.decode(item, allowed=mask))
+            assert hypothesis.spans == forced_align(item, hypothesis.tokens).spans
+    wrong = [*items[:33], np.full((2, 5), np.nan), *items[34:]]
+    with pytest.raises(ValueError, match=r"log_probs\[(\d+):\]:.* item (\d+)") as error:
+        decoder.decode(wrong)
+    first, item = map(int, re.search(r"\[(\d+):\]:.* item (\d+)", str(error.value)).groups())
+    assert first + item == 33
+    with pytest.raises(ValueError, match=r"allowed\[39\] must have the shape"):
+        decoder.decode(items, allowed=[*masks[:39], masks[39][:, 1:]])
+    with pytest.raises(ValueError, match="one mask an item: 40, got 39"):
+        decoder.decode(items, allowed=masks[:39])
+
+
 def test_spans_know_seconds_pixels_and_labels(rng):
     log_probs = emissions(rng, 25, 5)
     spoken = BeamSearchDecoder(LABELS, seconds_per_frame=0.02, offset=1.0).decode(log_probs)
@@ -188,10 +212,8 @@ def test_a_batch_of_wrong_emissions_names_item_frame_and_class(rng):
     ("arguments", "message"),
     [
         ({"log_probs": np.zeros((3, 4))}, "4 classes, and there are 5 labels"),
-        (
-            {"log_probs": [np.zeros((3, 5)), np.zeros((3, 4))]},
-            r"log_probs\[1\] must have the shape",
-        ),
+        ({"log_probs": [np.zeros((3, 5)), np.zeros((3, 4))]}, r"log_probs\[1\] has 4 classes"),
+        ({"log_probs": [np.zeros((3, 5)), np.zeros(5)]}, r"log_probs\[1\] must have the axes"),
         ({"log_probs": np.zeros(5)}, r"must have the axes \(N, T, C\) or \(T, C\)"),
         ({"log_probs": np.zeros((2, 3, 5)), "lengths": [3, 4]}, "lengths of item 1 is 4"),
         ({"log_probs": [np.zeros((3, 5))], "lengths": [3]}, "leave lengths out"),

@@ -86,22 +86,22 @@ class AllowedClasses:
         return mask
 
 
-def pad_masks(masks: Sequence[Any], lengths: NDArray[np.int64], classes: int) -> Mask:
+def pad_masks(
+    masks: Sequence[Any], lengths: NDArray[np.int64], classes: int, first: int = 0
+) -> Mask:
     """Return masks of items, (C,) or (T_i, C) each, as one (N, T, C).
 
     Raises
     ------
     ValueError
-        There is not one mask an item, or one is of another shape.
+        One is of another shape; items are counted from `first` on.
     """
-    if len(masks) != lengths.size:
-        raise ValueError(f"allowed must have one mask an item: {lengths.size}, got {len(masks)}")
     padded = np.ones((lengths.size, lengths.max(initial=0), classes), np.bool_)
     for i, (row, mask, frames) in enumerate(zip(padded, masks, lengths.tolist(), strict=True)):
         if np.shape(mask) not in ((classes,), (frames, classes)):
             raise ValueError(
-                f"allowed[{i}] must have the shape ({classes},) or ({frames}, {classes}), "
+                f"allowed[{first + i}] must have the shape ({classes},) or ({frames}, {classes}), "
                 f"got {np.shape(mask)}"
             )
-        row[:frames] = as_numpy(mask, f"allowed[{i}]")
+        row[:frames] = as_numpy(mask, f"allowed[{first + i}]")
     return padded
