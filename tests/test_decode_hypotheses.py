@@ -183,8 +183,9 @@ def test_masks_for_all_frames_an_item_and_each_frame(rng):
     assert same(decoder.decode(batch, allowed=whole)[0], halves)
     ragged = decoder.decode([batch[0], batch[1, :5]], allowed=[first_half, only_b])
     assert same(ragged[0], halves) and set(ragged[1].text) <= {"b"}
-    always = BeamSearchDecoder(LABELS, allowed=only_a | only_b)
-    assert same(always.decode(batch[0], allowed=only_a), one)
+    always = BeamSearchDecoder(LABELS, allowed=only_a)
+    assert same(always.decode(batch[0]), one)
+    assert same(always.decode(batch[0], allowed=only_a | only_b), one)  # no more than always
 
 
 def test_signs_that_are_no_text_are_found_only_where_they_are_allowed():
@@ -246,6 +247,7 @@ def test_arguments_of_decode_of_a_wrong_type(arguments, message):
     [
         ({"beam_width": 0}, ValueError, "beam_width must be a whole number of at least 1, or None"),
         ({"beam_width": 10.0}, TypeError, "beam_width must be a whole number"),
+        ({"beam_width": True}, TypeError, "beam_width must be a whole number"),
         ({"token_top_k": -1}, ValueError, "token_top_k must be a whole number of at least 1"),
         ({"token_min_logp": 0.01}, ValueError, r"token_min_logp must be a natural log.*log\(p\)"),
         ({"beam_prune_logp": 10}, ValueError, "beam_prune_logp must be a natural logarithm"),

@@ -30,7 +30,6 @@ class AllowedClasses:
     """
 
     def __init__(self, labels: Labels, allowed: Any) -> None:
-        self._blank = labels.blank
         self._always: Mask | None = None
         classes = len(labels)
         if allowed is not None:
@@ -81,9 +80,7 @@ class AllowedClasses:
             raise ValueError(
                 f"allowed must have the shape ({classes},) or {axes}, got {np.shape(allowed)}"
             )
-        mask = mask.copy()
-        mask[..., self._blank] = True
-        return mask
+        return np.ascontiguousarray(mask)  # the core lets the blank stand in any frame
 
 
 def pad_masks(
