@@ -50,6 +50,15 @@ def test_the_posterior_is_the_share_of_all_paths(rng, normalised):
             assert hypothesis.confidence.posterior == pytest.approx(share, rel=1e-9)
 
 
+def test_no_posterior_is_above_one(rng):
+    for dtype in (np.float32, np.float64):
+        for _ in range(50):
+            sure = emissions(rng, 30, 4) * 20
+            sure = (sure - np.logaddexp.reduce(sure, axis=1, keepdims=True)).astype(dtype)
+            posterior = BeamSearchDecoder(["", *"abc"]).decode(sure).confidence.posterior
+            assert 0 < posterior <= 1
+
+
 def test_a_narrow_beam_loses_mass_that_the_posterior_counts(rng):
     log_probs = emissions(rng, 12, 5)
     (hypothesis,) = BeamSearchDecoder(["", *"abcd"], beam_width=1).decode([log_probs])

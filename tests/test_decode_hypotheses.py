@@ -284,6 +284,37 @@ def test_replace_changes_what_is_named_alone():
         decoder.replace(beams=3)
 
 
+def test_parts_of_a_score_with_a_lexicon_and_hotwords(rng):
+    log_probs = emissions(rng, 30, 5)
+    decoder = BeamSearchDecoder(
+        LABELS, lexicon=["ab", "ca", "b"], hotwords={"ab": 2.0, "ca b": 3.0}, beam_width=50
+    )
+    found = decoder.decode(log_probs, nbest=20)
+    assert any(h.hotwords for h in found)
+    for h in found:
+        assert set(h.words) <= {"ab", "ca", "b"}
+        assert h.score == pytest.approx(h.acoustic_score + h.hotword_score, abs=1e-9)
+        weights = {"ab": 2.0, "ca b": 3.0}
+        assert h.hotword_score == pytest.approx(sum(weights[w.phrase] for w in h.hotwords))
+        for phrase, first, end in h.hotwords:
+            assert decoder.labels.text(h.tokens[first:end]) == phrase
+            assert f"{phrase!r} at tokens {first} to {end}" in h.report()
+        assert h.spans == forced_align(log_probs, h.tokens).spans
+
+
+def test_an_item_that_no_text_of_the_lexicon_fits_is_warned_of(rng):
+    decoder = BeamSearchDecoder(
+        ["", "a", "b"], lexicon=["ab"], word_delimiter=None, beam_width=1, token_min_logp=-1.0
+    )
+    frames = np.log([[0.01, 0.98, 0.01], [0.01, 0.98, 0.01]])
+    with pytest.warns(RuntimeWarning, match="item 1: no text of the lexicon or the model is left"):
+        found = decoder.decode([np.log([[0.98, 0.01, 0.01]]), frames])
+    assert (found[0].text, found[1].text, found[1].score) == ("", "", -np.inf)
+    assert found[1].spans == []
+    assert found[1].confidence.nbest_posterior == 0.0
+    assert decoder.replace(beam_width=50, token_min_logp=-9).decode(frames[:1]).score > -np.inf
+
+
 def test_reports_show_the_parts_of_the_score(rng):
     hypothesis = BeamSearchDecoder(LABELS).decode(emissions(rng, 9, 5))
     lines = hypothesis.report().splitlines()

@@ -96,7 +96,7 @@ class BeamSearchDecoder:
     >>> decoder = BeamSearchDecoder(["", "a"])
     >>> decoder.decode(frames).text  # paths a-, -a and aa
     'a'
-    >>> [(h.text, round(np.exp(h.score), 2)) for h in decoder.decode(frames, nbest=2)]
+    >>> [(h.text, round(float(np.exp(h.score)), 2)) for h in decoder.decode(frames, nbest=2)]
     [('a', 0.84), ('', 0.16)]
     """
 
@@ -200,7 +200,8 @@ class BeamSearchDecoder:
         Warns
         -----
         RuntimeWarning
-            No text of the lexicon fits an item: its hypothesis has no token and score -inf.
+            No text of the lexicon, or of a model that forbids unknown words, is left in the beam
+            of an item: its hypothesis has no token and score -inf.
 
         Examples
         --------
@@ -268,8 +269,9 @@ class BeamSearchDecoder:
         if result.score.size:
             return result
         warnings.warn(
-            f"item {item}: no text of the lexicon fits, so its score is -inf; widen beam_width and "
-            "beam_prune_logp, or look whether the lexicon has the words",
+            f"item {item}: no text of the lexicon or the model is left in the beam, so its score is "
+            "-inf; widen beam_width, beam_prune_logp and token_min_logp, or see that its words are "
+            "known",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -190,8 +190,8 @@ class Hypothesis(Reading):
         >>> from unrolled.decode import BeamSearchDecoder
         >>> frames = np.log([[0.1, 0.6, 0.3], [0.8, 0.1, 0.1]])
         >>> print(BeamSearchDecoder(["", "a", "b"]).decode(frames).report())
-        'a': score -0.5798
-          emissions  -0.5798
+        'a': score -0.5978
+          emissions  -0.5978
         """
         result = self._result
         lines = [f"{self.text!r}: score {self.score:.4f}"]
