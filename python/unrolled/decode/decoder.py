@@ -269,9 +269,8 @@ class BeamSearchDecoder:
         if result.score.size:
             return result
         warnings.warn(
-            f"item {item}: no text of the lexicon or the model is left in the beam, so its score is "
-            "-inf; widen beam_width, beam_prune_logp and token_min_logp, or see that its words are "
-            "known",
+            f"item {item}: no text of the lexicon or the model is left in the beam; "
+            "widen beam_width, beam_prune_logp and token_min_logp, or see that its words are known",
             RuntimeWarning,
             stacklevel=3,
         )
