@@ -92,7 +92,10 @@ def lexicon_bonus(words, words_of):
 
 
 def hotword_bonus(weights, text_of):
-    """Return the bonus of a text that may hold phrases, as whole words, each time they occur."""
+    """Return the bonus of a text for phrases, as whole words, each time they occur.
+
+    A phrase gains at most 5 for each of its characters.
+    """
 
     def bonus(tokens):
         words = text_of(tokens).split()
@@ -100,7 +103,8 @@ def hotword_bonus(weights, text_of):
         for phrase, weight in weights.items():
             wanted = phrase.split()
             places = range(len(words) - len(wanted) + 1)
-            total += weight * sum(words[k : k + len(wanted)] == wanted for k in places)
+            gain = min(weight, 5.0 * len(phrase))
+            total += gain * sum(words[k : k + len(wanted)] == wanted for k in places)
         return total
 
     return bonus

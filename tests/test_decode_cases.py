@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import NamedTuple
 
@@ -19,9 +18,7 @@ from decode_problems import (
     tiny_emissions,
 )
 from oracles import every_text
-from unrolled import _core
 from unrolled.decode import BeamSearchDecoder
-from unrolled.reference import decode as reference
 
 CASES = 250  # of each of the eight kinds
 LABELS = ["", " ", "a", "b"]

@@ -1,6 +1,7 @@
 """Pictures of readings, trellises, training and recurrences, with matplotlib (extra ``plot``)."""
 
 from unrolled.plot.alignments import alignment
+from unrolled.plot.beams import beam
 from unrolled.plot.confusions import confusion
 from unrolled.plot.figures import require
 from unrolled.plot.histories import curves
@@ -10,6 +11,7 @@ from unrolled.plot.recurrences import dynamics, gradients, horizons
 
 __all__ = [
     "alignment",
+    "beam",
     "confusion",
     "curves",
     "dynamics",
