@@ -49,7 +49,6 @@ def ours(case: DecodeCase) -> Decode:
 
 def our_decoder(case: DecodeCase):
     from unrolled.decode import BeamSearchDecoder
-    from unrolled.lm import NGram
 
     setting = case.setting
     return BeamSearchDecoder(
@@ -59,12 +58,20 @@ def our_decoder(case: DecodeCase):
         token_min_logp=setting.token_min_logp,
         beam_prune_logp=setting.beam_prune_logp,
         token_top_k=setting.token_top_k,
-        lm=NGram.load(arpa_path()) if setting.lm else None,
-        lm_weight=LM_WEIGHT,
-        word_score=WORD_SCORE,
-        unk_score=UNK_SCORE * LOG_10,
         lexicon=vocabulary() if setting.lexicon else None,
+        **(_language() if setting.lm else {}),
     )
+
+
+def _language() -> dict[str, object]:
+    from unrolled.lm import NGram
+
+    return {
+        "lm": NGram.load(arpa_path()),
+        "lm_weight": LM_WEIGHT,
+        "word_score": WORD_SCORE,
+        "unk_score": UNK_SCORE * LOG_10,
+    }
 
 
 def fast_ctc_decode(case: DecodeCase) -> Decode:

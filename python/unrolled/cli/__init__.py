@@ -20,7 +20,7 @@ from unrolled.cli.errors import CommandParser, is_users, message_of
 #: In the order of the help.
 COMMANDS = (
     *("demo", "check", "train", "evaluate", "read", "classify"),
-    *("align", "decode", "inspect", "plot"),
+    *("align", "decode", "lm", "inspect", "plot"),
 )
 
 

@@ -172,4 +172,81 @@ class CTCDecoder:
         return CTCHypothesis(tokens, words, hypothesis.score + offset, steps.astype(np.int32))
 
     def _words(self, tokens: list[int]) -> list[str]:
-        ...
+        assert self._words_by_spelling is not None
+        spelled: list[tuple[int, ...]] = [()]
+        for token in tokens:
+            if token == self._silence:
+                spelled.append(())
+            else:
+                spelled[-1] += (token,)
+        return [self._words_by_spelling[word] for word in spelled if word]
+
+
+def ctc_decoder(
+    lexicon: str | os.PathLike[str] | None,
+    tokens: str | os.PathLike[str] | Sequence[str],
+    lm: Any = None,
+    lm_dict: str | os.PathLike[str] | None = None,
+    nbest: int = 1,
+    beam_size: int = 50,
+    beam_size_token: int | None = None,
+    beam_threshold: float = 50,
+    lm_weight: float = 2,
+    word_score: float = 0,
+    unk_score: float = -math.inf,
+    sil_score: float = 0,
+    log_add: bool = False,
+    blank_token: str = "-",
+    sil_token: str = "|",
+    unk_word: str = "<unk>",
+) -> CTCDecoder:
+    """Make a decoder.
+
+    Parameters
+    ----------
+    lexicon : path or None
+        A file of words with their spellings, ``word token token ... |``. Without it tokens come in
+        any order, and a language model is one of tokens.
+    tokens : path, or list of str
+        The token of each class; a file has a class a line.
+    lm : path, NGram, CTCDecoderLM or None
+        An n-gram model, or an object of one's own. Of words with a lexicon, else of tokens.
+    lm_dict : path, optional
+        The words of `lm`, by number, for an object of one's own; otherwise numbers are the places
+        of words in the lexicon, or of tokens.
+    nbest : int
+        How many texts are returned.
+    beam_size : int
+        Prefixes kept after each frame.
+    beam_size_token : int, optional
+        How many tokens of a frame are looked at; all where not given.
+    beam_threshold : float
+        Prefixes that are further below the best are dropped.
+    lm_weight : float
+        Of the language model; n-gram models count with their logarithms to base 10.
+    word_score : float
+        Added for each word of a lexicon.
+    unk_score : float
+        -inf with a lexicon; without one it is not used.
+    sil_score : float
+        Added for each silence, with a lexicon for each word.
+    log_add : bool
+        Whether all paths of a text count, or the best.
+    blank_token, sil_token : str
+    unk_word : str
+        Not used.
+
+    Raises
+    ------
+    ValueError
+        A token is missing, a file is faulty, or `unk_score` lets in words outside the lexicon.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decoder = ctc_decoder(lexicon=None, tokens=["-", "|", "a", "b"])
+    >>> emissions = np.log(np.full((1, 3, 4), 0.1) + 0.6 * np.eye(4)[[2, 0, 3]])
+    >>> best = decoder(emissions)[0][0]
+    >>> decoder.idxs_to_tokens(best.tokens), best.timesteps
+    (['|', 'a', 'b', '|'], array([0, 1, 3, 4], dtype=int32))
+    """
