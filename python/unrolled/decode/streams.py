@@ -143,6 +143,19 @@ class Stream:
         found = self._search.best(ask_for(1), False)
         return Partial(self._make_result(found, self._emissions()), 0, self._search.stable())
 
+    def partials(self, nbest: int) -> list[Partial]:
+        """Return the best texts so far, of which `partial` is the first.
+
+        Raises
+        ------
+        RuntimeError
+            The stream is finished.
+        """
+        self._require_open("partials")
+        found = self._make_result(self._search.best(nbest, False), self._emissions())
+        stable = self._search.stable()
+        return [Partial(found, rank, stable) for rank in range(found.score.size)]
+
     def finish(self, nbest: int = 1) -> Any:
         """Score the end and return the best texts; the stream is then finished.
 
