@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unrolled.lm import NGram
+
+_LOG_10 = math.log(10)
+
 
 
 class CTCDecoderLMState:
@@ -52,23 +59,25 @@ class CTCDecoderLM(ABC):
 
 
 class ScoredUnits:
-    """The batched protocol of `unrolled.decode` over a `CTCDecoderLM` that may be missing.
+    """The batched protocol of `unrolled.decode` over a model of units by number.
 
     Parameters
     ----------
     model : CTCDecoderLM or None
         None scores everything with 0.
     weight : float
-        What scores are multiplied by.
+        What its scores are multiplied by.
     numbers : mapping from str to int
         Of units.
     bonuses : mapping from str to float
         What units add besides.
     """
 
+    upper_bound = math.inf  # scores of any size
+
     def __init__(
         self,
-        model: Any,
+        model: CTCDecoderLM | None,
         weight: float,
         numbers: Mapping[str, int],
         bonuses: Mapping[str, float],
@@ -95,3 +104,64 @@ class ScoredUnits:
         if self._model is None:
             return np.zeros(len(states))
         return self._weight * np.array([float(self._model.finish(state)[1]) for state in states])
+
+
+class _NGramUnits(CTCDecoderLM):
+    """An n-gram model of units by number, with its logarithms to base 10."""
+
+    def __init__(self, ngram: NGram, units: Sequence[str]) -> None:
+        self._ngram, self._units = ngram, units
+
+    def start(self, start_with_nothing: bool) -> Any:
+        return self._ngram.start()
+
+    def score(self, state: Any, usr_token_idx: int) -> tuple[Any, float]:
+        score, after = self._ngram.step(state, self._units[usr_token_idx])
+        return after, score / _LOG_10
+
+    def finish(self, state: Any) -> tuple[Any, float]:
+        score, after = self._ngram.step(state, "</s>")
+        return after, score / _LOG_10
+
+
+def lm_arguments(
+    lm: Any,
+    lm_weight: float,
+    unit_score: float,
+    units: Mapping[str, str],
+    dictionary: Sequence[str],
+    bonuses: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return what `unrolled.decode.BeamSearchDecoder` takes for a model of torchaudio's.
+
+    Parameters
+    ----------
+    lm : path, NGram, CTCDecoderLM or None
+    lm_weight : float
+        Of scores as the model gives them, those of n-gram models to base 10.
+    unit_score : float
+        Added for each unit.
+    units : mapping from str to str
+        What the model calls each unit, by the text that the labels write it with.
+    dictionary : sequence of str
+        Units by number.
+    bonuses : mapping from str to float
+        What units add besides.
+    """
+    if isinstance(lm, (str, os.PathLike)):
+        lm = NGram.load(lm)
+    is_plain = not bonuses and all(text == unit for text, unit in units.items())
+    if isinstance(lm, NGram) and is_plain:
+        weight = lm_weight / _LOG_10
+        return {"lm": lm, "lm_weight": weight, "word_score": unit_score, "unk_score": 0.0}
+    if lm is None and not bonuses and not unit_score:
+        return {}
+    if isinstance(lm, NGram):
+        lm = _NGramUnits(lm, dictionary)
+    places = {unit: number for number, unit in enumerate(dictionary)}
+    missing = next((unit for unit in units.values() if lm is not None and unit not in places), None)
+    if missing is not None:
+        raise ValueError(f"lm_dict: has no {missing!r}, which is in the lexicon or a token")
+    numbers = {text: places.get(unit, -1) for text, unit in units.items()}
+    model = ScoredUnits(lm, lm_weight, numbers, bonuses)
+    return {"lm": model, "lm_weight": 1.0, "word_score": unit_score}
