@@ -194,15 +194,23 @@ def every_text(log_probs, blank, *, bonus=None, merge="sum"):
     """
     log_probs = np.asarray(log_probs, np.float64)
     frames, classes = log_probs.shape
+    texts, paths, starts = paths_by_text(frames, classes, blank)
     join = {"sum": np.logaddexp, "max": np.maximum}[merge]
-    found = []
-    for tokens, paths in every_path(frames, classes, blank).items():
-        scores = log_probs[np.arange(frames), paths.classes].sum(axis=1)
-        acoustic = float(join.reduce(scores))
-        score = acoustic if bonus is None else acoustic + bonus(tokens)
-        if score > -np.inf:
-            found.append(Text(tokens, score, acoustic))
-    return sorted(found, key=lambda text: -text.score)
+    masses = join.reduceat(log_probs[np.arange(frames), paths].sum(axis=1), starts).tolist()
+    found = [
+        Text(tokens, mass if bonus is None else mass + bonus(tokens), mass)
+        for tokens, mass in zip(texts, masses, strict=True)
+        if mass > -np.inf
+    ]
+    return sorted((t for t in found if t.score > -np.inf), key=lambda text: -text.score)
+
+
+@cache
+def paths_by_text(frames, classes, blank):
+    """Return all texts, all paths (P, T) one text after the other, and where each text's begin."""
+    every = every_path(frames, classes, blank)
+    starts = np.cumsum([0, *(len(found.classes) for found in every.values())])[:-1]
+    return list(every), np.concatenate([found.classes for found in every.values()]), starts
 
 
 def ulp_error(actual, exact):

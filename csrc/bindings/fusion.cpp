@@ -6,6 +6,7 @@
 #include "bindings/python_model.h"
 #include "bindings/register.h"
 #include "search/fusion_model.h"
+#include "search/fusion_ngram.h"
 #include "search/fusion_part.h"
 #include "search/hotwords.h"
 #include "search/lexicon.h"
@@ -69,6 +70,16 @@ Source make_lexicon_source(const FusionLabels& labels, const Sequences& letters,
   return search::make_lexicon(labels, {letters, words, spellings});
 }
 
+Source make_word_ngram_source(const FusionLabels& labels, std::shared_ptr<search::NGram> model,
+                              const LanguageWeights& weights) {
+  return search::make_word_ngram(labels, std::move(model), weights);
+}
+
+Source make_label_ngram_source(const LabelUnits& units, std::shared_ptr<search::NGram> model,
+                               const LanguageWeights& weights) {
+  return search::make_label_ngram(units, std::move(model), weights);
+}
+
 std::shared_ptr<Fusion> make_fusion(int64_t classes, const std::vector<Source>& sources) {
   require(classes > 0, "classes must be at least 1");
   return search::combine(classes, {sources.begin(), sources.end()});
@@ -117,6 +128,8 @@ void register_sources(py::module_& m) {
   py::class_<FusionSource, Source>(m, "FusionSource");
   m.def("fuse_hotwords", &make_hotwords_source, "labels"_a, "phrases"_a, "weights"_a);
   m.def("fuse_lexicon", &make_lexicon_source, "labels"_a, "letters"_a, "words"_a, "spellings"_a);
+  m.def("fuse_word_ngram", &make_word_ngram_source, "labels"_a, "model"_a, "weights"_a);
+  m.def("fuse_label_ngram", &make_label_ngram_source, "units"_a, "model"_a, "weights"_a);
   m.def(
       "fuse_word_model",
       [](const FusionLabels& labels, py::object model, double upper_bound, const LanguageWeights& weights) {

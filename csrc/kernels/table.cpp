@@ -17,6 +17,10 @@ CtcExactKernels ctc_exact_kernels();
 CtcGradientKernels ctc_gradient_kernels();
 CtcLinearKernels ctc_linear_kernels();
 template <class Real>
+DecodeKernels<Real> decode_kernels();
+template <class Real>
+DecodeSymbolKernels<Real> decode_symbol_kernels();
+template <class Real>
 DepthwiseKernels<Real> depthwise_kernels();
 template <class Real>
 DepthwiseWeightKernels<Real> depthwise_weight_kernels();
@@ -72,6 +76,8 @@ Kernels<Real> kernels() {
       .ctc_exact = ctc_exact_kernels(),
       .ctc_gradient = ctc_gradient_kernels(),
       .ctc_linear = ctc_linear_kernels(),
+      .decode = decode_kernels<Real>(),
+      .decode_symbols = decode_symbol_kernels<Real>(),
       .depthwise = depthwise_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
       .gru = gru_kernels<Real>(),

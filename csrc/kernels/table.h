@@ -11,6 +11,8 @@
 #include "kernels/ctc_exact.h"
 #include "kernels/ctc_gradient.h"
 #include "kernels/ctc_linear.h"
+#include "kernels/decode.h"
+#include "kernels/decode_symbols.h"
 #include "kernels/depthwise.h"
 #include "kernels/depthwise_weight.h"
 #include "kernels/loss.h"
@@ -39,6 +41,8 @@ struct Kernels {
   CtcExactKernels ctc_exact;
   CtcGradientKernels ctc_gradient;
   CtcLinearKernels ctc_linear;
+  DecodeKernels<Real> decode;
+  DecodeSymbolKernels<Real> decode_symbols;
   DepthwiseKernels<Real> depthwise;
   DepthwiseWeightKernels<Real> depthwise_weight;
   CellKernels<Real> gru;

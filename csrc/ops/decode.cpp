@@ -48,9 +48,6 @@ std::vector<std::vector<search::Hypothesis>> decode(const search::BeamSettings& 
                                                     const search::Fusion* fusion,
                                                     const DecodeBatch<Score>& batch, int64_t count,
                                                     Interrupt& interrupt) {
-  for (int64_t n = 0; n < batch.N; ++n) {
-    search::check_emissions(item_rows(batch, settings.classes, n), settings.blank, 0);
-  }
   if constexpr (std::is_same_v<Score, float>) {
     if (decodes_in_float(settings, fusion)) {
       return decode_in<float>(settings, fusion, batch, count, interrupt);

@@ -1,8 +1,12 @@
 #include "search/emissions.h"
 
+#include <algorithm>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
+#include <type_traits>
+
+#include "dispatch.h"
 
 namespace unrolled::search {
 namespace {
@@ -27,25 +31,63 @@ constexpr double kMostLogProbability = 1e-3;
   throw std::invalid_argument(text.str());
 }
 
-}  // namespace
-
+// The first score that is no log-probability.
 template <class Score>
-void check_emissions(const EmissionRows<Score>& rows, int64_t blank, int64_t first_frame) {
+void refuse_first(const EmissionRows<Score>& rows, int64_t first_frame) {
   for (int64_t t = 0; t < rows.frames; ++t) {
-    const Score* row = rows.row(t);
-    const bool* allowed = rows.allowed_row(t);
-    bool possible = false;
     for (int64_t c = 0; c < rows.classes; ++c) {
-      if (!(row[c] <= Score(kMostLogProbability))) {
-        refuse(rows.item, first_frame + t, c, static_cast<double>(row[c]));
+      const Score score = rows.row(t)[c];
+      if (!(score <= Score(kMostLogProbability))) {
+        refuse(rows.item, first_frame + t, c, static_cast<double>(score));
       }
-      possible |= row[c] > -std::numeric_limits<Score>::infinity() && (!allowed || allowed[c] || c == blank);
     }
-    if (!possible) refuse_frame(rows.item, first_frame + t, allowed != nullptr);
   }
 }
 
-template void check_emissions(const EmissionRows<float>&, int64_t, int64_t);
-template void check_emissions(const EmissionRows<double>&, int64_t, int64_t);
+}  // namespace
+
+template <class Real>
+template <class Score>
+void ReadableRows<Real>::read(const EmissionRows<Score>& rows, int64_t blank, int64_t first_frame) {
+  classes_ = rows.classes;
+  if (best_.size() < static_cast<std::size_t>(rows.frames))
+    best_.resize(static_cast<std::size_t>(rows.frames));
+  const bool needs_copy = !std::is_same_v<Real, Score> || rows.allowed;
+  if constexpr (std::is_same_v<Real, Score>) rows_ = rows.scores;
+  if (needs_copy) copy(rows, blank);
+  const auto& kernel = kernels<Real>().decode_symbols;
+  if (!kernel.largest_of_rows(rows.frames, rows.classes, rows_, Real(kMostLogProbability), best_.data()) ||
+      needs_copy) {
+    refuse_first(rows, first_frame);
+  }
+  const auto none =
+      std::find(best_.begin(), best_.begin() + rows.frames, -std::numeric_limits<Real>::infinity());
+  if (none != best_.begin() + rows.frames) {
+    refuse_frame(rows.item, first_frame + (none - best_.begin()), rows.allowed != nullptr);
+  }
+}
+
+template <class Real>
+template <class Score>
+void ReadableRows<Real>::copy(const EmissionRows<Score>& rows, int64_t blank) {
+  const auto size = static_cast<std::size_t>(rows.frames * rows.classes);
+  if (copy_.size() < size) copy_.resize(size);
+  Real* to = copy_.data();
+  rows_ = to;
+  for (int64_t t = 0; t < rows.frames; ++t, to += rows.classes) {
+    const Score* row = rows.row(t);
+    const bool* allowed = rows.allowed_row(t);
+    std::transform(row, row + rows.classes, to, [](Score x) { return static_cast<Real>(x); });
+    for (int64_t c = 0; allowed && c < rows.classes; ++c) {
+      if (!allowed[c] && c != blank) to[c] = -std::numeric_limits<Real>::infinity();
+    }
+  }
+}
+
+template class ReadableRows<float>;
+template class ReadableRows<double>;
+template void ReadableRows<float>::read(const EmissionRows<float>&, int64_t, int64_t);
+template void ReadableRows<double>::read(const EmissionRows<float>&, int64_t, int64_t);
+template void ReadableRows<double>::read(const EmissionRows<double>&, int64_t, int64_t);
 
 }  // namespace unrolled::search

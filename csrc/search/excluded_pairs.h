@@ -2,34 +2,43 @@
 // there, and it is no candidate.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <vector>
+
+#include "search/beam.h"
 
 namespace unrolled::search {
 
 class ExcludedPairs {
  public:
-  void clear(int64_t symbols, int64_t places) {
-    words_ = (places + kBits - 1) / kBits;
-    bits_.assign(static_cast<std::size_t>(symbols * words_), 0);
+  explicit ExcludedPairs(int64_t classes) : classes_(classes) {}
+
+  // Room for a beam of that size; only where there are no pairs.
+  void make_room(int64_t places) {
+    if (places > words_ * kBits) {
+      words_ = (places + places / 2) / kBits + 1;
+      bits_.assign(static_cast<std::size_t>(classes_ * words_), 0);
+    }
+    reserve(dirty_, places);
   }
-  void add(int64_t symbol, int64_t place) {
-    bits_[word(symbol, place)] |= static_cast<uint16_t>(1U << (place % kBits));
+  bool has(int32_t symbol, int64_t place) const {
+    const int64_t word = symbol * words_ + place / kBits;
+    return (bits_[static_cast<std::size_t>(word)] >> (place % kBits)) & 1;
   }
-  bool has(int64_t symbol, int64_t place) const {
-    return (bits_[word(symbol, place)] >> (place % kBits)) & 1;
+  DecodePairs view() { return {bits_.data(), words_, dirty_.data()}; }
+  // The first `count` dirty words.
+  void clear(int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      bits_[static_cast<std::size_t>(dirty_[static_cast<std::size_t>(i)])] = 0;
+    }
   }
 
  private:
   static constexpr int64_t kBits = 16;
 
-  std::size_t word(int64_t symbol, int64_t place) const {
-    return static_cast<std::size_t>(symbol * words_ + place / kBits);
-  }
-
-  int64_t words_ = 0;
+  int64_t classes_, words_ = 0;
   std::vector<uint16_t> bits_;
+  std::vector<int64_t> dirty_;
 };
 
 }  // namespace unrolled::search

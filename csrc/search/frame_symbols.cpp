@@ -2,64 +2,94 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
+#include "dispatch.h"
+#include "search/beam.h"
+
 namespace unrolled::search {
+namespace {
+
+// The bound that k numbers reach is looked for among the maxima of this many times k groups.
+constexpr int64_t kGroupsPerSymbol = 2;
+
+// The least number of the type that is not below x: they bound the same numbers of the type.
+template <class Real>
+Real bound_in(double x) {
+  constexpr Real kInf = std::numeric_limits<Real>::infinity();
+  const auto rounded = static_cast<Real>(x);
+  const Real bound = static_cast<double>(rounded) < x ? std::nextafter(rounded, kInf) : rounded;
+  return std::max(bound, std::numeric_limits<Real>::lowest());
+}
+
+}  // namespace
 
 template <class Real>
 FrameSymbols<Real>::FrameSymbols(int64_t classes, int64_t blank)
-    : classes_(classes),
-      blank_(blank),
-      index_(static_cast<std::size_t>(classes), -1),
-      probability_(static_cast<std::size_t>(classes)) {}
+    : classes_(classes), blank_(static_cast<int32_t>(blank)), kernel_(kernels<Real>().decode_symbols) {
+  reserve(symbols_, classes), reserve(scores_, classes), reserve(probabilities_, classes);
+  reserve(of_class_, classes + kBefore);
+}
 
 template <class Real>
-template <class Score>
-double FrameSymbols<Real>::read(const Score* row, const bool* allowed, const SymbolCuts& cuts) {
-  constexpr Score kNever = -std::numeric_limits<Score>::infinity();
-  for (const int32_t c : alive_) {
-    index_[static_cast<std::size_t>(c)] = -1;
-    probability_[static_cast<std::size_t>(c)] = 0;
+DecodeSymbols<Real> FrameSymbols<Real>::view() const {
+  return {count_, symbols_.data(), all_ ? of_class() : probabilities_.data(), of_class(), classes_, blank_};
+}
+
+template <class Real>
+void FrameSymbols<Real>::read(const Real* row, Real best, const SymbolCuts& cuts, Real factor) {
+  const bool had_all = all_;
+  if (!had_all) {
+    for (int64_t i = 0; i < count_; ++i) of_class()[symbol(i)] = 0;
   }
-  alive_.clear();
-  const auto is_allowed = [&](int64_t c) { return !allowed || allowed[c] || c == blank_; };
-  Score best = kNever;
-  for (int64_t c = 0; c < classes_; ++c) {
-    if (is_allowed(c)) best = std::max(best, row[c]);
+  find(row, best, cuts);
+  all_ = count_ == classes_;
+  if (all_) return kernel_.probabilities(classes_, row, best, factor, of_class());
+  if (had_all) std::fill_n(of_class(), classes_, Real(0));
+  kernel_.probabilities(count_, scores_.data(), best, factor, probabilities_.data());
+  for (int64_t i = 0; i < count_; ++i) of_class()[symbol(i)] = probabilities_[static_cast<std::size_t>(i)];
+}
+
+template <class Real>
+void FrameSymbols<Real>::find(const Real* row, Real best, const SymbolCuts& cuts) {
+  Real least = bound_in<Real>(cuts.min_logp);
+  if (best < least) {
+    count_ = 1;
+    scores_[0] = best;
+    symbols_[0] = static_cast<int32_t>(std::find(row, row + classes_, best) - row);
+    return;
   }
-  if (best == kNever) return kNever;
-  const double least = std::min(cuts.min_logp, static_cast<double>(best));
-  for (int64_t c = 0; c < classes_; ++c) {
-    if (row[c] > kNever && static_cast<double>(row[c]) >= least && is_allowed(c)) {
-      alive_.push_back(static_cast<int32_t>(c));
-    }
+  const bool choose = cuts.top_k > 0 && cuts.top_k < classes_;
+  if (choose && kGroupsPerSymbol * cuts.top_k < classes_) {
+    const int64_t groups = (kGroupsPerSymbol * cuts.top_k + kVectorRoom - 1) / kVectorRoom * kVectorRoom;
+    reserve(scratch_, groups);
+    least = std::max(least, kernel_.bound_of_best(classes_, row, cuts.top_k, groups, scratch_.data()));
   }
-  // Of those as good as the best only the first was promised to stay.
-  if (static_cast<double>(best) < cuts.min_logp) alive_.resize(1);
-  if (cuts.top_k > 0 && cuts.top_k < count()) keep_best(row, cuts.top_k);
-  for (int64_t i = 0; i < count(); ++i) {
-    const auto c = static_cast<std::size_t>(symbol(i));
-    index_[c] = static_cast<int32_t>(i);
-    probability_[c] = std::exp(static_cast<Real>(row[c]) - static_cast<Real>(best));
-  }
-  return static_cast<double>(best);
+  count_ = kernel_.find_at_least(classes_, row, least, symbols_.data(), scores_.data());
+  if (choose && count_ > cuts.top_k) keep_best(cuts.top_k);
 }
 
 // Those that stay are in the order of their classes.
 template <class Real>
-template <class Score>
-void FrameSymbols<Real>::keep_best(const Score* row, int64_t top_k) {
-  const auto better = [&](int32_t a, int32_t b) { return row[a] != row[b] ? row[a] > row[b] : a < b; };
-  std::nth_element(alive_.begin(), alive_.begin() + top_k, alive_.end(), better);
-  alive_.resize(static_cast<std::size_t>(top_k));
-  std::sort(alive_.begin(), alive_.end());
+void FrameSymbols<Real>::keep_best(int64_t top_k) {
+  reserve(scratch_, count_);
+  std::copy_n(scores_.begin(), count_, scratch_.begin());
+  std::nth_element(scratch_.begin(), scratch_.begin() + top_k - 1, scratch_.begin() + count_,
+                   std::greater<Real>());
+  const Real least = scratch_[static_cast<std::size_t>(top_k - 1)];
+  int64_t ties =
+      top_k - std::count_if(scratch_.begin(), scratch_.begin() + top_k, [=](Real x) { return x > least; });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count_); ++i) {
+    if (!(scores_[i] > least || (scores_[i] == least && ties-- > 0))) continue;
+    symbols_[kept] = symbols_[i];
+    scores_[kept++] = scores_[i];
+  }
+  count_ = top_k;
 }
 
 template class FrameSymbols<float>;
 template class FrameSymbols<double>;
-template double FrameSymbols<float>::read(const float*, const bool*, const SymbolCuts&);
-template double FrameSymbols<float>::read(const double*, const bool*, const SymbolCuts&);
-template double FrameSymbols<double>::read(const float*, const bool*, const SymbolCuts&);
-template double FrameSymbols<double>::read(const double*, const bool*, const SymbolCuts&);
 
 }  // namespace unrolled::search

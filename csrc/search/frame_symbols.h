@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/decode.h"
+#include "kernels/decode_symbols.h"
+
 namespace unrolled::search {
 
 // What is cut from a frame. The best symbol always stays, of equal ones the lowest.
@@ -17,25 +20,32 @@ class FrameSymbols {
  public:
   FrameSymbols(int64_t classes, int64_t blank);
 
-  // allowed: null for all; the blank is always allowed. Probabilities are relative to the best symbol's,
-  // whose logarithm is returned: -inf where every symbol that is allowed has that, and then none is alive.
-  template <class Score>
-  double read(const Score* row, const bool* allowed, const SymbolCuts& cuts);
+  // row: classes that are not allowed have -inf. best: its largest number, above -inf. Probabilities are
+  // relative to the best symbol's, times `factor`.
+  void read(const Real* row, Real best, const SymbolCuts& cuts, Real factor);
 
-  int64_t count() const { return static_cast<int64_t>(alive_.size()); }            // the blank among them
-  int32_t symbol(int64_t i) const { return alive_[static_cast<std::size_t>(i)]; }  // rising
+  int64_t count() const { return count_; }                                           // the blank among them
+  int32_t symbol(int64_t i) const { return symbols_[static_cast<std::size_t>(i)]; }  // rising
   // 0 of symbols that were cut.
-  Real probability(int32_t symbol) const { return probability_[static_cast<std::size_t>(symbol)]; }
-  // Where among those alive; -1 of symbols that were cut.
-  int32_t index(int32_t symbol) const { return index_[static_cast<std::size_t>(symbol)]; }
+  Real probability(int32_t symbol) const { return of_class()[symbol]; }
+  bool only_blank() const { return count_ == 1 && symbol(0) == blank_; }
+
+  DecodeSymbols<Real> view() const;
 
  private:
-  template <class Score>
-  void keep_best(const Score* row, int64_t top_k);
+  const Real* of_class() const { return of_class_.data() + kBefore; }
+  Real* of_class() { return of_class_.data() + kBefore; }
+  void find(const Real* row, Real best, const SymbolCuts& cuts);
+  void keep_best(int64_t top_k);
 
-  int64_t classes_, blank_;
-  std::vector<int32_t> alive_, index_;
-  std::vector<Real> probability_;
+  static constexpr int64_t kBefore = 1;  // class -1 has probability 0
+
+  int64_t classes_, count_ = 0;
+  int32_t blank_;
+  bool all_ = false;  // every class, and their probabilities stand in of_class_ alone
+  const DecodeSymbolKernels<Real>& kernel_;
+  std::vector<int32_t> symbols_;
+  std::vector<Real> scores_, probabilities_, of_class_, scratch_;
 };
 
 }  // namespace unrolled::search

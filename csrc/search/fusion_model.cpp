@@ -185,7 +185,7 @@ class ModelPart final : public FusionPart {
     scores.lm += context.lm;
     scores.units += context.units;
     if (!finished) return;
-    const std::vector<Step> steps = const_cast<ModelPart*>(this)->end({&state, 1});
+    const std::vector<Step> steps = end({&state, 1});
     scores.lm += steps[0].lm;
     scores.units += static_cast<int64_t>(steps[0].units.size());
   }
@@ -227,7 +227,7 @@ class ModelPart final : public FusionPart {
   Step begin(uint32_t state) const { return {contexts_[state].state, 0, 0, {}}; }
 
   // One call of the model for the first units of all, one for the second, ...
-  void score(std::vector<Step>& steps) {
+  void score(std::vector<Step>& steps) const {
     std::vector<UnitQuery> queries;
     std::vector<Step*> asking;
     for (std::size_t turn = 0;; ++turn) {
@@ -248,7 +248,7 @@ class ModelPart final : public FusionPart {
   }
 
   // The last word and the end of the text, of each prefix.
-  std::vector<Step> end(std::span<const uint32_t> states) {
+  std::vector<Step> end(std::span<const uint32_t> states) const {
     std::vector<Step> steps;
     for (const uint32_t state : states) {
       steps.push_back(begin(state));

@@ -13,10 +13,18 @@ int NGram::order() const { return static_cast<int>(image_->header().order); }
 int64_t NGram::words() const { return static_cast<int64_t>(image_->header().words); }
 WordId NGram::find(std::string_view word) const { return image_->vocabulary.find(word); }
 std::string_view NGram::word(WordId id) const { return image_->vocabulary.word(id); }
+std::string NGram::unit() const { return image_->header().unit; }
 bool NGram::has_unknown() const { return image_->header().has_unknown != 0; }
 WordId NGram::begin_word() const { return image_->header().begin_word; }
 WordId NGram::end_word() const { return image_->header().end_word; }
 double NGram::upper_bound() const { return image_->header().upper_bound * std::numbers::ln10; }
+
+std::vector<uint64_t> NGram::counts() const {
+  const NGramHeader& header = image_->header();
+  std::vector<uint64_t> counts{header.words - (header.has_unknown ? 0 : 1)};
+  for (uint32_t i = 0; i + 1 < header.order; ++i) counts.push_back(header.tables[i].ngrams);
+  return counts;
+}
 
 NGramState NGram::empty() const { return {}; }
 

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace unrolled::search {
 
@@ -44,9 +46,11 @@ class NGram {
   // 0 for words that the model does not know.
   WordId find(std::string_view word) const;
   std::string_view word(WordId id) const;
-  bool has_unknown() const;   // whether the model itself tells the probability of <unk>
-  WordId begin_word() const;  // <s>, 0 where the model has none
-  WordId end_word() const;    // </s>, 0 where the model has none
+  std::string unit() const;              // "word", "char", or empty where it is not known
+  std::vector<uint64_t> counts() const;  // n-grams of each order
+  bool has_unknown() const;              // whether the model itself tells the probability of <unk>
+  WordId begin_word() const;             // <s>, 0 where the model has none
+  WordId end_word() const;               // </s>, 0 where the model has none
 
   NGramState begin() const;  // after <s>; the empty state where the model has none
   NGramState empty() const;
@@ -57,6 +61,7 @@ class NGram {
   double upper_bound() const;
 
   const NGramImage& image() const { return *image_; }
+  std::shared_ptr<const NGramImage> shared_image() const { return image_; }
 
  private:
   std::shared_ptr<const NGramImage> image_;

@@ -14,7 +14,8 @@ namespace unrolled::search {
 // line and what was found there.
 class ArpaReader {
  public:
-  explicit ArpaReader(std::string name) : name_(std::move(name)) {}
+  // The unit is what the file's own line '# unit: ...' says, where there is one and none is given.
+  ArpaReader(std::string name, std::string unit) : name_(std::move(name)) { rows_.unit = std::move(unit); }
 
   void feed(std::string_view piece);
   // After the last piece.
@@ -47,10 +48,31 @@ class ArpaReader {
   std::string name_, rest_;  // the rest of a piece that ends within a line
   int64_t line_ = 0;
   Part part_ = Part::kPreamble;
+  bool has_unknown_ = false;
   std::vector<Count> counts_;
   std::vector<std::vector<Run>> runs_;
   std::vector<std::string_view> fields_;
   NGramRowsByOrder rows_;
+};
+
+// Gives a file in pieces: 1-grams in the order of their numbers, longer ones sorted by their words' numbers.
+// What it writes reads back as the same model.
+class ArpaWriter {
+ public:
+  // Throws std::invalid_argument for models that do not keep the words of their n-grams.
+  explicit ArpaWriter(std::shared_ptr<const NGramImage> image);
+
+  // At least so many bytes, in whole lines; fewer at the end, and none behind it.
+  std::string next(std::size_t bytes);
+
+ private:
+  uint64_t ngrams(int n) const;
+  void write_head(std::string& text) const;
+  void write_ngram(std::string& text) const;
+
+  std::shared_ptr<const NGramImage> image_;
+  int n_ = 0;
+  uint64_t row_ = 0;
 };
 
 }  // namespace unrolled::search

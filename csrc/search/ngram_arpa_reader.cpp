@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -18,10 +19,17 @@ std::string_view trimmed(std::string_view line) {
   return line;
 }
 
+// As a message can hold it: not too long, no control characters, UTF-8.
 std::string quoted(std::string_view text) {
+  const bool readable = is_utf8(text);
+  std::size_t size = std::min(text.size(), kShown);
+  while (readable && size < text.size() && (static_cast<uint8_t>(text[size]) & 0xC0) == 0x80) --size;
   std::string quote = "'";
-  for (const char c : text.substr(0, kShown)) quote += static_cast<uint8_t>(c) < 32 || c == 127 ? '?' : c;
-  return quote + (text.size() > kShown ? "...'" : "'");
+  for (const char c : text.substr(0, size)) {
+    const uint8_t byte = static_cast<uint8_t>(c);
+    quote += byte < 32 || byte == 127 || (byte > 127 && !readable) ? '?' : c;
+  }
+  return quote + (size < text.size() ? "...'" : "'");
 }
 
 // Takes a whole number from the front of the text; false where there is none.
@@ -79,6 +87,9 @@ void ArpaReader::take_line(std::string_view line) {
 
 void ArpaReader::take_preamble(std::string_view line) {
   if (line == "\\data\\") part_ = Part::kCounts;
+  for (const char* const unit : {"word", "char"}) {
+    if (rows_.unit.empty() && line == std::string("# unit: ") + unit) rows_.unit = unit;
+  }
 }
 
 void ArpaReader::take_count(std::string_view line) {
@@ -147,7 +158,16 @@ float ArpaReader::number(std::string_view text, const char* what) const {
 }
 
 WordId ArpaReader::word_id(std::string_view word) {
-  if (rows_.orders.size() == 1) return rows_.vocabulary.add(word).first;
+  if (rows_.orders.size() == 1) {
+    if (!is_utf8(word)) {
+      refuse("the word " + quoted(word) + " is not UTF-8: convert the file, for example with iconv -t utf-8");
+    }
+    const auto [id, is_new] = rows_.vocabulary.add(word);
+    const bool unknown = id == kUnknown && !has_unknown_;
+    if (!is_new && !unknown) refuse("the 1-gram " + quoted(word) + " occurs twice");
+    has_unknown_ |= unknown;
+    return id;
+  }
   const WordId id = rows_.vocabulary.find(word);
   if (id == kUnknown && word != "<unk>" && word != "<UNK>") {
     refuse("the word " + quoted(word) + " is not among the 1-grams");
@@ -187,6 +207,11 @@ int64_t ArpaReader::line_of(int order, int64_t row) const {
 }
 
 std::shared_ptr<const NGramImage> ArpaReader::finish() {
+  if (trimmed(rest_) == "\\end\\") {
+    take_line(rest_);
+  } else if (!rest_.empty()) {
+    ++line_;
+  }
   if (part_ == Part::kPreamble) {
     throw std::invalid_argument(name_ + ": no line \\data\\ in " + std::to_string(line_) +
                                 " lines: not an ARPA file");

@@ -162,11 +162,13 @@ void Builder::link(int n) {
 }
 
 std::vector<WordId> Builder::sorted_words(int n) const {
+  const auto before = [&](int64_t a, int64_t b) {
+    return std::lexicographical_compare(words(n, a), words(n, a) + n, words(n, b), words(n, b) + n);
+  };
   std::vector<int64_t> sequence(static_cast<std::size_t>(rows(n).size()));
   std::iota(sequence.begin(), sequence.end(), 0);
-  std::sort(sequence.begin(), sequence.end(), [&](int64_t a, int64_t b) {
-    return std::lexicographical_compare(words(n, a), words(n, a) + n, words(n, b), words(n, b) + n);
-  });
+  if (std::is_sorted(sequence.begin(), sequence.end(), before)) return rows(n).words;
+  std::sort(sequence.begin(), sequence.end(), before);
   std::vector<WordId> sorted;
   sorted.reserve(rows(n).words.size());
   for (const int64_t row : sequence) sorted.insert(sorted.end(), words(n, row), words(n, row) + n);

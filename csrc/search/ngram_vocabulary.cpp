@@ -17,6 +17,29 @@ constexpr uint64_t tag_of(uint64_t hash) { return hash & 0xFFFFFFFF00000000ull; 
 
 }  // namespace
 
+// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t k) { return k < text.size() ? static_cast<uint8_t>(text[k]) : 0u; };
+    const uint32_t first = byte(i);
+    if (first < 0x80) {
+      ++i;
+      continue;
+    }
+    const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+    uint32_t code = first & (0x7Fu >> length);
+    for (std::size_t k = 1; k < length; ++k) {
+      if ((byte(i + k) & 0xC0) != 0x80) return false;
+      code = (code << 6) | (byte(i + k) & 0x3F);
+    }
+    constexpr uint32_t kSmallest[] = {0x80, 0x800, 0x10000};
+    if (first < 0xC2 || first > 0xF4 || code < kSmallest[length - 2] || code > 0x10FFFF) return false;
+    if (code >= 0xD800 && code < 0xE000) return false;
+    i += length;
+  }
+  return true;
+}
+
 uint64_t hash_word(std::string_view word) {
   uint64_t h = word.size() * kOdd;
   const char* p = word.data();

@@ -13,6 +13,7 @@ namespace unrolled::search {
 // A slot holds the upper half of the hash and the word's number; 0 is empty, as <unk> has no slot.
 using VocabularySlot = uint64_t;
 
+bool is_utf8(std::string_view text);
 uint64_t hash_word(std::string_view word);
 // Slots for so many words: a power of two, at most half of them taken.
 uint64_t vocabulary_slots(uint64_t words);

@@ -11,7 +11,8 @@
 namespace unrolled::search {
 
 struct NodeWeight {
-  double log_step;   // of its last symbol
+  double step;       // factor of its last symbol
+  double log_step;   // its logarithm
   double log_total;  // of all its symbols
   double credit;     // the part of log_total that may be taken back
   uint32_t state;    // of the run
@@ -19,12 +20,13 @@ struct NodeWeight {
 
 class NodeWeights {
  public:
-  void start(FusionRun& run) { weights_.assign(1, {0, 0, 0, run.start()}); }
+  void start(FusionRun& run) { weights_.assign(1, {1, 0, 0, 0, run.start()}); }
   // The next node of the tree.
   void add(FusionRun& run, int32_t parent, int32_t symbol, double log_step) {
     const NodeWeight& before = of(parent);
     const uint32_t state = run.advance(before.state, symbol);
-    weights_.push_back({log_step, before.log_total + log_step, run.open_credit(state), state});
+    weights_.push_back(
+        {std::exp(log_step), log_step, before.log_total + log_step, run.open_credit(state), state});
   }
   const NodeWeight& of(int32_t node) const { return weights_[static_cast<std::size_t>(node)]; }
 

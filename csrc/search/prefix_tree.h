@@ -18,9 +18,10 @@ class PrefixTree {
   int32_t parent(int32_t node) const { return at(node).parent; }
   int32_t symbol(int32_t node) const { return at(node).symbol; }
   int32_t depth(int32_t node) const { return at(node).depth; }
-  // Where in the beam the prefix is; kNone outside it.
-  int32_t place(int32_t node) const { return at(node).place; }
-  void set_place(int32_t node, int32_t place) { at(node).place = place; }
+  bool has_children(int32_t node) const { return at(node).first_child != kNone; }
+  // A mark that whoever uses it sets back to kNone.
+  int32_t mark(int32_t node) const { return at(node).mark; }
+  void set_mark(int32_t node, int32_t mark) { at(node).mark = mark; }
 
   // The prefix with one more symbol: kNone where it has not been met.
   int32_t find_child(int32_t node, int32_t symbol) const;
@@ -37,7 +38,7 @@ class PrefixTree {
 
  private:
   struct Node {
-    int32_t parent, symbol, first_child, next_sibling, depth, place;
+    int32_t parent, symbol, first_child, next_sibling, depth, mark;
   };
 
   Node& at(int32_t node) { return nodes_[static_cast<std::size_t>(node)]; }

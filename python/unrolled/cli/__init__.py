@@ -18,7 +18,10 @@ from collections.abc import Sequence
 from unrolled.cli.errors import CommandParser, is_users, message_of
 
 #: In the order of the help.
-COMMANDS = ("demo", "check", "train", "evaluate", "read", "classify", "align", "inspect", "plot")
+COMMANDS = (
+    *("demo", "check", "train", "evaluate", "read", "classify", "align", "lm"),
+    *("inspect", "plot"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.align_output import FORMATS, doubt, format_of, needs_seconds, render, score_of
-from unrolled.cli.align_settings import Settings, add_scale, add_settings
+from unrolled.cli.align_settings import Settings, add_settings
 from unrolled.cli.arguments import add_threads, use_threads
+from unrolled.cli.emission_settings import add_scale
 from unrolled.cli.errors import CommandError
 
 if TYPE_CHECKING:

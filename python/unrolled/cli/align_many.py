@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from unrolled.cli.align_output import FORMATS, needs_seconds, render, score_of
 from unrolled.cli.align_settings import Settings
-from unrolled.cli.corpus import Corpus, Made
+from unrolled.cli.corpus import Corpus, Made, one_by_one
 from unrolled.cli.errors import CommandError
+from unrolled.cli.items import (
+    ARCHIVES,
+    Items,
+    content_of,
+    digest,
+    origin,
+    print_counts,
+    refuse_own_names,
+)
 from unrolled.data.emission_files import Found, find_arrays, several
 from unrolled.data.labels import DataError, text_lines
 from unrolled.data.manifests import Entry, Manifest, fault_of_id
@@ -21,7 +27,6 @@ from unrolled.data.manifests import Entry, Manifest, fault_of_id
 INDEX = "alignments.tsv"
 ERRORS = "errors.tsv"
 _COLUMNS = ("file", "frames", "tokens", "score", "suspicious")
-_ARCHIVES = (".npz", ".safetensors")
 # What an item's file depends on, beside the item itself.
 _OPTIONS = (
     *("format", "level", "blank", "separator", "logits", "oov", "star", "posterior"),
@@ -30,19 +35,11 @@ _OPTIONS = (
 )
 
 
-class Items(NamedTuple):
-    """The items, how many they are, and for an archive where each array is."""
-
-    entries: Iterable[Entry]
-    total: int
-    arrays: dict[str, Found] | None
-
-
 def is_many(args: argparse.Namespace) -> bool:
     """Whether the arguments name many items: a manifest, or an archive of several arrays."""
     if args.manifest is not None:
         return True
-    if args.key is not None or Path(args.emissions).suffix.lower() not in _ARCHIVES:
+    if args.key is not None or Path(args.emissions).suffix.lower() not in ARCHIVES:
         return False
     found = find_arrays(args.emissions)
     return several(found) or _names_an_array(args.text or args.tokens, found)
@@ -57,8 +54,6 @@ def _names_an_array(path: str, found: list[Found]) -> bool:
 
 def align_many(args: argparse.Namespace, name: str) -> int:
     """Align them into a folder; 1 if an item failed."""
-    from unrolled.cli.tables import print_facts
-
     if args.out is None:
         remedy = "name a folder for their files with --out DIR"
         if args.manifest is None:
@@ -72,27 +67,22 @@ def align_many(args: argparse.Namespace, name: str) -> int:
     out = Path(args.out)
     errors = Path(args.errors) if args.errors is not None else out / ERRORS
     corpus = Corpus(out, FORMATS[name].suffix, INDEX, _COLUMNS, errors)
-    _refuse_own_names(corpus, items)
+    refuse_own_names(corpus, items)
     counts = corpus.run(
         items.entries,
         items.total,
         _checker(settings, name),
-        _maker(settings, name, corpus, items.arrays),
+        one_by_one(_maker(settings, name, corpus, items)),
         what="aligning",
         overwrite=args.overwrite,
     )
-    print_facts([("aligned", f"{counts.made:,} of {items.total:,}")])
-    if counts.kept:
-        print_facts([("done before", f"{counts.kept:,}; --overwrite does them again")])
-    if counts.failed:
-        print_facts([("failed", f"{counts.failed:,}, listed in {errors}")])
-    print_facts([("index", str(out / INDEX))])
+    print_counts(counts, "aligned", items.total, corpus)
     return 1 if counts.failed else 0
 
 
 def _manifest(args: argparse.Namespace) -> Items:
     manifest = Manifest(args.manifest)
-    return Items(manifest, len(manifest), None)
+    return Items(manifest, len(manifest))
 
 
 def _archive(args: argparse.Namespace) -> Items:
@@ -126,47 +116,19 @@ def _archive(args: argparse.Namespace) -> Items:
     return Items(entries, len(entries), arrays)
 
 
-def _refuse_own_names(corpus: Corpus, items: Items) -> None:
-    own = {corpus.folder / corpus.index, corpus.errors}
-    for entry in items.entries:
-        if corpus.file_of(entry.id) in own:
-            raise CommandError(
-                f"{entry.source}: the id {entry.id} would overwrite {corpus.file_of(entry.id)}; "
-                "give another"
-            )
-
-
 def _checker(settings: Settings, name: str) -> Callable[[Entry], str]:
     """Return what identifies all that an item's file is made from."""
     options = {key: getattr(settings.args, key) for key in _OPTIONS} | {"format": name}
     symbols = None if settings.labels is None else settings.labels.symbols
-    priors = settings.args.priors
-    of_priors = None if priors is None else hashlib.sha256(Path(priors).read_bytes()).hexdigest()
-    common = json.dumps([options, symbols, of_priors]).encode()
-
-    def check(entry: Entry) -> str:
-        status = os.stat(entry.emissions)
-        text = entry.text if entry.text_file is None else entry.text_file.read_bytes().hex()
-        own = [entry.key, text, entry.tokens, entry.duration, entry.width, entry.offset]
-        own += [status.st_size, status.st_mtime_ns]
-        return hashlib.sha256(common + json.dumps(own).encode()).hexdigest()[:16]
-
-    return check
+    common = digest(options, symbols, content_of(settings.args.priors))
+    return lambda entry: digest(common, origin(entry))
 
 
-def _maker(
-    settings: Settings, name: str, corpus: Corpus, arrays: dict[str, Found] | None
-) -> Callable[[Entry], Made]:
+def _maker(settings: Settings, name: str, corpus: Corpus, items: Items) -> Callable[[Entry], Made]:
     from unrolled.cli.align_item import align_item
-    from unrolled.data.emissions import open_emissions
-
-    logits = settings.args.logits
 
     def make(entry: Entry) -> Made:
-        found = None
-        if arrays is not None and entry.key in arrays:
-            found = [arrays[entry.key]]
-        emissions = open_emissions(entry.emissions, entry.key, logits=logits, found=found)
+        emissions = items.open(entry, logits=settings.args.logits)
         alignment = align_item(emissions, entry, settings)
         if FORMATS[name].in_seconds and alignment.scale.seconds_per_frame is None:
             raise needs_seconds(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 
 
 def count(text: str) -> int:
@@ -22,23 +23,36 @@ def seed(text: str) -> int:
 
 def positive(text: str) -> float:
     """Read a finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
+    return _number(text, lambda value: 0 < value < math.inf, "a number above 0")
+
+
+def not_negative(text: str) -> float:
+    """Read a finite number of at least 0."""
+    return _number(text, lambda value: 0 <= value < math.inf, "a number of at least 0")
+
+
+def finite(text: str) -> float:
+    """Read a finite number."""
+    return _number(text, math.isfinite, "a number")
+
+
+def logarithm(text: str) -> float:
+    """Read the logarithm of a probability: at most 0, -inf too."""
+    return _number(text, lambda value: value <= 0, "a number of at most 0, or -inf")
 
 
 def share(text: str) -> float:
     """Read a number above 0 and below 1."""
+    return _number(text, lambda value: 0 < value < 1, "a number between 0 and 1")
+
+
+def _number(text: str, is_right: Callable[[float], bool], wanted: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    if not is_right(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
     return value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,33 @@ from unrolled.data.manifests import Entry
 _LOCK = ".lock"
 
 
+# What an item can fail of; the next one goes on.
+_FAULTS = (ValueError, OSError, MemoryError, CommandError)
+
+
 class Made(NamedTuple):
     """What came of an item: the bytes of its file, and its cells in the index."""
 
     data: bytes
     cells: list[str]
+
+
+Make = Callable[[Sequence[Entry]], Iterable[Made | Exception]]
+
+
+def one_by_one(make: Callable[[Entry], Made]) -> Make:
+    """Make items of a batch each for itself."""
+
+    def make_all(entries: Sequence[Entry]) -> Iterator[Made | Exception]:
+        for entry in entries:
+            try:
+                made = make(entry)
+            except _FAULTS as error:
+                yield error
+            else:
+                yield made
+
+    return make_all
 
 
 @dataclass
@@ -66,10 +88,11 @@ class Corpus:
         items: Iterable[Entry],
         total: int,
         check: Callable[[Entry], str],
-        make: Callable[[Entry], Made],
+        make: Make,
         *,
         what: str,
         overwrite: bool = False,
+        batch: int = 1,
     ) -> Counts:
         """Make the file of each item that is not there yet, as it would be made now.
 
@@ -82,12 +105,14 @@ class Corpus:
         check
             From an item to a text without tabs that changes with whatever `make` depends on.
         make
-            From an item to its file. `ValueError`, which all faults of data are, and `OSError` are
-            written into the error file, and the next item goes on.
+            From items to their files, or what they failed of: `ValueError`, which all faults of
+            data are, `OSError` and the like. It is written into the error file.
         what
             What the progress bar says.
         overwrite
             Make them all again.
+        batch
+            How many items `make` is given at a time.
 
         Raises
         ------
@@ -103,61 +128,77 @@ class Corpus:
         if self.folder.exists() and not self.folder.is_dir():
             raise CommandError(f"{self.folder}: is a file; name a folder with --out")
         with claimed(self.folder / _LOCK):
-            return self._run(items, total, check, make, what, overwrite)
+            return self._run(items, total, check, make, what, overwrite, batch)
 
     def _run(
         self,
         items: Iterable[Entry],
         total: int,
         check: Callable[[Entry], str],
-        make: Callable[[Entry], Made],
+        make: Make,
         what: str,
         overwrite: bool,
+        batch: int,
     ) -> Counts:
-        counts = Counts()
         order: list[str] = []
-        errors = _Errors(self.errors)
         with _Index(self.folder / self.index, ("id", *self.columns, "bytes", "check")) as index:
+            run = _Run(self, index, _Errors(self.errors), make)
             try:
                 for entry in progress(items, what, "item", total):
                     order.append(entry.id)
-                    self._handle(entry, check, make, index, errors, counts, overwrite)
+                    run.take(entry, check, overwrite)
+                    if len(run.waiting) == batch:
+                        run.work()
+                run.work()
             except KeyboardInterrupt:
-                done = counts.made + counts.kept
+                done = run.counts.made + run.counts.kept
                 raise KeyboardInterrupt(
                     f"stopped, {done:,} of {total:,} items are in {self.folder}; the same command "
                     "goes on"
                 ) from None
         index.sort(order)
-        return counts
+        return run.counts
 
-    def _handle(
-        self,
-        entry: Entry,
-        check: Callable[[Entry], str],
-        make: Callable[[Entry], Made],
-        index: _Index,
-        errors: _Errors,
-        counts: Counts,
-        overwrite: bool,
-    ) -> None:
-        from unrolled._files import replace_file
 
-        file = self.file_of(entry.id)
+class _Run:
+    """Items on their way: those that are to be made wait until there is a batch of them."""
+
+    def __init__(self, corpus: Corpus, index: _Index, errors: _Errors, make: Make) -> None:
+        self.corpus, self.index, self.errors, self.make = corpus, index, errors, make
+        self.counts = Counts()
+        self.waiting: list[tuple[Entry, str]] = []
+
+    def take(self, entry: Entry, check: Callable[[Entry], str], overwrite: bool) -> None:
+        """Let an item wait, unless it is done already."""
         try:
             checked = check(entry)
-            if not overwrite and index.has(entry.id, file, checked):
-                counts.kept += 1
-                return
-            made = make(entry)
-        except (ValueError, OSError, MemoryError, CommandError) as error:
-            index.drop(entry.id)
-            errors.add(entry.id, message_of(error))
-            counts.failed += 1
+            is_done = self.index.has(entry.id, self.corpus.file_of(entry.id), checked)
+        except _FAULTS as error:
+            self._fail(entry, error)
             return
-        replace_file(file, made.data)
-        index.add([entry.id, *made.cells, str(len(made.data)), checked])
-        counts.made += 1
+        if is_done and not overwrite:
+            self.counts.kept += 1
+        else:
+            self.waiting.append((entry, checked))
+
+    def work(self) -> None:
+        """Make what waits."""
+        from unrolled._files import replace_file
+
+        waiting, self.waiting = self.waiting, []
+        results = self.make([entry for entry, _ in waiting])
+        for (entry, checked), made in zip(waiting, results, strict=True):
+            if isinstance(made, Exception):
+                self._fail(entry, made)
+                continue
+            replace_file(self.corpus.file_of(entry.id), made.data)
+            self.index.add([entry.id, *made.cells, str(len(made.data)), checked])
+            self.counts.made += 1
+
+    def _fail(self, entry: Entry, error: Exception) -> None:
+        self.index.drop(entry.id)
+        self.errors.add(entry.id, message_of(error))
+        self.counts.failed += 1
 
 
 class _Index:

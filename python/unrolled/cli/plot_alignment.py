@@ -7,7 +7,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.align import add_item, check_sources, single_entry, warn
-from unrolled.cli.align_settings import Settings, add_scale, add_settings
+from unrolled.cli.align_settings import Settings, add_settings
+from unrolled.cli.arguments import not_negative
+from unrolled.cli.emission_settings import add_scale
 from unrolled.cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -28,19 +30,9 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("--out", required=True, metavar="FILE", help="picture to write: .png, .svg or .pdf")
     unit = "in seconds, columns or frames, as --frame-rate or --stride say"
-    add("--start", type=_place, metavar="X", help=f"where the picture begins, {unit}")
-    add("--end", type=_place, metavar="X", help="where it ends")
+    add("--start", type=not_negative, metavar="X", help=f"where the picture begins, {unit}")
+    add("--end", type=not_negative, metavar="X", help="where it ends")
     parser.set_defaults(run=run, posterior=False)
-
-
-def _place(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ class Entry:
     key : str, optional
         Name of the array in that file.
     text, tokens : str, optional
-        What is in the item; at least one of these and `text_file`.
+        What is in the item; where that must be known, at least one of these and `text_file`.
     text_file : Path, optional
         Where the text stands.
     duration, width : float, optional
@@ -67,6 +67,8 @@ class Manifest:
         values: emissions, text and, if wanted, id, or what a header of names of `FIELDS` says.
         Paths are relative to the manifest. Without ``id``, the key or the file's name without
         suffix is taken. Blank lines are skipped.
+    needs_text : bool
+        Whether each line must say what its item holds; where not, a table may have one column.
 
     Attributes
     ----------
@@ -80,8 +82,9 @@ class Manifest:
         With every line that cannot be used, or where there is none.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, needs_text: bool = True) -> None:
         self.path = Path(path)
+        self.needs_text = needs_text
         self.ids: dict[str, str] = {}
         problems: list[str] = []
         for entry in self._entries(problems):
@@ -92,7 +95,8 @@ class Manifest:
                 )
             self.ids.setdefault(entry.id, entry.source)
         if not self.ids and not problems:
-            problems.append(f"{path}: has no line; write one for each item: emissions<TAB>text")
+            columns = "emissions<TAB>text" if needs_text else "emissions"
+            problems.append(f"{path}: has no line; write one for each item: {columns}")
         if problems:
             raise DataError(problems)
 
@@ -122,7 +126,7 @@ class Manifest:
                     if columns is not None:
                         continue
                     columns = _COLUMNS
-                fields = _cells(cells, columns)
+                fields = _cells(cells, columns, 2 if self.needs_text else 1)
             found = fields if isinstance(fields, str) else self._entry(fields, source)
             if isinstance(found, str):
                 problems.append(f"{source}: {found}")
@@ -134,10 +138,10 @@ class Manifest:
         if not fields.get("emissions"):
             return f"names no emissions; it has {', '.join(fields) or 'nothing'}"
         contents = [name for name in _CONTENTS if name in fields]
-        if not contents or ("text" in contents and "text_file" in contents):
+        if (self.needs_text and not contents) or {"text", "text_file"} <= set(contents):
             which = " and ".join(contents) or "neither"
             return f"must have tokens, text or text_file, or tokens and one of these; got {which}"
-        empty = [name for name in contents if not fields[name].strip()]
+        empty = [name for name in contents if self.needs_text and not fields[name].strip()]
         if empty:
             return f"empty {empty[0]}; write what the emissions hold, or drop the line"
         folder, key = self.path.parent, fields.get("key") or None
@@ -194,13 +198,14 @@ def _header(cells: list[str]) -> tuple[str, ...] | None:
     return names if "emissions" in names and set(names) <= set(FIELDS) else None
 
 
-def _cells(cells: list[str], columns: tuple[str, ...]) -> dict[str, str] | str:
+def _cells(cells: list[str], columns: tuple[str, ...], needed: int) -> dict[str, str] | str:
     most = len(columns)
-    least = 2 if columns == _COLUMNS else most
+    least = needed if columns == _COLUMNS else most
     if least <= len(cells) <= most:
-        return {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
+        fields = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
+        return {name: cell for name, cell in fields.items() if cell or needed > 1}
     wanted = "<TAB>".join(columns)
-    optional = " (id may be left out)" if least < most else ""
+    optional = f" ({' and '.join(columns[least:])} may be left out)" if least < most else ""
     return f"{len(cells)} column(s); write {wanted}{optional}, nothing else"
 
 

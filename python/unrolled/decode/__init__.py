@@ -1,17 +1,24 @@
 """Decoding: from emissions to texts, by beam search with language models and word lists."""
 
+from unrolled.decode.calibration import Calibration, calibrate, expected_calibration_error
 from unrolled.decode.confidence import Confidence
 from unrolled.decode.decoder import BeamSearchDecoder
 from unrolled.decode.hypothesis import Hotword, Hypothesis
 from unrolled.decode.labels import Labels
 from unrolled.decode.streams import Partial, Stream
+from unrolled.decode.tuning import Tuning, tune
 
 __all__ = [
     "BeamSearchDecoder",
+    "Calibration",
     "Confidence",
     "Hotword",
     "Hypothesis",
     "Labels",
     "Partial",
     "Stream",
+    "Tuning",
+    "calibrate",
+    "expected_calibration_error",
+    "tune",
 ]

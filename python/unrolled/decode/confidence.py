@@ -27,8 +27,8 @@ class Confidence:
         those that the beam has lost, over all paths of any text. Neither language model nor
         restrictions of the search count.
     nbest_posterior : float
-        Share of ``exp(score)`` among the hypotheses that the search returned, at least ten where
-        the beam has as many: the language model counts.
+        Share of ``exp(score)`` among the best hypotheses of the beam, ten of them, or one more than
+        ``nbest`` where that is more: the language model counts.
     min_probability, mean_probability : float
         The least and the mean over the tokens of their probability a frame, ``exp(span.score)``;
         over the blanks of the frames for a text without tokens, and 1 without frames.
@@ -60,7 +60,7 @@ class Confidence:
         self._hypothesis = hypothesis
 
     def __repr__(self) -> str:
-        measures = ("nbest_posterior", "margin")
+        measures: tuple[str, ...] = ("nbest_posterior", "margin")
         if self._hypothesis._result.emissions is not None:
             measures = ("posterior", "min_probability", "mean_probability", *measures)
         shown = ", ".join(f"{name}={getattr(self, name):.4g}" for name in measures)

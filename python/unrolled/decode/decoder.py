@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from unrolled._arrays import as_lengths
 from unrolled.ctc.spans import FrameScale
-from unrolled.decode.emissions import (
-    Mask,
-    as_mask,
-    as_own_batch,
-    is_ragged,
-    pad_items,
-    pad_masks,
-)
-from unrolled.decode.hypothesis import Hypothesis, make_hypotheses
+from unrolled.decode.emissions import as_own_batch, is_ragged, pad_items
+from unrolled.decode.fusion import build
+from unrolled.decode.hotwords import Hotwords, as_hotwords
+from unrolled.decode.hypothesis import make_hypotheses
 from unrolled.decode.labels import Labels
-from unrolled.decode.search_result import Emissions, ScoreParts, SearchResult
-from unrolled.decode.settings import Merge, SearchSettings, require_finite
+from unrolled.decode.language_models import Unit
+from unrolled.decode.lexicon import Lexicon, as_lexicon
+from unrolled.decode.masks import AllowedClasses, pad_masks
+from unrolled.decode.search_result import Emissions, Found, ScoreParts, SearchResult, ask_for
+from unrolled.decode.settings import Merge, SearchSettings
 from unrolled.decode.streams import Stream
-
-_KNOWN = 10  # hypotheses asked for at least: the confidence of one compares it with the others
 
 
 class BeamSearchDecoder:
@@ -85,6 +80,8 @@ class BeamSearchDecoder:
     ----------
     labels : Labels
     settings : SearchSettings
+    lm, lexicon, hotwords
+        What it knows, in full form; None where it does not.
 
     Raises
     ------
@@ -106,6 +103,9 @@ class BeamSearchDecoder:
 
     labels: Labels
     settings: SearchSettings
+    lm: Any
+    lexicon: Lexicon | None
+    hotwords: Hotwords | None
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class BeamSearchDecoder:
         beam_prune_logp: float = -10.0,
         token_top_k: int | None = None,
         lm: Any = None,
-        lm_unit: str = "word",
+        lm_unit: Unit = "word",
         lm_weight: float = 0.5,
         word_score: float = 1.5,
         unk_score: float = -10.0,
@@ -133,35 +133,37 @@ class BeamSearchDecoder:
         offset: float = 0.0,
         keep_emissions: bool = True,
     ) -> None:
-        arguments = {name: value for name, value in locals().items() if name != "self"}
+        lm = _load(lm) if isinstance(lm, (str, os.PathLike)) else lm  # once for all `replace`
+        lexicon = None if lexicon is None else as_lexicon(lexicon)
+        hotwords = list(hotwords) if isinstance(hotwords, Iterator) else hotwords
+        self._arguments = {name: value for name, value in locals().items() if name != "self"}
         self.settings = SearchSettings(
             beam_width, token_min_logp, beam_prune_logp, token_top_k, merge
         )
-        if not isinstance(labels, Labels):
-            labels = Labels(labels, blank, word_delimiter)
-        self.labels = labels
+        self.labels = _as_labels(labels, blank, word_delimiter)
+        self.lm, self.lexicon = lm, lexicon
+        self.hotwords = None if hotwords is None else as_hotwords(hotwords, hotword_weight)
         self._scale = FrameScale(seconds_per_frame, stride, offset)
-        self._knowledge: dict[str, Any] = {
-            "lm": lm,
-            "lm_unit": lm_unit,
-            "lm_weight": require_finite(lm_weight, "lm_weight"),
-            "word_score": require_finite(word_score, "word_score"),
-            "unk_score": unk_score,
-            "lm_eos": lm_eos,
-            "lexicon": lexicon,
-            "hotwords": hotwords,
-            "hotword_weight": require_finite(hotword_weight, "hotword_weight"),
-        }
+        self._parts = ScoreParts(lm_weight, word_score, list(self.hotwords or ()))
         self._keep_emissions = keep_emissions
-        self._allowed = self._always_allowed(allowed)
-        phrases = [] if hotwords is None else list(hotwords)
-        self._parts = ScoreParts(lm_weight, word_score, phrases)
-        classes, silent = len(self.labels), self.labels.blank
-        self._search = self.settings.make_search(classes, silent, self._fuse())
-        self._arguments = arguments
+        self._allowed = AllowedClasses(self.labels, allowed)
+        fusion = build(
+            self.labels,
+            lm=lm,
+            lm_unit=lm_unit,
+            lm_weight=lm_weight,
+            word_score=word_score,
+            unk_score=unk_score,
+            lm_eos=lm_eos,
+            lexicon=lexicon,
+            hotwords=self.hotwords,
+            hotword_weight=hotword_weight,
+        )
+        self._search = self.settings.make_search(len(self.labels), self.labels.blank, fusion)
 
     def __repr__(self) -> str:
-        known = [name for name in ("lm", "lexicon", "hotwords") if self._knowledge[name] is not None]
+        names = ("lm", "lexicon", "hotwords")
+        known = [name for name in names if getattr(self, name) is not None]
         extras = f", with {', '.join(known)}" if known else ""
         return f"BeamSearchDecoder({self.labels!r}, {self.settings!r}{extras})"
 
@@ -211,7 +213,7 @@ class BeamSearchDecoder:
         >>> [hypothesis.text for hypothesis in decoder.decode([frames, frames[:1]])]
         ['1', '1']
         """
-        _require_nbest(nbest)
+        asked = ask_for(nbest)
         if is_ragged(log_probs):
             if lengths is not None:
                 raise ValueError("arrays of a list have their own lengths: leave lengths out")
@@ -223,8 +225,8 @@ class BeamSearchDecoder:
             scores, batched = as_own_batch(log_probs, copy=self._keep_emissions)
             self.labels.require_width(scores.shape[2])
             frames = as_lengths(lengths, "lengths", *scores.shape[:2])
-        mask = self._mask(allowed, scores.shape, batched)
-        found = self._search.decode(scores, frames, mask, max(nbest + 1, _KNOWN))
+        mask = self._allowed.narrowed(allowed, scores.shape, batched)
+        found = self._search.decode(scores, frames, mask, asked)
         hypotheses: list[Any] = []
         for item, (one, length) in enumerate(zip(found, frames.tolist(), strict=True)):
             kept = scores[item, :length] if self._keep_emissions else None
@@ -249,8 +251,8 @@ class BeamSearchDecoder:
         >>> stream.finish().text
         'ab'
         """
-        mask = self._allowed
-        return Stream(self.labels, self._search.start(), mask, self._make_result, self._keep_emissions)
+        search = self._search.start()
+        return Stream(self.labels, search, self._allowed, self._make_result, self._keep_emissions)
 
     def replace(self, **changes: Any) -> BeamSearchDecoder:
         """Return a decoder with some arguments of the constructor changed.
@@ -265,38 +267,8 @@ class BeamSearchDecoder:
             arguments["labels"] = self.labels  # read once
         return BeamSearchDecoder(**arguments)
 
-    def _fuse(self) -> Any:
-        if all(self._knowledge[name] is None for name in ("lm", "lexicon", "hotwords")):
-            return None
-        from unrolled.decode.fusion import build  # not needed for plain searches
-
-        return build(self.labels, **self._knowledge)
-
-    def _always_allowed(self, allowed: Any) -> Mask | None:
-        """Return what each search may use: classes that can be part of a text, or those given."""
-        classes = len(self.labels)
-        if allowed is not None:
-            shape = (1, 1, classes)
-            if np.shape(allowed) != (classes,):
-                raise ValueError(
-                    f"allowed must have one bool a label, ({classes},), got the shape "
-                    f"{np.shape(allowed)}; pass masks of items and frames to decode"
-                )
-            return as_mask(allowed, shape, False, self.labels.blank)
-        if not self.labels.specials:
-            return None
-        mask = np.ones(classes, np.bool_)
-        mask[list(self.labels.specials)] = False
-        return mask
-
-    def _mask(self, allowed: Any, shape: tuple[int, ...], batched: bool) -> Mask | None:
-        if allowed is None:
-            return self._allowed
-        mask = as_mask(allowed, shape, batched, self.labels.blank)
-        return mask if self._allowed is None else mask & self._allowed
-
     def _make_result(
-        self, found: tuple[Any, ...], emissions: Emissions | None, item: int = 0
+        self, found: Found, emissions: Emissions | None, item: int = 0
     ) -> SearchResult:
         result = SearchResult(*found, self.labels, self._scale, self._parts, emissions)
         if result.score.size:
@@ -310,8 +282,17 @@ class BeamSearchDecoder:
         return result.without_text()
 
 
-def _require_nbest(nbest: Any) -> None:
-    if not isinstance(nbest, (int, np.integer)) or isinstance(nbest, bool):
-        raise TypeError(f"nbest must be a whole number, got {nbest!r}")
-    if nbest < 1:
-        raise ValueError(f"nbest must be at least 1, got {nbest}")
+def _as_labels(
+    labels: Labels | Sequence[str] | Mapping[str, int], blank: int | str, delimiter: str | None
+) -> Labels:
+    if not isinstance(labels, Labels):
+        return Labels(labels, blank, delimiter)
+    if (blank, delimiter) != (0, " "):
+        raise ValueError("Labels have their own blank and word_delimiter: leave both out")
+    return labels
+
+
+def _load(path: str | os.PathLike[str]) -> Any:
+    from unrolled.lm import NGram  # searches without a model need none of it
+
+    return NGram.load(path)

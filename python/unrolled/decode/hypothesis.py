@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from unrolled.align.alignment import Alignment
 from unrolled.align.viterbi import forced_align
@@ -89,7 +89,7 @@ class Hypothesis(Reading):
     __hash__ = object.__hash__
 
     @cached_property
-    def tokens(self) -> list[int]:  # type: ignore[override]
+    def tokens(self) -> list[int]:
         """Classes, without blanks."""
         first, end = self._result.offsets[self.rank : self.rank + 2].tolist()
         tokens: list[int] = self._result.tokens[first:end].tolist()
@@ -106,7 +106,7 @@ class Hypothesis(Reading):
         return [piece.text for piece in self._word_slices]
 
     @property
-    def score(self) -> float:  # type: ignore[override]
+    def score(self) -> float:
         """The whole score, by which hypotheses are ranked."""
         return float(self._result.score[self.rank])
 
@@ -143,7 +143,7 @@ class Hypothesis(Reading):
         return self.aligned_with_posterior.replace(posterior=None)
 
     @property
-    def spans(self) -> list[Span]:  # type: ignore[override]
+    def spans(self) -> list[Span]:
         """One span a token."""
         return self.alignment.spans
 
@@ -194,11 +194,15 @@ class Hypothesis(Reading):
         lines.append(f"  emissions  {self.acoustic_score:.4f}")
         if self.lm_score or self.units:
             weight, bonus = result.parts.lm_weight, result.parts.word_score
-            lines.append(f"  language   {weight * self.lm_score:.4f} = {weight:g} * {self.lm_score:.4f}")
+            lines.append(
+                f"  language   {weight * self.lm_score:.4f} = {weight:g} * {self.lm_score:.4f}"
+            )
             lines.append(f"  units      {bonus * self.units:.4f} = {bonus:g} * {self.units}")
         if self.hotword_score or self.hotwords:
             lines.append(f"  hotwords   {self.hotword_score:.4f}")
-        lines += [f"    {phrase!r} at tokens {first} to {end}" for phrase, first, end in self.hotwords]
+        lines += [
+            f"    {phrase!r} at tokens {first} to {end}" for phrase, first, end in self.hotwords
+        ]
         return "\n".join(lines)
 
 

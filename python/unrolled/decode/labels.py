@@ -31,7 +31,7 @@ class Labels:
 
     Parameters
     ----------
-    labels : sequence of str, mapping from str to int, or Labels
+    labels : sequence of str, or mapping from str to int
         Text of each class, or the class of each text as in Hugging Face's ``vocab.json``; classes
         that a mapping leaves out have no text. All texts differ, but for the blank's own.
     blank : int or str
@@ -87,12 +87,12 @@ class Labels:
 
     def __init__(
         self,
-        labels: Labels | Sequence[str] | Mapping[str, int],
+        labels: Sequence[str] | Mapping[str, int],
         blank: int | str = 0,
         word_delimiter: str | None = _SPACE,
         kind: Kind | None = None,
     ) -> None:
-        texts = tuple(labels.texts if isinstance(labels, Labels) else label_list(labels))
+        texts = tuple(label_list(labels))
         _require_texts(texts)
         silent = _find_blank(texts, blank)
         _require_distinct(texts, silent, isinstance(labels, Mapping))
@@ -110,6 +110,7 @@ class Labels:
         starts, ends = self._find_edges()
         self.__dict__.update(starts_word=starts, ends_word=ends)
         self.__dict__["_written"] = self._write_labels()
+        self.__dict__["_edges"] = [frozenset(np.flatnonzero(e).tolist()) for e in (starts, ends)]
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"Labels do not change: make others with another {name}")
@@ -168,13 +169,14 @@ class Labels:
 
     def _runs(self, tokens: list[int]) -> list[tuple[int, int, list[int]]]:
         """Cut where words start and end; delimiters fall out."""
+        starts, ends = self.__dict__["_edges"]
         runs = []
         first = 0
         for place, token in enumerate(tokens):
-            if self.starts_word[token] and first < place:
+            if token in starts and first < place:
                 runs.append((first, place, tokens[first:place]))
                 first = place
-            if self.ends_word[token]:
+            if token in ends:
                 end = place + (token != self.delimiter)
                 runs.append((first, end, tokens[first:end]))
                 first = place + 1

@@ -8,12 +8,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from unrolled import _core
 from unrolled.decode.letters import SPACE, LabelLetters, core_labels
+from unrolled.lm import NGram
+from unrolled.lm.ngram import SPACES
 
 Unit = Literal["word", "token", "char"]
 
 UNITS = ("word", "token", "char")
 _METHODS = ("start", "score", "finish")
-_SPACES = (SPACE, "<space>", "▁", "|", "_")  # what models of characters call a space
 _MARKS = frozenset({"<unk>", "<UNK>", "<s>", "</s>", "[UNK]", "<eos>", "<bos>"})
 _LOOKED_AT = 2000  # words of a vocabulary that are spelt to see whether it fits the labels
 _SHOWN = 3
@@ -90,25 +91,24 @@ def fuse_language_model(
     """
     if unit not in UNITS:
         raise ValueError(f"lm_unit must be one of {', '.join(UNITS)}, got {unit!r}")
-    lm = _load(lm)
+    lm = _load(lm, unit)
     _require_common_units(lm, letters, unit)
-    model = _core_ngram(lm)
-    if model is not None:
+    if isinstance(lm, NGram):
         if unit == "word":
-            return _core.fuse_word_ngram(core_labels(letters), model, weights)
-        return _core.fuse_label_ngram(_label_units(lm, letters, unit), model, weights)
+            return _core.fuse_word_ngram(core_labels(letters), lm._core, weights)
+        return _core.fuse_label_ngram(_label_units(lm, letters, unit), lm._core, weights)
     bound = float(getattr(lm, "upper_bound", 0.0))
     if unit == "word":
         return _core.fuse_word_model(core_labels(letters), lm, bound, weights)
     return _core.fuse_label_model(_label_units(lm, letters, unit), lm, bound, weights)
 
 
-def _load(lm: Any) -> Any:
-    from unrolled.lm import NGram  # models that are not n-grams need none of it
-
+def _load(lm: Any, unit: Unit) -> Any:
     if isinstance(lm, (str, os.PathLike)):
-        return NGram.load(lm)
+        lm = NGram.load(lm)
     if isinstance(lm, NGram):
+        if unit != "token" and lm.unit not in (unit, None):
+            raise ValueError(f"lm is a model of {lm.unit}s: pass lm_unit={lm.unit!r}")
         return lm
     missing = [name for name in _METHODS if not callable(getattr(lm, name, None))]
     if missing:
@@ -117,12 +117,6 @@ def _load(lm: Any) -> Any:
             f"{', '.join(_METHODS)}; {type(lm).__name__} has no {' and no '.join(missing)}"
         )
     return lm
-
-
-def _core_ngram(lm: Any) -> _core.NGram | None:
-    from unrolled.lm import NGram
-
-    return lm._model if isinstance(lm, NGram) else None
 
 
 def _label_units(lm: Any, letters: LabelLetters, unit: Unit) -> _core.LabelUnits:
@@ -142,7 +136,7 @@ def _label_units(lm: Any, letters: LabelLetters, unit: Unit) -> _core.LabelUnits
 
 def _name_space(lm: Any) -> str:
     """Return what a model calls the space between words."""
-    known = [name for name in _SPACES if name in lm] if hasattr(lm, "__contains__") else []
+    known = [name for name in SPACES if name in lm] if hasattr(lm, "__contains__") else []
     return (*known, SPACE)[0]
 
 
@@ -168,8 +162,8 @@ def _speller(letters: LabelLetters, unit: Unit) -> Any:
     if unit == "word":
         return letters.can_spell
     if unit == "token":
-        return {*letters.labels.texts, *_SPACES}.__contains__
-    return {*"".join(letters.inside), *_SPACES}.__contains__
+        return {*letters.labels.texts, *SPACES}.__contains__
+    return {*"".join(letters.inside), *SPACES}.__contains__
 
 
 def _advise(strange: list[str], can_spell: Any) -> str:

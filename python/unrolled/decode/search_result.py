@@ -12,7 +12,28 @@ from numpy.typing import NDArray
 from unrolled.ctc.spans import FrameScale
 from unrolled.decode.labels import Labels
 
+_KNOWN = 10
+
+#: What the core returns of an item: the first eight of `SearchResult`.
+Found = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
 Emissions = NDArray[Any] | Callable[[], NDArray[Any]]
+
+
+def ask_for(nbest: Any) -> int:
+    """Return how many hypotheses to ask the core for when `nbest` are wanted.
+
+    The others cost next to nothing, and confidence compares with them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        `nbest` is not a whole number of at least 1.
+    """
+    if not isinstance(nbest, (int, np.integer)) or isinstance(nbest, bool):
+        raise TypeError(f"nbest must be a whole number, got {nbest!r}")
+    if nbest < 1:
+        raise ValueError(f"nbest must be at least 1, got {nbest}")
+    return max(int(nbest) + 1, _KNOWN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ class SearchSettings:
         if self.merge not in ("sum", "max"):
             raise ValueError(f"merge must be one of sum, max, got {self.merge!r}")
 
-    def make_search(self, classes: int, blank: int, fusion: _core.Fusion | None) -> _core.BeamSearch:
+    def make_search(
+        self, classes: int, blank: int, fusion: _core.Fusion | None
+    ) -> _core.BeamSearch:
         """Return the core's search over so many classes."""
         return _core.BeamSearch(
             classes,

@@ -10,14 +10,12 @@ import numpy as np
 
 from unrolled import _core
 from unrolled._arrays import RealArray, as_real
-from unrolled.decode.emissions import Mask, as_mask
 from unrolled.decode.hypothesis import Hypothesis, make_hypotheses
 from unrolled.decode.labels import Labels
-from unrolled.decode.search_result import Emissions, SearchResult
+from unrolled.decode.masks import AllowedClasses
+from unrolled.decode.search_result import Emissions, Found, SearchResult, ask_for
 
-MakeResult = Callable[[tuple[Any, ...], Emissions | None], SearchResult]
-
-_KNOWN = 10
+MakeResult = Callable[[Found, Emissions | None], SearchResult]
 
 
 class Partial(Hypothesis):
@@ -86,7 +84,7 @@ class Stream:
         self,
         labels: Labels,
         search: _core.BeamStream,
-        allowed: Mask | None,
+        allowed: AllowedClasses,
         make_result: MakeResult,
         keep_emissions: bool,
     ) -> None:
@@ -123,7 +121,8 @@ class Stream:
         if chunk.ndim != 2:
             raise ValueError(f"log_probs must have the axes (t, C) or (C,), got {chunk.shape}")
         self._labels.require_width(chunk.shape[1])
-        self._search.push(chunk, self._mask(allowed, chunk.shape))
+        mask = self._allowed.narrowed(allowed, (1, *chunk.shape), False)
+        self._search.push(chunk, mask[0] if mask is not None and mask.ndim == 3 else mask)
         if self._kept is not None:
             self._kept.append(chunk.copy())
 
@@ -136,7 +135,7 @@ class Stream:
             The stream is finished.
         """
         self._require_open("partial")
-        found = self._search.best(_KNOWN, False)
+        found = self._search.best(ask_for(1), False)
         return Partial(self._make_result(found, self._emissions()), 0, self._search.stable())
 
     def finish(self, nbest: int = 1) -> Any:
@@ -156,7 +155,7 @@ class Stream:
             The stream is finished already.
         """
         self._require_open("finish")
-        found = self._search.best(max(nbest + 1, _KNOWN), True)
+        found = self._search.best(ask_for(nbest), True)
         self._is_finished = True
         hypotheses = make_hypotheses(self._make_result(found, self._emissions()), nbest)
         return hypotheses[0] if nbest == 1 else hypotheses
@@ -164,13 +163,6 @@ class Stream:
     def _require_open(self, what: str) -> None:
         if self._is_finished:
             raise RuntimeError(f"{what}: this stream is finished; decoder.start() begins another")
-
-    def _mask(self, allowed: Any, shape: tuple[int, ...]) -> Mask | None:
-        if allowed is None:
-            return self._allowed
-        mask = as_mask(allowed, (1, *shape), False, self._labels.blank)
-        mask = mask[0] if mask.ndim == 3 else mask
-        return mask if self._allowed is None else mask & self._allowed
 
     def _emissions(self) -> Emissions | None:
         return None if self._kept is None else partial(self._kept.first, self.frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +42,7 @@ def modified_kneser_ney(counts_of_counts: Any, fallback: Sequence[float]) -> Any
     Chen and Goodman (1998), equation 26: with ``Y = n1 / (n1 + 2 n2)``,
     ``D_j = j - (j + 1) Y n_{j+1} / n_j``.
     """
-    discounts = []
+    discounts, faults = [], []
     for order, numbers in enumerate(counts_of_counts.astype(np.float64), start=1):
         fault = _missing(numbers[:3])
         if fault is None:
@@ -50,10 +51,10 @@ def modified_kneser_ney(counts_of_counts: Any, fallback: Sequence[float]) -> Any
             estimated = j - (j + 1) * y * numbers[1:] / numbers[:3]
             fault = _out_of_range(estimated)
         if fault is not None:
-            shown = ", ".join(f"{discount:g}" for discount in fallback)
-            _warn(order, fault, f"discounts {shown}")
+            faults.append(f"{order}-grams ({fault})")
             estimated = np.array(fallback, np.float64)
         discounts.append(estimated)
+    _warn(faults, fallback)
     return np.array(discounts)
 
 
@@ -64,15 +65,16 @@ def absolute(counts_of_counts: Any, fallback: float) -> Any:
     -----
     Ney, Essen and Kneser (1994): ``D = n1 / (n1 + 2 n2)``.
     """
-    discounts = []
+    discounts, faults = [], []
     for order, numbers in enumerate(counts_of_counts.astype(np.float64), start=1):
         fault = _missing(numbers[:2])
         if fault is None:
             discount = numbers[0] / (numbers[0] + 2 * numbers[1])
         else:
-            _warn(order, fault, f"discount {fallback:g}")
+            faults.append(f"{order}-grams ({fault})")
             discount = fallback
         discounts.append([discount] * 3)
+    _warn(faults, [fallback])
     return np.array(discounts, np.float64)
 
 
@@ -88,10 +90,22 @@ def _out_of_range(discounts: Any) -> str | None:
     return None
 
 
-def _warn(order: int, fault: str, used: str) -> None:
+def _warn(faults: list[str], used: Sequence[float]) -> None:
+    if not faults:
+        return
+    shown = ", ".join(f"{discount:g}" for discount in used)
     warnings.warn(
-        f"the text is too small or too regular to estimate the discounts of {order}-grams "
-        f"({fault}); {used} are used for them. More text, or smoothing='witten-bell', needs none",
+        "the text is too small or too regular to estimate the discounts of "
+        f"{', '.join(faults)}: {shown} used in their place. More text helps, and "
+        "smoothing='witten-bell' needs no discounts",
         DiscountWarning,
-        stacklevel=5,
+        stacklevel=_level_of_caller(),
     )
+
+
+def _level_of_caller() -> int:
+    """Count the calls between a warning and what is not ours."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("unrolled.lm."):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -7,6 +7,7 @@ from unrolled.plot.histories import curves
 from unrolled.plot.posteriors import posterior
 from unrolled.plot.readings import reading
 from unrolled.plot.recurrences import dynamics, gradients, horizons
+from unrolled.plot.tuning import tuning
 
 __all__ = [
     "alignment",
@@ -18,4 +19,5 @@ __all__ = [
     "posterior",
     "reading",
     "require",
+    "tuning",
 ]

@@ -131,6 +131,7 @@ def beam_search(
     token_top_k: int | None = None,
     allowed: ArrayLike | None = None,
     bonus: Bonus = no_bonus,
+    credit: Callable[[Prefix], float] = lambda prefix: 0.0,
     merge: str = "sum",
 ) -> list[Hypothesis]:
     """Find the best texts by the mass of their paths and a bonus for the text itself.
@@ -158,6 +159,9 @@ def beam_search(
     bonus : callable
         ``bonus(tokens, finished)``: what is added for a prefix, minus infinity if there must be no
         such prefix; with `finished` what is added for it as a whole text.
+    credit : callable
+        ``credit(tokens)``: the part of a prefix's bonus that may be taken back; the distance to the
+        best is measured without it.
     merge : "sum" or "max"
         Whether the mass of a prefix is the sum over its paths, or that of the best one.
 
@@ -175,7 +179,7 @@ def beam_search(
     for t in range(T):
         alive = alive_symbols(table[t], mask[t], token_min_logp, token_top_k)
         grown = grow(beam, {c: math.exp(table[t, c]) for c in alive}, blank, merge)
-        beam = select(grown, beam, bonus, beam_width, beam_prune_logp, merge)
+        beam = select(grown, beam, bonus, credit, beam_width, beam_prune_logp, merge)
         exponent = math.frexp(max(map(max, beam.values()), default=1.0))[1]
         beam = {
             h: (math.ldexp(b, -exponent), math.ldexp(s, -exponent)) for h, (b, s) in beam.items()
@@ -203,6 +207,7 @@ def select(
     grown: dict[Prefix, Mass],
     before: dict[Prefix, Mass],
     bonus: Bonus,
+    credit: Callable[[Prefix], float],
     beam_width: int | None,
     beam_prune_logp: float,
     merge: str,
@@ -214,7 +219,8 @@ def select(
     new = sorted((h for h in grown if h not in place), key=lambda h: (h[-1], place[h[:-1]]))
     order = [h for h in (*stay, *new) if scores[h] > -np.inf]
     best = sorted(order, key=lambda h: -scores[h])[:beam_width]
-    kept = {h for h in best if scores[h] >= scores[best[0]] + beam_prune_logp}
+    highest = max((scores[h] - credit(h) for h in best), default=0.0)
+    kept = {h for h in best if scores[h] >= highest + beam_prune_logp}
     return {h: grown[h] for h in order if h in kept}
 
 

@@ -1,0 +1,15 @@
+// Models in binary files, told apart by their first bytes.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "search/ngram_image.h"
+
+namespace unrolled::search {
+
+// Our own format, which is mapped, and KenLM's, which are converted. `check` is whether to compare the
+// checksum of our own. Throws std::invalid_argument, with the path and the reason.
+std::shared_ptr<const NGramImage> load_binary(const std::string& path, bool check);
+
+}  // namespace unrolled::search

@@ -1,0 +1,270 @@
+#include "search/prefix_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "dispatch.h"
+
+namespace unrolled::search {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kLn2 = 0.693147180559945309417;
+
+// The exponent that the best mass is brought to: in float, room is scarce and mostly needed below.
+template <class Real>
+inline constexpr int kTopExponent = std::is_same_v<Real, float> ? 100 : 0;
+
+// Trees that are not worth looking for what can be forgotten.
+constexpr int64_t kSmallTree = 1 << 14;
+
+}  // namespace
+
+template <class Real>
+PrefixSearch<Real>::PrefixSearch(const BeamSettings& settings, const Fusion* fusion)
+    : settings_(settings),
+      fusion_(fusion),
+      kernel_(kernels<Real>().decode),
+      prune_(static_cast<Real>(std::exp(settings.beam_prune_logp))),
+      symbols_(settings.classes, settings.blank),
+      excluded_(settings.classes) {
+  reserve(ends_, settings.classes);
+  reset();
+}
+
+template <class Real>
+void PrefixSearch<Real>::reset() {
+  tree_.clear();
+  beam_.set_size(0);
+  beam_.make_room(1);
+  beam_.add(1, -1, PrefixTree::kNone, PrefixTree::kRoot);
+  std::swap(beam_.blank[0], beam_.label[0]);
+  beam_.pad();
+  has_labels_ = false;
+  most_ = 1;
+  log_scale_ = 0;
+  exponent_ = 0;
+  collect_at_ = kSmallTree;
+  if (!fusion_) return;
+  run_ = fusion_->run();
+  weights_.start(*run_);
+}
+
+template <class Real>
+double PrefixSearch<Real>::log_scale() const {
+  return log_scale_ + static_cast<double>(exponent_) * kLn2;
+}
+
+// Where the cuts leave only symbols that fusion forbids, the frame is taken again with all that is allowed.
+template <class Real>
+void PrefixSearch<Real>::step(const Real* row, Real best) {
+  if (beam_.size() == 0) return;
+  const int shift = kTopExponent<Real> - std::ilogb(most_);
+  const Real factor = std::ldexp(Real(1), shift);
+  symbols_.read(row, best, {settings_.token_min_logp, settings_.token_top_k}, factor);
+  log_scale_ += static_cast<double>(best);
+  if (symbols_.only_blank()) return advance_blank();
+  exponent_ -= shift;
+  if (!advance()) {
+    symbols_.read(row, best, {-kInf, 0}, factor);
+    if (!advance()) beam_.set_size(0);  // no text is possible
+  }
+  if (tree_.size() > collect_at_) collect();
+}
+
+// All paths go on to the blank, whose probability is 1 relative to the best symbol's.
+template <class Real>
+void PrefixSearch<Real>::advance_blank() {
+  if (!has_labels_) return;
+  std::copy_n(beam_.total.begin(), beam_.size(), beam_.blank.begin());
+  std::fill_n(beam_.label.begin(), beam_.size(), Real(0));
+  has_labels_ = false;
+}
+
+// False where no prefix is left; the beam is then as it was.
+template <class Real>
+bool PrefixSearch<Real>::advance() {
+  const Range stays = stay();
+  const bool full = is_bounded() && beam_.size() >= settings_.beam_width;
+  Real least =
+      std::max(full ? stays.least : Real(0), run_ ? floor_of(stays_.total.data()) : stays.most * prune_);
+  least = std::max(least, std::numeric_limits<Real>::min());
+  find_candidates(least);
+  excluded_.clear(stays.excluded);
+  const Real most = std::max(stays.most, kernel_.largest(candidate_count_, candidates_.mass.data()));
+  if (most < least) return false;
+  if (!run_) least = std::max(least, most * prune_);
+  most_ = most;
+  has_labels_ = true;
+  choose(stays, least);
+  return true;
+}
+
+// What each prefix keeps if no symbol is added to it, in stays_.
+template <class Real>
+typename PrefixSearch<Real>::Range PrefixSearch<Real>::stay() {
+  const int64_t n = beam_.size();
+  stays_.make_room(n);
+  excluded_.make_room(n);
+  if (run_) {
+    reserve(steps_, n);
+    for (std::size_t k = 0; k < static_cast<std::size_t>(n); ++k) {
+      steps_[k] = static_cast<Real>(weights_.of(beam_.node[k]).step);
+    }
+  }
+  const Real* steps = run_ ? steps_.data() : nullptr;
+  return kernel_.stay[settings_.merge_max](beam_.view(), symbols_.view(), steps, excluded_.view(),
+                                           stays_.view());
+}
+
+template <class Real>
+void PrefixSearch<Real>::find_candidates(Real least) {
+  if constexpr (std::is_same_v<Real, double>) {
+    if (run_) {
+      candidates_.clear();
+      weighted_.find(beam_, symbols_, excluded_, tree_, weights_, *run_,
+                     static_cast<int32_t>(settings_.blank), least, candidates_);
+      candidate_count_ = candidates_.size();
+      reserve(candidates_.mass, candidate_count_), reserve(candidates_.place, candidate_count_);
+      std::fill_n(candidates_.mass.begin() + candidate_count_, kVectorRoom, Real(0));
+      return;
+    }
+  }
+  const int64_t pairs = symbols_.count() * beam_.size();
+  reserve(candidates_.mass, pairs), reserve(candidates_.place, pairs);
+  candidate_count_ = kernel_.extend(beam_.view(), symbols_.view(), excluded_.view(), least, most_,
+                                    candidates_.mass.data(), candidates_.place.data(), ends_.data());
+}
+
+// The next beam: the best of those that stay and of the candidates.
+template <class Real>
+void PrefixSearch<Real>::choose(Range stays, Real least) {
+  if (is_bounded()) {
+    const Cut cut = kernel_.cut(beam_.size(), stays_.total.data(), candidate_count_, candidates_.mass.data(),
+                                settings_.beam_width, least, most_);
+    if (cut.ties >= 0) stays.least = drop_later_ties(cut, stays.least);
+    least = cut.mass;
+  }
+  reserve(chosen_mass_, candidate_count_), reserve(chosen_place_, candidate_count_);
+  reserve(chosen_number_, candidate_count_);
+  const int64_t count =
+      kernel_.choose(candidate_count_, candidates_.mass.data(), candidates_.place.data(), least,
+                     chosen_mass_.data(), chosen_place_.data(), chosen_number_.data());
+  if (stays.least >= least) {
+    beam_.swap_masses(stays_);
+    beam_.make_room(beam_.size() + count);
+    add_chosen(count, beam_, nullptr);
+  } else {
+    keep_stays(least, count);
+    add_chosen(count, next_, places_.data());
+    std::swap(beam_, next_);
+  }
+  beam_.pad();
+  if (run_) prune_by_credit();
+}
+
+// Of the masses that equal the cut the first are kept; the others become 0. Returns the least mass of those
+// that stay.
+template <class Real>
+Real PrefixSearch<Real>::drop_later_ties(Cut cut, Real least_stay) {
+  const auto drop = [&](std::vector<Real>& masses, int64_t count) {
+    for (auto m = masses.begin(); m != masses.begin() + count; ++m) {
+      if (*m == cut.mass && cut.ties-- <= 0) *m = 0;
+    }
+    return cut.ties < 0;
+  };
+  if (drop(stays_.total, beam_.size())) least_stay = 0;
+  drop(candidates_.mass, candidate_count_);
+  return least_stay;
+}
+
+// Those that stay go to next_, which gets room for `more`.
+template <class Real>
+void PrefixSearch<Real>::keep_stays(Real least, int64_t more) {
+  stays_.last.swap(beam_.last), stays_.parent.swap(beam_.parent), stays_.node.swap(beam_.node);
+  DecodeBeam<Real> stays = stays_.view();
+  stays.count = beam_.size();
+  next_.make_room(stays.count + more);
+  reserve(places_, stays.count);
+  next_.set_size(kernel_.keep(stays, least, next_.view(), places_.data()));
+  stays_.last.swap(beam_.last), stays_.parent.swap(beam_.parent), stays_.node.swap(beam_.node);
+  for (std::size_t k = 0; k < static_cast<std::size_t>(next_.size()); ++k) {
+    int32_t& parent = next_.parent[k];
+    if (parent >= 0) parent = places_[static_cast<std::size_t>(parent)];
+  }
+}
+
+// places: where the prefixes of the beam before went; null where all stayed.
+template <class Real>
+void PrefixSearch<Real>::add_chosen(int64_t count, Beam<Real>& to, const int32_t* places) {
+  revived_.clear();
+  int64_t symbol_index = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    const int32_t place = chosen_place_[i], number = chosen_number_[i];
+    int32_t symbol;
+    if (run_) {
+      symbol = candidates_.symbol[static_cast<std::size_t>(number)];
+    } else {
+      while (number >= ends_[static_cast<std::size_t>(symbol_index)]) ++symbol_index;
+      symbol = symbols_.symbol(symbol_index);
+    }
+    const int32_t parent = beam_.node[static_cast<std::size_t>(place)];
+    int32_t node = tree_.find_child(parent, symbol);
+    if (node == PrefixTree::kNone) {
+      if (run_) weights_.add(*run_, parent, symbol, candidates_.log_weight[static_cast<std::size_t>(number)]);
+      node = tree_.add_child(parent, symbol);
+    } else if (tree_.has_children(node)) {
+      tree_.set_mark(node, static_cast<int32_t>(to.size()));
+      revived_.push_back(node);
+    }
+    to.add(chosen_mass_[i], symbol, places ? places[place] : place, node);
+  }
+  if (!revived_.empty()) adopt_orphans(to);
+}
+
+// A prefix may come back to longer ones that have stayed.
+template <class Real>
+void PrefixSearch<Real>::adopt_orphans(Beam<Real>& beam) {
+  for (std::size_t k = 0; k < static_cast<std::size_t>(beam.size()); ++k) {
+    if (beam.parent[k] >= 0 || beam.node[k] == PrefixTree::kRoot) continue;
+    const int32_t mark = tree_.mark(tree_.parent(beam.node[k]));
+    if (mark != PrefixTree::kNone) beam.parent[k] = mark;
+  }
+  for (const int32_t node : revived_) tree_.set_mark(node, PrefixTree::kNone);
+}
+
+// The mass below which prefixes are too far from the best; credit that may be taken back does not count.
+template <class Real>
+Real PrefixSearch<Real>::floor_of(const Real* totals) const {
+  Real best = 0;
+  for (int64_t k = 0; k < beam_.size(); ++k) {
+    const double credit = weights_.of(beam_.node[static_cast<std::size_t>(k)]).credit;
+    best = std::max(best, totals[k] * static_cast<Real>(std::exp(-credit)));
+  }
+  return best * prune_;
+}
+
+// The credit of new prefixes is known only once they are made.
+template <class Real>
+void PrefixSearch<Real>::prune_by_credit() {
+  const Real least = std::max(floor_of(beam_.total.data()), std::numeric_limits<Real>::min());
+  if (*std::min_element(beam_.total.begin(), beam_.total.begin() + beam_.size()) >= least) return;
+  beam_.swap_masses(stays_);
+  keep_stays(least, 0);
+  std::swap(beam_, next_);
+  beam_.pad();
+}
+
+template <class Real>
+void PrefixSearch<Real>::collect() {
+  const std::vector<int32_t> kept = tree_.collect(beam_.nodes());
+  if (run_) weights_.retain(*run_, kept);
+  collect_at_ = std::max(kSmallTree, 2 * tree_.size());
+}
+
+template class PrefixSearch<float>;
+template class PrefixSearch<double>;
+
+}  // namespace unrolled::search

@@ -1,0 +1,5 @@
+"""Language models: n-grams with back-off, read, asked, trained and written without KenLM."""
+
+from unrolled.lm.ngram import NGram, NGramScore
+
+__all__ = ["NGram", "NGramScore"]
