@@ -6,7 +6,7 @@ and flashlight's. The search is ours, and differs in this:
 - A text is one hypothesis, where flashlight keeps one for each last symbol of its paths, blank or
   not. ``log_add=True`` adds up all paths of a text; ``False``, the default, takes the best path.
 - With a lexicon, words have ``sil_token`` between them. The last one needs none behind it, and
-  ``sil_score`` counts once a word. Words outside the lexicon are never found: ``unk_score`` is -inf.
+  ``sil_score`` counts once a word. Words outside are never found: ``unk_score`` is -inf.
 - A word is scored when it is complete, where flashlight guesses ahead within the lexicon.
 - Timesteps are those of the best path of the final tokens.
 """
@@ -23,7 +23,7 @@ import numpy as np
 from unrolled._arrays import RealArray, as_lengths, as_real
 from unrolled.compat._tensors import as_array, is_tensor
 from unrolled.compat.torchaudio_files import read_lexicon, read_tokens, read_words
-from unrolled.compat.torchaudio_lm import lm_arguments
+from unrolled.compat.torchaudio_lm import Units, lm_arguments
 from unrolled.decode.decoder import BeamSearchDecoder
 from unrolled.decode.hypothesis import Hypothesis
 from unrolled.decode.labels import Labels
@@ -252,18 +252,15 @@ def ctc_decoder(
     texts, classes = read_tokens(tokens)
     blank, silence = (_class_of(token, classes) for token in (blank_token, sil_token))
     labels = Labels(texts, texts[blank], word_delimiter=texts[silence])
-    words = None if lexicon is None else read_lexicon(lexicon, classes)
-    if words is None:
-        spellings, units = None, dict(zip(texts, texts, strict=True))
-        names, bonuses, unit_score = texts, {sil_token: sil_score} if sil_score else {}, 0.0
+    if lexicon is None:
+        spellings = None
+        units = Units.of_tokens(texts, texts[silence], sil_score)
     else:
-        # Where two words are spelt alike the first in the file stands for both.
-        entries = [(spelling, word) for word, own in words.items() for spelling in own]
-        spellings = {_bare(spelling, silence): word for spelling, word in reversed(entries)}
-        units = {labels.text(spelling): word for spelling, word in spellings.items()}
-        names, bonuses, unit_score = list(words), {}, word_score + sil_score
+        spellings = _spellings(read_lexicon(lexicon, classes), silence)
+        written = {labels.text(spelling): word for spelling, word in spellings.items()}
+        units = Units.of_words(written, word_score + sil_score)
     if lm_dict is not None:
-        names = read_words(lm_dict)
+        units = units._replace(dictionary=read_words(lm_dict))
     decoder = BeamSearchDecoder(
         labels,
         beam_width=beam_size,
@@ -271,11 +268,19 @@ def ctc_decoder(
         beam_prune_logp=-beam_threshold,
         token_top_k=beam_size_token,
         merge="sum" if log_add else "max",
-        lm_unit="token" if words is None else "word",
         lexicon=None if spellings is None else _by_word(spellings, texts),
-        **lm_arguments(lm, lm_weight, unit_score, units, names, bonuses),
+        **lm_arguments(lm, lm_weight, units),
     )
     return CTCDecoder(decoder, silence, nbest, spellings, log_add=log_add)
+
+
+def _spellings(lexicon: dict[str, list[list[int]]], silence: int) -> dict[tuple[int, ...], str]:
+    """Return the word of each spelling; of two words that are spelt alike the first stands."""
+    found: dict[tuple[int, ...], str] = {}
+    for word, spellings in lexicon.items():
+        for spelling in spellings:
+            found.setdefault(_bare(spelling, silence), word)
+    return found
 
 
 def _bare(spelling: list[int], silence: int) -> tuple[int, ...]:

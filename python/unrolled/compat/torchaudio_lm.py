@@ -6,7 +6,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from unrolled.lm import NGram
 
 _LOG_10 = math.log(10)
-
 
 
 class CTCDecoderLMState:
@@ -124,14 +123,41 @@ class _NGramUnits(CTCDecoderLM):
         return after, score / _LOG_10
 
 
-def lm_arguments(
-    lm: Any,
-    lm_weight: float,
-    unit_score: float,
-    units: Mapping[str, str],
-    dictionary: Sequence[str],
-    bonuses: Mapping[str, float],
-) -> dict[str, Any]:
+class Units(NamedTuple):
+    """What a language model scores.
+
+    Attributes
+    ----------
+    kind : {"token", "word"}
+    names : dict of str to str
+        What the model calls a unit, by the text that labels write it with.
+    dictionary : list of str
+        Units by number.
+    unit_score : float
+        Added for each.
+    bonuses : dict of str to float
+        Added for some, by their text.
+    """
+
+    kind: str
+    names: dict[str, str]
+    dictionary: list[str]
+    unit_score: float
+    bonuses: dict[str, float]
+
+    @classmethod
+    def of_tokens(cls, tokens: list[str], silence: str, sil_score: float) -> Units:
+        """Return tokens as units."""
+        bonuses = {silence: sil_score} if sil_score else {}
+        return cls("token", dict(zip(tokens, tokens, strict=True)), tokens, 0.0, bonuses)
+
+    @classmethod
+    def of_words(cls, words: dict[str, str], score: float) -> Units:
+        """Return words as units, numbered in their order."""
+        return cls("word", words, list(dict.fromkeys(words.values())), score, {})
+
+
+def lm_arguments(lm: Any, lm_weight: float, units: Units) -> dict[str, Any]:
     """Return what `unrolled.decode.BeamSearchDecoder` takes for a model of torchaudio's.
 
     Parameters
@@ -139,29 +165,27 @@ def lm_arguments(
     lm : path, NGram, CTCDecoderLM or None
     lm_weight : float
         Of scores as the model gives them, those of n-gram models to base 10.
-    unit_score : float
-        Added for each unit.
-    units : mapping from str to str
-        What the model calls each unit, by the text that the labels write it with.
-    dictionary : sequence of str
-        Units by number.
-    bonuses : mapping from str to float
-        What units add besides.
+    units : Units
+
+    Raises
+    ------
+    ValueError
+        A unit has no number.
     """
     if isinstance(lm, (str, os.PathLike)):
         lm = NGram.load(lm)
-    is_plain = not bonuses and all(text == unit for text, unit in units.items())
+    shared = {"lm_unit": units.kind, "word_score": units.unit_score}
+    is_plain = not units.bonuses and all(text == name for text, name in units.names.items())
     if isinstance(lm, NGram) and is_plain:
-        weight = lm_weight / _LOG_10
-        return {"lm": lm, "lm_weight": weight, "word_score": unit_score, "unk_score": 0.0}
-    if lm is None and not bonuses and not unit_score:
+        return {**shared, "lm": lm, "lm_weight": lm_weight / _LOG_10, "unk_score": 0.0}
+    if lm is None and not units.bonuses and not units.unit_score:
         return {}
     if isinstance(lm, NGram):
-        lm = _NGramUnits(lm, dictionary)
-    places = {unit: number for number, unit in enumerate(dictionary)}
-    missing = next((unit for unit in units.values() if lm is not None and unit not in places), None)
-    if missing is not None:
-        raise ValueError(f"lm_dict: has no {missing!r}, which is in the lexicon or a token")
-    numbers = {text: places.get(unit, -1) for text, unit in units.items()}
-    model = ScoredUnits(lm, lm_weight, numbers, bonuses)
-    return {"lm": model, "lm_weight": 1.0, "word_score": unit_score}
+        lm = _NGramUnits(lm, units.dictionary)
+    places = {name: number for number, name in enumerate(units.dictionary)}
+    missing = next((name for name in units.names.values() if name not in places), None)
+    if lm is not None and missing is not None:
+        raise ValueError(f"lm_dict: has no {missing!r}, which the decoder writes")
+    numbers = {text: places.get(name, -1) for text, name in units.names.items()}
+    model = ScoredUnits(lm, lm_weight, numbers, units.bonuses)
+    return {**shared, "lm": model, "lm_weight": 1.0}

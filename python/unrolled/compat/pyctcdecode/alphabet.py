@@ -82,8 +82,8 @@ class Alphabet:
 
     def to_labels(self) -> Labels:
         """Return them as `unrolled.decode.BeamSearchDecoder` takes them."""
-        kind = "sentencepiece" if self._is_bpe else "characters"
-        return Labels(self._labels, self._labels.index(""), kind=kind)
+        blank = self._labels.index("")
+        return Labels(self._labels, blank, kind="sentencepiece" if self._is_bpe else "characters")
 
     def dumps(self) -> str:
         """Return it as JSON."""

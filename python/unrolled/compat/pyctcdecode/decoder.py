@@ -161,7 +161,7 @@ class BeamSearchDecoderCTC:
         batch = [as_log_probs(logits, self._labels) for logits in logits_list]
         found = searcher.decode(batch, nbest=beam_width) if batch else []
         return [
-            [OutputBeamMPSafe(text, *rest) for text, _, *rest in self._output_beams(item)]
+            [OutputBeamMPSafe(beam.text, *beam[2:]) for beam in self._output_beams(item)]
             for item in found
         ]
 
