@@ -22,7 +22,13 @@ import numpy as np
 
 from unrolled._arrays import RealArray, as_lengths, as_real
 from unrolled.compat._tensors import as_array, is_tensor
-from unrolled.compat.torchaudio_files import read_lexicon, read_tokens, read_words
+from unrolled.compat.torchaudio_files import (
+    by_word,
+    read_lexicon,
+    read_tokens,
+    read_words,
+    words_by_spelling,
+)
 from unrolled.compat.torchaudio_lm import Units, lm_arguments
 from unrolled.decode.decoder import BeamSearchDecoder
 from unrolled.decode.hypothesis import Hypothesis
@@ -256,7 +262,7 @@ def ctc_decoder(
         spellings = None
         units = Units.of_tokens(texts, texts[silence], sil_score)
     else:
-        spellings = _spellings(read_lexicon(lexicon, classes), silence)
+        spellings = words_by_spelling(read_lexicon(lexicon, classes), silence)
         written = {labels.text(spelling): word for spelling, word in spellings.items()}
         units = Units.of_words(written, word_score + sil_score)
     if lm_dict is not None:
@@ -268,35 +274,10 @@ def ctc_decoder(
         beam_prune_logp=-beam_threshold,
         token_top_k=beam_size_token,
         merge="sum" if log_add else "max",
-        lexicon=None if spellings is None else _by_word(spellings, texts),
+        lexicon=None if spellings is None else by_word(spellings, texts),
         **lm_arguments(lm, lm_weight, units),
     )
     return CTCDecoder(decoder, silence, nbest, spellings, log_add=log_add)
-
-
-def _spellings(lexicon: dict[str, list[list[int]]], silence: int) -> dict[tuple[int, ...], str]:
-    """Return the word of each spelling; of two words that are spelt alike the first stands."""
-    found: dict[tuple[int, ...], str] = {}
-    for word, spellings in lexicon.items():
-        for spelling in spellings:
-            found.setdefault(_bare(spelling, silence), word)
-    return found
-
-
-def _bare(spelling: list[int], silence: int) -> tuple[int, ...]:
-    """Return a spelling without the silence at its end."""
-    while spelling and spelling[-1] == silence:
-        spelling = spelling[:-1]
-    return tuple(spelling)
-
-
-def _by_word(
-    spellings: dict[tuple[int, ...], str], texts: list[str]
-) -> dict[str, list[tuple[str, ...]]]:
-    found: dict[str, list[tuple[str, ...]]] = {}
-    for spelling, word in spellings.items():
-        found.setdefault(word, []).append(tuple(texts[token] for token in spelling))
-    return found
 
 
 def _class_of(token: str, classes: dict[str, int]) -> int:
