@@ -34,9 +34,9 @@ def folder(tmp_path_factory):
     write(folder / "lexicon.txt", [f"{w}\t{' '.join(s)}" for w, (s,) in SPELLINGS.items()])
     rng = np.random.default_rng(7)
     sentences = [list(rng.choice(WORDS, rng.integers(2, 6))) for _ in range(200)]
-    NGram.train(sentences, order=2).save(folder / "words.arpa")
+    NGram.train(sentences, order=2, smoothing="witten-bell").save(folder / "words.arpa")
     spelt = [[*"|".join(sentence), "|"] for sentence in sentences]
-    NGram.train(spelt, order=2).save(folder / "tokens.arpa")
+    NGram.train(spelt, order=2, smoothing="witten-bell").save(folder / "tokens.arpa")
     return folder
 
 
@@ -227,7 +227,7 @@ def test_lengths_cut_items_of_a_batch(rng):
     log_probs = emissions(rng, 3)
     decoder = ctc_decoder(None, TOKENS, nbest=2)
     found = decoder(log_probs, np.array([6, 3, 0]))
-    for item, length, hypotheses in zip(log_probs, (6, 3), found[:2], strict=True):
+    for item, length, hypotheses in zip(log_probs[:2], (6, 3), found[:2], strict=True):
         alone = decoder(item[None, :length])[0]
         assert [h.tokens.tolist() for h in hypotheses] == [h.tokens.tolist() for h in alone]
         assert [h.score for h in hypotheses] == [h.score for h in alone]
@@ -368,5 +368,5 @@ def test_tokens_of_one_line_are_one_class(rng, tmp_path):
 @pytest.mark.parametrize("shape", [(4, 6), (1, 4, 7)])
 def test_shapes_that_do_not_fit(shape):
     """Trap C16."""
-    with pytest.raises(ValueError, match=r"B, T, N|classes"):
+    with pytest.raises(ValueError, match=r"B, T, N|\(T, 6\)"):
         ctc_decoder(None, TOKENS)(np.zeros(shape, np.float32))

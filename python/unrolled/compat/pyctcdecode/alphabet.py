@@ -65,9 +65,7 @@ class Alphabet:
         is_bpe = any(text.startswith((INNER_MARK, WORD_MARK)) for text in texts)
         _require_distinct(texts)
         if is_bpe and any(" " in text for text in texts):
-            raise ValueError(
-                "labels are pieces of words (some begin with ▁ or ##): no space in one"
-            )
+            raise ValueError("labels are pieces of words, by their ▁ or ##: none may have a space")
         if any(text.startswith(INNER_MARK) for text in texts):
             texts = [_as_sentencepiece(text) for text in texts]
         if not is_bpe and " " not in texts:
