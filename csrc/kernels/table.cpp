@@ -19,6 +19,8 @@ CtcLinearKernels ctc_linear_kernels();
 template <class Real>
 DepthwiseKernels<Real> depthwise_kernels();
 template <class Real>
+DepthwisePlaneKernels<Real> depthwise_plane_kernels();
+template <class Real>
 DepthwiseWeightKernels<Real> depthwise_weight_kernels();
 template <class Real>
 CellKernels<Real> gru_kernels();
@@ -73,6 +75,7 @@ Kernels<Real> kernels() {
       .ctc_gradient = ctc_gradient_kernels(),
       .ctc_linear = ctc_linear_kernels(),
       .depthwise = depthwise_kernels<Real>(),
+      .depthwise_plane = depthwise_plane_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
       .gru = gru_kernels<Real>(),
       .gru_reset_before = gru_reset_before_kernels<Real>(),

@@ -12,6 +12,7 @@
 #include "kernels/ctc_gradient.h"
 #include "kernels/ctc_linear.h"
 #include "kernels/depthwise.h"
+#include "kernels/depthwise_plane.h"
 #include "kernels/depthwise_weight.h"
 #include "kernels/loss.h"
 #include "kernels/matmul.h"
@@ -40,6 +41,7 @@ struct Kernels {
   CtcGradientKernels ctc_gradient;
   CtcLinearKernels ctc_linear;
   DepthwiseKernels<Real> depthwise;
+  DepthwisePlaneKernels<Real> depthwise_plane;
   DepthwiseWeightKernels<Real> depthwise_weight;
   CellKernels<Real> gru;
   CellKernels<Real> gru_reset_before;

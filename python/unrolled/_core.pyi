@@ -78,6 +78,16 @@ def conv2d_backward_weight(
     algorithm: str,
     bias: bool,
 ) -> tuple[_Array, _Array | None]: ...
+def conv2d_backward(
+    grad_y: _Array,
+    x: _Array,
+    weight: _Array,
+    stride: _Pair,
+    padding: _Borders,
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
+) -> tuple[_Array, _Array, _Array]: ...
 def align(
     scores: _Array,
     targets: NDArray[np.int64],
