@@ -98,3 +98,15 @@ def test_depthwise_convolution(isa, stride):
     apart = conv.conv2d_backward_weight(y, x, (3, 3), **options)
     for actual, expected in zip(together, (grad_x, *apart), strict=True):
         assert_same_bits(actual, expected)
+
+
+@pytest.mark.parametrize("shape", [(9, 8, 64, 64), (9, 8, 61, 67), (9, 8, 1, 4096)], ids=str)
+def test_winograd_convolution(isa, shape):
+    rows = min(shape[2], 3)
+    x = np.random.default_rng(7).standard_normal(shape, dtype=np.float32)
+    weight = np.random.default_rng(8).standard_normal((40, 8, rows, 3), dtype=np.float32)
+
+    def forward(x):
+        return conv.conv2d(x, weight, weight[:, 0, 0, 0], padding=(rows // 2, 1))
+
+    assert_same_bits(forward(x), by_parts(forward, x))

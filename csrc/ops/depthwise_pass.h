@@ -129,8 +129,8 @@ class BandWriter {
  public:
   // For results of so many elements, made in bands of up to `band`.
   BandWriter(int64_t elements, int64_t band)
-      : staged_(elements * static_cast<int64_t>(sizeof(Real)) >= kLargeBytes ? band : 0),
-        past_(elements * static_cast<int64_t>(sizeof(Real)) >= kLargeBytes) {}
+      : staged_(elements * static_cast<int64_t>(sizeof(Real)) >= kStreamConvBytes ? band : 0),
+        past_(elements * static_cast<int64_t>(sizeof(Real)) >= kStreamConvBytes) {}
   ~BandWriter() {
     if (past_) stream_done();
   }
@@ -144,8 +144,6 @@ class BandWriter {
   }
 
  private:
-  // Twice the second-level cache: who reads the result next finds little of it there.
-  static constexpr int64_t kLargeBytes = 1 << 22;
   Buffer<Real> staged_;
   bool past_;
 };
