@@ -141,6 +141,16 @@ class NGramCounter:
     def word_counts(self) -> NDArray[np.int64]: ...
     def levels(self, ids: NDArray[np.uint32], words: int) -> NGramLevels: ...
 
+def conv2d_backward(
+    grad_y: _Array,
+    x: _Array,
+    weight: _Array,
+    stride: _Pair,
+    padding: _Borders,
+    dilation: _Pair,
+    groups: int,
+    algorithm: str,
+) -> tuple[_Array, _Array, _Array]: ...
 def align(
     scores: _Array,
     targets: NDArray[np.int64],
