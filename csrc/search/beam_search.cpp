@@ -24,7 +24,7 @@ void BeamStream<Real>::push(const EmissionRows<Score>& rows, Interrupt& interrup
       pairs = 0;
       if (interrupt.requested()) return;
     }
-    search_.step(rows_.row(t), rows_.best(t));
+    search_.step(rows_.frame(t));
     ++frames_;
     pairs += kPairsOfFrame + rows.classes + search_.pairs();
   }

@@ -1,6 +1,7 @@
 #include "search/prefix_search.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -16,6 +17,20 @@ constexpr double kLn2 = 0.693147180559945309417;
 // The exponent that the best mass is brought to: in float, room is scarce and mostly needed below.
 template <class Real>
 inline constexpr int kTopExponent = std::is_same_v<Real, float> ? 100 : 0;
+
+constexpr int kMostShift = 120;
+
+// Of a normal number above 0.
+inline int exponent_of(float x) { return static_cast<int>(std::bit_cast<uint32_t>(x) >> 23) - 127; }
+inline int exponent_of(double x) { return static_cast<int>(std::bit_cast<uint64_t>(x) >> 52) - 1023; }
+template <class Real>
+Real power_of_two(int n) {
+  if constexpr (std::is_same_v<Real, float>) {
+    return std::bit_cast<float>(static_cast<uint32_t>(n + 127) << 23);
+  } else {
+    return std::bit_cast<double>(static_cast<uint64_t>(n + 1023) << 52);
+  }
+}
 
 // Trees that are not worth looking for what can be forgotten.
 constexpr int64_t kSmallTree = 1 << 17;
@@ -61,16 +76,16 @@ double PrefixSearch<Real>::log_scale() const {
 
 // Where the cuts leave only symbols that fusion forbids, the frame is taken again with all that is allowed.
 template <class Real>
-void PrefixSearch<Real>::step(const Real* row, Real best) {
+void PrefixSearch<Real>::step(const FrameScores<Real>& frame) {
   if (beam_.size() == 0) return;
-  const int shift = kTopExponent<Real> - std::ilogb(most_);
-  const Real factor = std::ldexp(Real(1), shift);
-  symbols_.read(row, best, {settings_.token_min_logp, settings_.token_top_k}, factor);
-  log_scale_ += static_cast<double>(best);
+  const int shift = std::min(kTopExponent<Real> - exponent_of(most_), kMostShift);
+  const Real factor = power_of_two<Real>(shift);
+  symbols_.read(frame, {settings_.token_min_logp, settings_.token_top_k}, factor);
+  log_scale_ += static_cast<double>(frame.best);
   if (symbols_.only_blank()) return advance_blank();
   exponent_ -= shift;
   if (!advance()) {
-    symbols_.read(row, best, {-kInf, 0}, factor);
+    symbols_.read(frame, {-kInf, 0}, factor);
     if (!advance()) beam_.set_size(0);  // no text is possible
   }
   if (tree_.size() > collect_at_) collect();

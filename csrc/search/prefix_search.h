@@ -36,8 +36,7 @@ class PrefixSearch {
   PrefixSearch(const BeamSettings& settings, const Fusion* fusion);
   void reset();
 
-  // row: classes that are not allowed have -inf. best: its largest number, above -inf.
-  void step(const Real* row, Real best);
+  void step(const FrameScores<Real>& frame);
 
   const Beam<Real>& beam() const { return beam_; }
   const PrefixTree& tree() const { return tree_; }
