@@ -66,9 +66,6 @@ struct Candidates {
   std::vector<Real> mass;
   std::vector<int32_t> place, symbol;  // of the parent in the beam; the symbol's class
   std::vector<double> log_weight;      // what fusion adds for the symbol
-
-  int64_t size() const { return static_cast<int64_t>(mass.size()); }
-  void clear() { mass.clear(), place.clear(), symbol.clear(), log_weight.clear(); }
 };
 
 }  // namespace unrolled::search

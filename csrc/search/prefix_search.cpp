@@ -46,7 +46,8 @@ PrefixSearch<Real>::PrefixSearch(const BeamSettings& settings, const Fusion* fus
       kernel_(kernels<Real>().decode),
       prune_(static_cast<Real>(std::exp(settings.beam_prune_logp))),
       symbols_(settings.classes, settings.blank),
-      excluded_(settings.classes) {
+      excluded_(settings.classes),
+      weighted_(kernels<double>().decode) {
   reserve(ends_, settings.classes);
   reset();
 }
@@ -67,6 +68,8 @@ void PrefixSearch<Real>::reset() {
   if (!fusion_) return;
   run_ = fusion_->run();
   weights_.start(*run_);
+  weighted_.start(*run_);
+  credit_ = run_->gives_credit();
 }
 
 template <class Real>
@@ -106,13 +109,13 @@ bool PrefixSearch<Real>::advance() {
   const Range stays = stay();
   const bool full = is_bounded() && beam_.size() >= settings_.beam_width;
   Real least =
-      std::max(full ? stays.least : Real(0), run_ ? floor_of(stays_.total.data()) : stays.most * prune_);
+      std::max(full ? stays.least : Real(0), credit_ ? floor_of(stays_.total.data()) : stays.most * prune_);
   least = std::max(least, std::numeric_limits<Real>::min());
   find_candidates(least);
   excluded_.clear(stays.excluded);
   const Real most = std::max(stays.most, kernel_.largest(candidate_count_, candidates_.mass.data()));
   if (most < least) return false;
-  if (!run_) least = std::max(least, most * prune_);
+  if (!credit_) least = std::max(least, most * prune_);
   most_ = most;
   has_labels_ = true;
   choose(stays, least);
@@ -140,12 +143,8 @@ template <class Real>
 void PrefixSearch<Real>::find_candidates(Real least) {
   if constexpr (std::is_same_v<Real, double>) {
     if (run_) {
-      candidates_.clear();
-      weighted_.find(beam_, symbols_, excluded_, tree_, weights_, *run_,
-                     static_cast<int32_t>(settings_.blank), least, candidates_);
-      candidate_count_ = candidates_.size();
-      reserve(candidates_.mass, candidate_count_), reserve(candidates_.place, candidate_count_);
-      std::fill_n(candidates_.mass.begin() + candidate_count_, kVectorRoom, Real(0));
+      candidate_count_ =
+          weighted_.find(beam_, symbols_, excluded_, weights_, *run_, least, most_, candidates_);
       return;
     }
   }
@@ -179,7 +178,7 @@ void PrefixSearch<Real>::choose(Range stays, Real least) {
     std::swap(beam_, next_);
   }
   beam_.pad();
-  if (run_) prune_by_credit();
+  if (credit_) prune_by_credit();
 }
 
 // Of the masses that equal the cut the first are kept; the others become 0. Returns the least mass of those
@@ -263,8 +262,8 @@ template <class Real>
 Real PrefixSearch<Real>::floor_of(const Real* totals) const {
   Real best = 0;
   for (int64_t k = 0; k < beam_.size(); ++k) {
-    const double credit = weights_.of(beam_.node[static_cast<std::size_t>(k)]).credit;
-    best = std::max(best, totals[k] * static_cast<Real>(std::exp(-credit)));
+    const double uncredited = weights_.of(beam_.node[static_cast<std::size_t>(k)]).uncredited;
+    best = std::max(best, totals[k] * static_cast<Real>(uncredited));
   }
   return best * prune_;
 }

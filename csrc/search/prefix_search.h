@@ -80,13 +80,14 @@ class PrefixSearch {
   NodeWeights weights_;
   FrameSymbols<Real> symbols_;
   ExcludedPairs excluded_;
+  WeightedCandidates weighted_;
   Beam<Real> beam_, stays_, next_;
   std::vector<Real> steps_;      // factors of the last symbols, with fusion
   std::vector<int32_t> places_;  // where each prefix of the frame before went
   Candidates<Real> candidates_;
   std::vector<int64_t> ends_;  // of each symbol's candidates
   int64_t candidate_count_ = 0;
-  WeightedCandidates weighted_;
+  bool credit_ = false;  // whether some prefix may have any
   std::vector<Real> chosen_mass_;
   std::vector<int32_t> chosen_place_, chosen_number_;
   std::vector<Revived> revived_;
