@@ -67,6 +67,14 @@ def test_frames_past_an_item_s_length_are_not_read(rng):
         assert_same(unpack(result), found)
 
 
+def test_the_first_faulty_item_is_named(threads, rng):
+    scores, _ = make_batch(rng, "float32")
+    scores[7:, 30, 4] = np.nan
+    for _ in range(20):
+        with pytest.raises(ValueError, match="item 7, frame 30, class 4"):
+            make_search(11).decode(scores, np.full(10, 60), None, 1)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_masks_of_every_shape(dtype, rng):
     scores, lengths = make_batch(rng, dtype)

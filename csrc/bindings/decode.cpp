@@ -5,7 +5,6 @@
 
 #include "bindings/register.h"
 #include "bindings/signals.h"
-#include "denormals.h"
 
 namespace unrolled {
 namespace {
@@ -78,7 +77,6 @@ class Stream {
     const auto lock = lock_or_throw();
     begin<Score>();
     const Unlocked unlocked(fusion_);
-    const FlushDenormals flush;
     Interrupt interrupt(check_signals);
     if constexpr (std::is_same_v<Score, float>) {
       std::visit([&](auto& s) { s->push(rows, interrupt); }, stream_);

@@ -145,6 +145,13 @@ int64_t extend(const DecodeBeam<Real>& from, const DecodeSymbols<Real>& symbols,
 }
 
 template <class Real>
+Real largest_mass(int64_t n, const Real* mass) {
+  Vec<Real> most = {};
+  for (int64_t i = 0; i < n; i += kWidth<Real>) most = max(most, load(mass + i));
+  return largest_lane<Real>(most);
+}
+
+template <class Real>
 UNROLLED_INLINE int64_t count_at_least(int64_t n, const Real* mass, Real least) {
   const Vec<Real> bound = broadcast(least);
   int64_t count = 0;
@@ -241,7 +248,7 @@ int64_t choose(int64_t n, const Real* mass, const int32_t* place, Real least, Re
 
 template <class Real>
 DecodeKernels<Real> decode_kernels() {
-  return {largest<Real>, {stay<Real, false>, stay<Real, true>}, extend<Real>, cut<Real>, keep<Real>,
+  return {largest_mass<Real>, {stay<Real, false>, stay<Real, true>}, extend<Real>, cut<Real>, keep<Real>,
           choose<Real>};
 }
 template DecodeKernels<float> decode_kernels();

@@ -35,7 +35,8 @@ struct DecodePairs {
 
 template <class Real>
 struct DecodeKernels {
-  Real (*largest)(int64_t n, const Real* x);
+  // Of n masses; 0 for none.
+  Real (*largest)(int64_t n, const Real* mass);
 
   struct Range {
     Real least, most;  // of the totals

@@ -73,11 +73,40 @@ void probabilities(int64_t n, const Real* x, Real top, Real factor, Real* y) {
   map<Real>(n, x, y, [=](Vec<Real> v) { return exp<Real>(v - top) * factor; });
 }
 
+template <class Real>
+void probabilities_of_rows(int64_t n, int64_t C, const Real* x, const Real* tops, Real* y) {
+  for (int64_t t = 0; t < n; ++t) probabilities<Real>(C, x + t * C, tops[t], Real(1), y + t * C);
+}
+
+template <class Real>
+int64_t pick(int64_t C, const Real* x, const Real* p, Real least, Real factor, Real* of_class, int32_t* place,
+             Real* probability) {
+  constexpr int64_t W = kWidth<Real>;
+  constexpr Real kLowest = -static_cast<Real>(__builtin_huge_val());
+  const Vec<Real> bound = broadcast(least);
+  int64_t found = 0;
+  for (int64_t c = 0; c < C; c += W) {
+    const int64_t count = C - c < W ? C - c : W;
+    const Vec<Real> v = count == W ? load(x + c) : load_partial(x + c, count, kLowest);
+    const unsigned bits = bits_at_least<Real>(v, bound);
+    if (!bits) {
+      store(of_class + c, Vec<Real>{});
+      continue;
+    }
+    const Vec<Real> scaled = load_or_zero<Real>(p + c, count) * factor;
+    store(of_class + c, v >= bound ? scaled : Vec<Real>{});
+    compress<Real>(probability + found, scaled, bits);
+    found += compress<Real>(place + found, lane_numbers<Real>(static_cast<int32_t>(c)), bits);
+  }
+  return found;
+}
+
 }  // namespace
 
 template <class Real>
 DecodeSymbolKernels<Real> decode_symbol_kernels() {
-  return {largest_of_rows<Real>, find_at_least<Real>, bound_of_best<Real>, probabilities<Real>};
+  return {largest_of_rows<Real>, find_at_least<Real>,         bound_of_best<Real>,
+          probabilities<Real>,   probabilities_of_rows<Real>, pick<Real>};
 }
 template DecodeSymbolKernels<float> decode_symbol_kernels();
 template DecodeSymbolKernels<double> decode_symbol_kernels();

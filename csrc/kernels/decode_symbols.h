@@ -19,6 +19,12 @@ struct DecodeSymbolKernels {
 
   // y = factor exp(x - top).
   void (*probabilities)(int64_t n, const Real* x, Real top, Real factor, Real* y);
+  // The same for n rows of C, each relative to its own top, without a factor.
+  void (*probabilities_of_rows)(int64_t n, int64_t C, const Real* x, const Real* tops, Real* y);
+  // Of a row of few classes those with x[c] >= least: their places, and `factor` times their probabilities p,
+  // which also go to of_class; that of the others is 0 there. of_class has room for whole vectors.
+  int64_t (*pick)(int64_t C, const Real* x, const Real* p, Real least, Real factor, Real* of_class,
+                  int32_t* place, Real* probability);
 };
 
 }  // namespace unrolled

@@ -1,8 +1,8 @@
 #include "ops/decode.h"
 
+#include <exception>
 #include <type_traits>
 
-#include "denormals.h"
 #include "parallel.h"
 
 namespace unrolled {
@@ -24,16 +24,24 @@ std::vector<std::vector<search::Hypothesis>> decode_in(const search::BeamSetting
                                                        const DecodeBatch<Score>& batch, int64_t count,
                                                        Interrupt& interrupt) {
   std::vector<std::vector<search::Hypothesis>> found(static_cast<std::size_t>(batch.N));
+  std::vector<std::exception_ptr> errors(found.size());
   const auto decode_item = [&](int64_t n) {
-    if (interrupt.requested()) return;
-    const FlushDenormals flush;
-    search::BeamStream<Real> stream(settings, fusion);
-    stream.push(item_rows(batch, settings.classes, n), interrupt);
-    found[static_cast<std::size_t>(n)] = stream.best(count, true);
+    const auto i = static_cast<std::size_t>(n);
+    try {
+      if (interrupt.requested()) return;
+      search::BeamStream<Real> stream(settings, fusion);
+      stream.push(item_rows(batch, settings.classes, n), interrupt);
+      found[i] = stream.best(count, true);
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
   };
   const bool serial = fusion && fusion->needs_python();
   const int64_t work = serial ? 0 : batch.N * batch.T * settings.classes;
   parallel_for(batch.N, work, decode_item);
+  for (const std::exception_ptr& error : errors) {  // that of the first item, on any number of threads
+    if (error) std::rethrow_exception(error);
+  }
   return found;
 }
 

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
+
+#include "denormals.h"
 
 namespace unrolled::search {
 namespace {
@@ -18,13 +21,15 @@ template <class Real>
 template <class Score>
 void BeamStream<Real>::push(const EmissionRows<Score>& rows, Interrupt& interrupt) {
   rows_.read(rows, blank_, frames_);
+  std::optional<FlushDenormals> flush;
+  if (!runs_python_) flush.emplace();
   int64_t pairs = 0;
   for (int64_t t = 0; t < rows.frames; ++t) {
     if (pairs > kPairsBetweenChecks) {
       pairs = 0;
       if (interrupt.requested()) return;
     }
-    search_.step(rows_.row(t), rows_.best(t));
+    search_.step(rows_.frame(t));
     ++frames_;
     pairs += kPairsOfFrame + rows.classes + search_.pairs();
   }

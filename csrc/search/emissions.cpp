@@ -49,6 +49,7 @@ void refuse_first(const EmissionRows<Score>& rows, int64_t first_frame) {
 template <class Real>
 template <class Score>
 void ReadableRows<Real>::read(const EmissionRows<Score>& rows, int64_t blank, int64_t first_frame) {
+  frames_ = rows.frames;
   classes_ = rows.classes;
   if (best_.size() < static_cast<std::size_t>(rows.frames))
     best_.resize(static_cast<std::size_t>(rows.frames));
@@ -65,6 +66,20 @@ void ReadableRows<Real>::read(const EmissionRows<Score>& rows, int64_t blank, in
   if (none != best_.begin() + rows.frames) {
     refuse_frame(rows.item, first_frame + (none - best_.begin()), rows.allowed != nullptr);
   }
+}
+
+template <class Real>
+FrameScores<Real> ReadableRows<Real>::frame(int64_t t) {
+  const Real* row = rows_ + t * classes_;
+  const Real* best = best_.data() + t;
+  if (classes_ > kMostClasses) return {row, nullptr, *best};
+  const int64_t in_block = t % kBlock;
+  if (in_block == 0) {
+    block_.resize(static_cast<std::size_t>(kBlock * classes_));
+    kernels<Real>().decode_symbols.probabilities_of_rows(std::min(kBlock, frames_ - t), classes_, row, best,
+                                                         block_.data());
+  }
+  return {row, block_.data() + in_block * classes_, *best};
 }
 
 template <class Real>

@@ -19,6 +19,14 @@ struct EmissionRows {
   const bool* allowed_row(int64_t t) const { return allowed ? allowed + t * allowed_stride : nullptr; }
 };
 
+// One frame as the search reads it.
+template <class Real>
+struct FrameScores {
+  const Real* scores;         // (classes); those that are not allowed have -inf
+  const Real* probabilities;  // of these relative to the best; null where they are left to the reader
+  Real best;                  // the largest score, above -inf
+};
+
 // Rows in the precision of the search: symbols that are not allowed have -inf.
 template <class Real>
 class ReadableRows {
@@ -29,16 +37,19 @@ class ReadableRows {
   template <class Score>
   void read(const EmissionRows<Score>& rows, int64_t blank, int64_t first_frame);
 
-  const Real* row(int64_t t) const { return rows_ + t * classes_; }
-  Real best(int64_t t) const { return best_[static_cast<std::size_t>(t)]; }
+  // Frames are asked for in order.
+  FrameScores<Real> frame(int64_t t);
 
  private:
+  static constexpr int64_t kBlock = 32;         // frames whose probabilities are made at a time
+  static constexpr int64_t kMostClasses = 128;  // beyond, only symbols that are alive are worth it
+
   template <class Score>
   void copy(const EmissionRows<Score>& rows, int64_t blank);
 
-  int64_t classes_ = 0;
+  int64_t frames_ = 0, classes_ = 0;
   const Real* rows_ = nullptr;
-  std::vector<Real> copy_, best_;
+  std::vector<Real> copy_, best_, block_;
 };
 
 }  // namespace unrolled::search

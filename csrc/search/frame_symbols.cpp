@@ -34,32 +34,40 @@ FrameSymbols<Real>::FrameSymbols(int64_t classes, int64_t blank)
 
 template <class Real>
 DecodeSymbols<Real> FrameSymbols<Real>::view() const {
-  return {count_, symbols_.data(), all_ ? of_class() : probabilities_.data(), of_class(), classes_, blank_};
+  return {count_, symbols_.data(), probabilities_.data(), of_class(), classes_, blank_};
 }
 
 template <class Real>
-void FrameSymbols<Real>::read(const Real* row, Real best, const SymbolCuts& cuts, Real factor) {
-  const bool had_all = all_;
-  if (!had_all) {
-    for (int64_t i = 0; i < count_; ++i) of_class()[symbol(i)] = 0;
+void FrameSymbols<Real>::read(const FrameScores<Real>& frame, const SymbolCuts& cuts, Real factor) {
+  const Real least = bound_in<Real>(cuts.min_logp);
+  const bool choose = cuts.top_k > 0 && cuts.top_k < classes_;
+  if (frame.probabilities && !choose && frame.best >= least) {
+    count_ = kernel_.pick(classes_, frame.scores, frame.probabilities, least, factor, of_class(),
+                          symbols_.data(), probabilities_.data());
+    return;
   }
-  find(row, best, cuts);
-  all_ = count_ == classes_;
-  if (all_) return kernel_.probabilities(classes_, row, best, factor, of_class());
-  if (had_all) std::fill_n(of_class(), classes_, Real(0));
-  kernel_.probabilities(count_, scores_.data(), best, factor, probabilities_.data());
+  forget();
+  if (frame.best < least) return take_best(frame, factor);
+  find(frame.scores, cuts, least);
+  kernel_.probabilities(count_, scores_.data(), frame.best, factor, probabilities_.data());
   for (int64_t i = 0; i < count_; ++i) of_class()[symbol(i)] = probabilities_[static_cast<std::size_t>(i)];
 }
 
 template <class Real>
-void FrameSymbols<Real>::find(const Real* row, Real best, const SymbolCuts& cuts) {
-  Real least = bound_in<Real>(cuts.min_logp);
-  if (best < least) {
-    count_ = 1;
-    scores_[0] = best;
-    symbols_[0] = static_cast<int32_t>(std::find(row, row + classes_, best) - row);
-    return;
-  }
+void FrameSymbols<Real>::forget() {
+  for (int64_t i = 0; i < count_; ++i) of_class()[symbol(i)] = 0;
+}
+
+template <class Real>
+void FrameSymbols<Real>::take_best(const FrameScores<Real>& frame, Real factor) {
+  count_ = 1;
+  symbols_[0] =
+      static_cast<int32_t>(std::find(frame.scores, frame.scores + classes_, frame.best) - frame.scores);
+  probabilities_[0] = of_class()[symbol(0)] = factor;
+}
+
+template <class Real>
+void FrameSymbols<Real>::find(const Real* row, const SymbolCuts& cuts, Real least) {
   const bool choose = cuts.top_k > 0 && cuts.top_k < classes_;
   if (choose && kGroupsPerSymbol * cuts.top_k < classes_) {
     const int64_t groups = (kGroupsPerSymbol * cuts.top_k + kVectorRoom - 1) / kVectorRoom * kVectorRoom;

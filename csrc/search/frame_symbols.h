@@ -6,6 +6,7 @@
 
 #include "kernels/decode.h"
 #include "kernels/decode_symbols.h"
+#include "search/emissions.h"
 
 namespace unrolled::search {
 
@@ -20,9 +21,8 @@ class FrameSymbols {
  public:
   FrameSymbols(int64_t classes, int64_t blank);
 
-  // row: classes that are not allowed have -inf. best: its largest number, above -inf. Probabilities are
-  // relative to the best symbol's, times `factor`.
-  void read(const Real* row, Real best, const SymbolCuts& cuts, Real factor);
+  // Probabilities are relative to the best symbol's, times `factor`.
+  void read(const FrameScores<Real>& frame, const SymbolCuts& cuts, Real factor);
 
   int64_t count() const { return count_; }                                           // the blank among them
   int32_t symbol(int64_t i) const { return symbols_[static_cast<std::size_t>(i)]; }  // rising
@@ -35,14 +35,15 @@ class FrameSymbols {
  private:
   const Real* of_class() const { return of_class_.data() + kBefore; }
   Real* of_class() { return of_class_.data() + kBefore; }
-  void find(const Real* row, Real best, const SymbolCuts& cuts);
+  void forget();
+  void take_best(const FrameScores<Real>& frame, Real factor);
+  void find(const Real* row, const SymbolCuts& cuts, Real least);
   void keep_best(int64_t top_k);
 
   static constexpr int64_t kBefore = 1;  // class -1 has probability 0
 
   int64_t classes_, count_ = 0;
   int32_t blank_;
-  bool all_ = false;  // every class, and their probabilities stand in of_class_ alone
   const DecodeSymbolKernels<Real>& kernel_;
   std::vector<int32_t> symbols_;
   std::vector<Real> scores_, probabilities_, of_class_, scratch_;

@@ -1,6 +1,7 @@
 #include "search/prefix_search.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -16,6 +17,19 @@ constexpr double kLn2 = 0.693147180559945309417;
 // The exponent that the best mass is brought to: in float, room is scarce and mostly needed below.
 template <class Real>
 inline constexpr int kTopExponent = std::is_same_v<Real, float> ? 100 : 0;
+constexpr int kMostShift = 120;  // at a frame
+
+// Of a normal number above 0.
+inline int exponent_of(float x) { return static_cast<int>(std::bit_cast<uint32_t>(x) >> 23) - 127; }
+inline int exponent_of(double x) { return static_cast<int>(std::bit_cast<uint64_t>(x) >> 52) - 1023; }
+template <class Real>
+Real power_of_two(int n) {
+  if constexpr (std::is_same_v<Real, float>) {
+    return std::bit_cast<float>(static_cast<uint32_t>(n + 127) << 23);
+  } else {
+    return std::bit_cast<double>(static_cast<uint64_t>(n + 1023) << 52);
+  }
+}
 
 // Trees that are not worth looking for what can be forgotten.
 constexpr int64_t kSmallTree = 1 << 17;
@@ -64,16 +78,16 @@ double PrefixSearch<Real>::log_scale() const {
 
 // Where the cuts leave only symbols that fusion forbids, the frame is taken again with all that is allowed.
 template <class Real>
-void PrefixSearch<Real>::step(const Real* row, Real best) {
+void PrefixSearch<Real>::step(const FrameScores<Real>& frame) {
   if (beam_.size() == 0) return;
-  const int shift = kTopExponent<Real> - std::ilogb(most_);
-  const Real factor = std::ldexp(Real(1), shift);
-  symbols_.read(row, best, {settings_.token_min_logp, settings_.token_top_k}, factor);
-  log_scale_ += static_cast<double>(best);
+  const int shift = std::min(kTopExponent<Real> - exponent_of(most_), kMostShift);
+  const Real factor = power_of_two<Real>(shift);
+  symbols_.read(frame, {settings_.token_min_logp, settings_.token_top_k}, factor);
+  log_scale_ += static_cast<double>(frame.best);
   if (symbols_.only_blank()) return advance_blank();
   exponent_ -= shift;
   if (!advance()) {
-    symbols_.read(row, best, {-kInf, 0}, factor);
+    symbols_.read(frame, {-kInf, 0}, factor);
     if (!advance()) beam_.set_size(0);  // no text is possible
   }
   if (tree_.size() > collect_at_) collect();
@@ -184,21 +198,25 @@ Real PrefixSearch<Real>::drop_later_ties(Cut cut, Real least_stay) {
 // Those that stay go to next_, which gets room for `more`.
 template <class Real>
 void PrefixSearch<Real>::keep_stays(Real least, int64_t more) {
-  stays_.last.swap(beam_.last), stays_.parent.swap(beam_.parent), stays_.node.swap(beam_.node);
-  DecodeBeam<Real> stays = stays_.view();
-  stays.count = beam_.size();
-  next_.make_room(stays.count + more);
-  reserve(places_, 1 + stays.count);
+  const int64_t n = beam_.size();
+  const DecodeBeam<Real> stays{n,
+                               stays_.blank.data(),
+                               stays_.label.data(),
+                               stays_.total.data(),
+                               beam_.last.data(),
+                               beam_.parent.data(),
+                               beam_.node.data()};
+  next_.make_room(n + more);
+  reserve(places_, 1 + n);
   places_[0] = -1;
   next_.set_size(kernel_.keep(stays, least, next_.view(), places_.data() + 1));
-  stays_.last.swap(beam_.last), stays_.parent.swap(beam_.parent), stays_.node.swap(beam_.node);
 }
 
 // places: where the prefixes of the beam before went; null where all stayed.
 template <class Real>
 void PrefixSearch<Real>::add_chosen(int64_t count, Beam<Real>& to, const int32_t* places) {
   revived_.clear();
-  int64_t symbol_index = 0;
+  int64_t run = 0;
   const auto parent_of = [&](std::size_t i) {
     return beam_.node[static_cast<std::size_t>(chosen_place_[i])];
   };
@@ -207,24 +225,29 @@ void PrefixSearch<Real>::add_chosen(int64_t count, Beam<Real>& to, const int32_t
     if (i + kParentsAhead < n) tree_.prefetch(parent_of(i + kParentsAhead));
     if (i + kSiblingsAhead < n) tree_.prefetch_child(parent_of(i + kSiblingsAhead));
     const int32_t place = chosen_place_[i], number = chosen_number_[i];
-    int32_t symbol;
-    if (run_) {
-      symbol = candidates_.symbol[static_cast<std::size_t>(number)];
-    } else {
-      while (number >= ends_[static_cast<std::size_t>(symbol_index)]) ++symbol_index;
-      symbol = symbols_.symbol(symbol_index);
-    }
-    const int32_t parent = parent_of(i);
-    int32_t node = tree_.find_child(parent, symbol);
-    if (node == PrefixTree::kNone) {
-      if (run_) weights_.add(*run_, parent, symbol, candidates_.log_weight[static_cast<std::size_t>(number)]);
-      node = tree_.add_child(parent, symbol);
-    } else if (tree_.has_children(node)) {
-      revived_.push_back({node, static_cast<int32_t>(to.size())});
-    }
+    const int32_t symbol = symbol_of(number, run);
+    const int32_t node = enter(parent_of(i), symbol, number);
+    if (tree_.has_children(node)) revived_.push_back({node, static_cast<int32_t>(to.size())});
     to.add(chosen_mass_[i], symbol, places ? places[place] : place, node);
   }
   if (!revived_.empty()) adopt_orphans(to);
+}
+
+// Candidates come in runs of one symbol: `run` is where the one before was.
+template <class Real>
+int32_t PrefixSearch<Real>::symbol_of(int32_t candidate, int64_t& run) const {
+  if (run_) return candidates_.symbol[static_cast<std::size_t>(candidate)];
+  while (candidate >= ends_[static_cast<std::size_t>(run)]) ++run;
+  return symbols_.symbol(run);
+}
+
+// The node of a candidate; it may have been in the beam before.
+template <class Real>
+int32_t PrefixSearch<Real>::enter(int32_t parent, int32_t symbol, int32_t candidate) {
+  const int32_t node = tree_.find_child(parent, symbol);
+  if (node != PrefixTree::kNone) return node;
+  if (run_) weights_.add(*run_, parent, symbol, candidates_.log_weight[static_cast<std::size_t>(candidate)]);
+  return tree_.add_child(parent, symbol);
 }
 
 // A prefix may come back to longer ones that have stayed.

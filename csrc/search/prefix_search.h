@@ -36,8 +36,7 @@ class PrefixSearch {
   PrefixSearch(const BeamSettings& settings, const Fusion* fusion);
   void reset();
 
-  // row: classes that are not allowed have -inf. best: its largest number, above -inf.
-  void step(const Real* row, Real best);
+  void step(const FrameScores<Real>& frame);
 
   const Beam<Real>& beam() const { return beam_; }
   const PrefixTree& tree() const { return tree_; }
@@ -65,6 +64,8 @@ class PrefixSearch {
   Real drop_later_ties(Cut cut, Real least_stay);
   void keep_stays(Real least, int64_t more);
   void add_chosen(int64_t count, Beam<Real>& to, const int32_t* places);
+  int32_t symbol_of(int32_t candidate, int64_t& run) const;
+  int32_t enter(int32_t parent, int32_t symbol, int32_t candidate);
   void adopt_orphans(Beam<Real>& beam);
   Real floor_of(const Real* totals) const;
   void prune_by_credit();

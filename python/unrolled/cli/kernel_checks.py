@@ -36,7 +36,7 @@ class Result(NamedTuple):
 def check_kernels(level: str) -> Iterator[Result]:
     """Compare every kernel with the reference; the ISA level must be set already."""
     for kernel, (stem, problem) in PROBLEMS.items():
-        package = "unrolled" if stem in ("ctc", "align") else "unrolled.ops"
+        package = "unrolled" if stem in ("ctc", "align", "decode") else "unrolled.ops"
         compiled = importlib.import_module(f"{package}.{stem}")
         reference = importlib.import_module(f"unrolled.reference.{stem}")
         for dtype in TOLERANCES:
@@ -224,6 +224,23 @@ def _align(blank: int | None, skip_penalty: float | None = None) -> Problem:
     return problem
 
 
+def _beam_search(merge: str) -> Problem:
+    """Check a full beam, whose prefixes leave it and come back."""
+
+    def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+        scores = 1.5 * rng.standard_normal((40, 21))
+        log_probs = (scores - np.log(np.exp(scores).sum(1, keepdims=True))).astype(dtype)
+        settings: dict[str, Any] = {"beam_width": 20, "token_min_logp": -4.0, "merge": merge}
+        if hasattr(m, "BeamSearchDecoder"):
+            decoder = m.BeamSearchDecoder(["", *"abcdefghijklmnopqrst"], **settings)
+            found = decoder.decode(log_probs, nbest=20)
+        else:
+            found = m.beam_search(log_probs, **settings)
+        return np.asarray(found[0].tokens), np.asarray([h.score for h in found])
+
+    return problem
+
+
 def _optimizer(name: str, states: int, **settings: Any) -> Problem:
     def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
         param, grad = _normal(rng, dtype, 1003), _normal(rng, dtype, 1003)
@@ -304,6 +321,8 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "align": ("align", _align(blank=0)),
     "align blank-free": ("align", _align(blank=None)),
     "align skipping": ("align", _align(blank=-1, skip_penalty=2.0)),
+    "decode": ("decode", _beam_search("sum")),
+    "decode max": ("decode", _beam_search("max")),
     "sgd_step": ("optim", _optimizer("sgd_step", 1, lr=0.1, momentum=0.9, weight_decay=0.01)),
     "adam_step": ("optim", _optimizer("adam_step", 2, decoupled=False, **_ADAM)),
     "adamw_step": ("optim", _optimizer("adam_step", 2, decoupled=True, **_ADAM)),
