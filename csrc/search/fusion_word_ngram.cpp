@@ -1,21 +1,46 @@
-#include <algorithm>
+#include <array>
 #include <cmath>
-#include <string>
 
 #include "search/fusion_ngram.h"
 #include "search/fusion_ngram_part.h"
 #include "search/fusion_words.h"
+#include "search/trie.h"
 
 namespace unrolled::search {
 namespace {
 
+// The letters of an unfinished word as a node of the trie of all known words; the root where there are none.
+typedef uint32_t WordNode;
+constexpr WordNode kNoWord = 0, kUnknownWord = Trie::kNone;
+
+// Words as bytes; a sequence each, of the numbers in `ids`.
+Sequences spell_vocabulary(const NGram& model, std::vector<WordId>& ids) {
+  Sequences words;
+  for (int64_t i = 1; i < model.words(); ++i) {
+    const auto id = static_cast<WordId>(i);
+    if (id == model.begin_word() || id == model.end_word()) continue;
+    for (const char letter : model.word(id)) words.values.push_back(static_cast<uint8_t>(letter));
+    words.offsets.push_back(static_cast<int64_t>(words.values.size()));
+    ids.push_back(id);
+  }
+  return words;
+}
+
 class WordNGram final : public FusionSource {
  public:
   WordNGram(FusionLabels labels, WeightedNGram ngram) : labels_(std::move(labels)), ngram_(std::move(ngram)) {
-    for (int32_t c = 0; c < labels_.classes(); ++c) edges_.push_back(WordReader::edge(labels_, c));
-    const NGram& model = *ngram_.model;
-    for (int64_t id = 0; id < model.words(); ++id)
-      longest_ = std::max(longest_, model.word(static_cast<WordId>(id)).size());
+    std::vector<WordId> ids;
+    trie_ = Trie(spell_vocabulary(*ngram_.model, ids));
+    ids_.assign(trie_.nodes(), kUnknown);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids_[trie_.end(static_cast<int64_t>(i))] = ids[i];
+    const LanguageWeights& weights = ngram_.weights;
+    if (weights.unknown < 0)
+      debit_ = weights.unknown == kForbidden ? kForbidden : weights.lm * weights.unknown;
+    for (int32_t c = 0; c < labels_.classes(); ++c) {
+      edges_.push_back(WordReader::edge(labels_, c));
+      firsts_.push_back(extend(kNoWord, c));
+    }
+    mark_letters();
   }
 
   std::unique_ptr<FusionPart> part(const PrefixTokens& prefixes) const override;
@@ -29,111 +54,176 @@ class WordNGram final : public FusionSource {
         return ngram_.bound(2);
     }
   }
-  bool weighs(int32_t token) const override { return edge(token) != WordEdge::kInside; }
+  bool weighs(int32_t token) const override {
+    return edge(token) != WordEdge::kInside || (debit_ != 0 && writes(token));
+  }
 
   WordEdge edge(int32_t token) const { return edges_[static_cast<std::size_t>(token)]; }
-  const FusionLabels& labels() const { return labels_; }
+  bool begins(int32_t token) const { return labels_.starts_word[static_cast<std::size_t>(token)]; }
+  bool writes(int32_t token) const { return !labels_.texts[static_cast<std::size_t>(token)].empty(); }
+  // What the label alone writes.
+  WordNode first(int32_t token) const { return firsts_[static_cast<std::size_t>(token)]; }
+  WordNode extend(WordNode node, int32_t token) const {
+    for (const char letter : labels_.texts[static_cast<std::size_t>(token)])
+      if (node != kUnknownWord) node = trie_.child(node, static_cast<uint8_t>(letter));
+    return node;
+  }
+  // Whether some known word begins so; in most cases one look tells.
+  bool may_extend(WordNode node, int32_t token) const {
+    const Letter letter = letters_[static_cast<std::size_t>(token)];
+    if (!(goes_on_[node] & letter.bit)) return false;
+    return letter.is_sure || extend(node, token) != kUnknownWord;
+  }
+  WordId id(WordNode node) const { return node == kUnknownWord ? kUnknown : ids_[node]; }
+  // What an unfinished word has of its weight already: no known word begins like it.
+  double debit(WordNode node) const { return node == kUnknownWord ? debit_ : 0; }
   const WeightedNGram& ngram() const { return ngram_; }
-  std::size_t longest() const { return longest_; }  // of the words that the model knows
 
  private:
+  // The first letter of a label as one of 64 bits; sure where no other letter has that bit, and there is no
+  // second letter.
+  struct Letter {
+    uint64_t bit;
+    bool is_sure;
+  };
+  static uint64_t bit_of(int32_t letter) { return uint64_t{1} << (letter % 64); }
+
+  void mark_letters() {
+    std::array<int32_t, 64> owners;
+    owners.fill(kNobody);
+    goes_on_.assign(trie_.nodes(), 0);
+    for (WordNode node = 0; node < trie_.nodes(); ++node) {
+      for (WordNode child = trie_.first_child(node); child < trie_.end_child(node); ++child) {
+        int32_t& owner = owners[static_cast<std::size_t>(trie_.symbol(child) % 64)];
+        owner = owner == kNobody || owner == trie_.symbol(child) ? trie_.symbol(child) : kSeveral;
+        goes_on_[node] |= bit_of(trie_.symbol(child));
+      }
+    }
+    for (const std::string& text : labels_.texts) {
+      const int32_t letter = text.empty() ? 0 : static_cast<uint8_t>(text[0]);
+      const bool is_sure = text.size() == 1 && owners[static_cast<std::size_t>(letter % 64)] == letter;
+      letters_.push_back({bit_of(letter), is_sure});
+    }
+  }
+
+  static constexpr int32_t kNobody = -1, kSeveral = -2;
+
   FusionLabels labels_;
   WeightedNGram ngram_;
+  Trie trie_;
+  std::vector<uint64_t> goes_on_;  // bits of the letters that follow each node
+  std::vector<Letter> letters_;    // of each class
+  std::vector<WordId> ids_;        // of the words that end at each node
+  double debit_ = 0;
   std::vector<WordEdge> edges_;
-  std::size_t longest_ = 0;
+  std::vector<WordNode> firsts_;
 };
 
 class WordNGramPart final : public NGramPart {
  public:
-  WordNGramPart(const WordNGram& source, const PrefixTokens& prefixes)
-      : NGramPart(source.ngram()), source_(source), words_(source.labels(), prefixes) {}
+  explicit WordNGramPart(const WordNGram& source) : NGramPart(source.ngram()), source_(source) {}
 
   void start() override {
     NGramPart::start();
     endings_.assign(1, kNotYet);
-    lengths_.assign(1, 0);
+    words_.assign(1, kNoWord);
   }
 
   void add_weights(std::span<const uint32_t> states, std::span<const int32_t> tokens,
                    double* log_weights) override {
     for (std::size_t i = 0; i < states.size(); ++i) {
-      const WordEdge edge = source_.edge(tokens[i]);
-      if (edge == WordEdge::kInside || log_weights[i] == kForbidden) continue;
-      if (edge == WordEdge::kAfter) {
-        double& ending = endings_[states[i]];
-        if (std::isnan(ending)) ending = weigh(states[i], tokens[i]);
-        log_weights[i] += ending;
-      } else {
-        log_weights[i] += weigh(states[i], tokens[i]);
+      const uint32_t state = states[i];
+      const int32_t token = tokens[i];
+      if (log_weights[i] == kForbidden) continue;
+      switch (source_.edge(token)) {
+        case WordEdge::kInside:
+          log_weights[i] += inside(state, token);
+          break;
+        case WordEdge::kAfter:
+          log_weights[i] += ending(state) + source_.debit(source_.first(token));
+          break;
+        case WordEdge::kWithin:
+          Context next = context(state);
+          log_weights[i] += close(state, token, next);
       }
     }
   }
 
   void advance(uint32_t parent, int32_t token) override {
+    const WordEdge edge = source_.edge(token);
     endings_.push_back(kNotYet);
-    lengths_.push_back(length_after(parent, token));
-    if (source_.edge(token) == WordEdge::kInside) return push_same(parent);
+    if (edge == WordEdge::kInside) {
+      words_.push_back(source_.extend(words_[parent], token));
+      return push_same(parent);
+    }
+    words_.push_back(edge == WordEdge::kAfter ? source_.first(token) : kNoWord);
     Context next = context(parent);
     const int64_t units = next.units;
-    step(parent, token, next);
+    close(parent, token, next);
     if (next.units == units) return push_same(parent);
     push(next);
+  }
+
+  void add_scores(uint32_t state, bool finished, FusionScores& scores) const override {
+    NGramPart::add_scores(state, finished, scores);
+    if (!finished && source_.debit(words_[state]) != 0) scores.lm += ngram_.weights.unknown;
   }
 
   void retain(std::span<const uint32_t> kept) override {
     NGramPart::retain(kept);
     keep(endings_, kept);
-    keep(lengths_, kept);
+    keep(words_, kept);
   }
 
  protected:
   double end(uint32_t state, Context& context) const override {
-    const double added = lengths_[state] > 0 ? ngram_.add(find_with(state, ""), context) : 0;
-    return added + ngram_.add_end(context);
+    const double word = close_word(words_[state], context);
+    return word + ngram_.add_end(context);
   }
 
  private:
   static constexpr double kNotYet = std::numeric_limits<double>::quiet_NaN();
 
-  double weigh(uint32_t state, int32_t token) const {
-    Context next = context(state);
-    return step(state, token, next);
+  // What a label adds that ends no word.
+  double inside(uint32_t state, int32_t token) const {
+    const WordNode word = words_[state];
+    const bool is_told = word == kUnknownWord || !source_.writes(token) || source_.may_extend(word, token);
+    return is_told ? 0 : source_.debit(kUnknownWord);
   }
 
-  double step(uint32_t state, int32_t token, Context& next) const {
-    const FusionLabels& labels = source_.labels();
-    const std::string& text = labels.texts[static_cast<std::size_t>(token)];
-    const bool begins = labels.starts_word[static_cast<std::size_t>(token)];
+  // What the end of the unfinished word adds; found once for each state.
+  double ending(uint32_t state) {
+    if (std::isnan(endings_[state])) {
+      Context next = context(state);
+      endings_[state] = close_word(words_[state], next);
+    }
+    return endings_[state];
+  }
+
+  double close_word(WordNode word, Context& next) const {
+    return word == kNoWord ? 0 : ngram_.add(source_.id(word), next) - source_.debit(word);
+  }
+
+  // Scores the words that the label ends: the one before it, the one that it writes in.
+  double close(uint32_t state, int32_t token, Context& next) const {
+    WordNode word = words_[state];
     double added = 0;
-    if ((begins || text.empty()) && lengths_[state] > 0) added += ngram_.add(find_with(state, ""), next);
-    if (source_.edge(token) == WordEdge::kWithin)
-      added += ngram_.add(begins ? ngram_.model->find(text) : find_with(state, text), next);
-    return added;
-  }
-
-  // The unfinished word with a text behind it. What is longer than all words is not read at all.
-  WordId find_with(uint32_t state, const std::string& text) const {
-    if (lengths_[state] + text.size() > source_.longest()) return kUnknown;
-    words_.read(state, word_);
-    return ngram_.model->find(word_ += text);
-  }
-
-  std::size_t length_after(uint32_t parent, int32_t token) const {
-    const FusionLabels& labels = source_.labels();
-    const auto c = static_cast<std::size_t>(token);
-    if (labels.ends_word[c]) return 0;
-    return labels.texts[c].size() + (labels.starts_word[c] ? 0 : lengths_[parent]);
+    if (source_.begins(token) || !source_.writes(token)) {
+      added += close_word(word, next);
+      word = kNoWord;
+    }
+    if (source_.edge(token) != WordEdge::kWithin) return added;
+    added -= source_.debit(word);
+    return added + ngram_.add(source_.id(source_.extend(word, token)), next);
   }
 
   const WordNGram& source_;
-  mutable WordReader words_;
-  mutable std::string word_;
-  std::vector<double> endings_;       // what the end of a state's last word adds
-  std::vector<std::size_t> lengths_;  // of the unfinished words
+  std::vector<double> endings_;
+  std::vector<WordNode> words_;  // unfinished ones
 };
 
-std::unique_ptr<FusionPart> WordNGram::part(const PrefixTokens& prefixes) const {
-  return std::make_unique<WordNGramPart>(*this, prefixes);
+std::unique_ptr<FusionPart> WordNGram::part(const PrefixTokens&) const {
+  return std::make_unique<WordNGramPart>(*this);
 }
 
 }  // namespace
