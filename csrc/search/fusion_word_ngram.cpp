@@ -9,9 +9,10 @@
 namespace unrolled::search {
 namespace {
 
-// The letters of an unfinished word as a node of the trie of all known words; the root where there are none.
+// The letters of an unfinished word as a node of the trie of all known words: the root where there are none,
+// one behind the last where no known word begins so.
 typedef uint32_t WordNode;
-constexpr WordNode kNoWord = 0, kUnknownWord = Trie::kNone;
+constexpr WordNode kNoWord = 0;
 
 // Words as bytes; a sequence each, of the numbers in `ids`.
 Sequences spell_vocabulary(const NGram& model, std::vector<WordId>& ids) {
@@ -31,7 +32,7 @@ class WordNGram final : public FusionSource {
   WordNGram(FusionLabels labels, WeightedNGram ngram) : labels_(std::move(labels)), ngram_(std::move(ngram)) {
     std::vector<WordId> ids;
     trie_ = Trie(spell_vocabulary(*ngram_.model, ids));
-    ids_.assign(trie_.nodes(), kUnknown);
+    ids_.assign(trie_.nodes() + 1, kUnknown);
     for (std::size_t i = 0; i < ids.size(); ++i) ids_[trie_.end(static_cast<int64_t>(i))] = ids[i];
     const LanguageWeights& weights = ngram_.weights;
     if (weights.unknown < 0)
@@ -65,18 +66,20 @@ class WordNGram final : public FusionSource {
   WordNode first(int32_t token) const { return firsts_[static_cast<std::size_t>(token)]; }
   WordNode extend(WordNode node, int32_t token) const {
     for (const char letter : labels_.texts[static_cast<std::size_t>(token)])
-      if (node != kUnknownWord) node = trie_.child(node, static_cast<uint8_t>(letter));
+      if (node != unknown()) node = child(node, static_cast<uint8_t>(letter));
     return node;
   }
-  // Whether some known word begins so; in most cases one look tells.
-  bool may_extend(WordNode node, int32_t token) const {
+  // What a label adds that ends no word. In most cases one look tells, without a jump to be guessed.
+  double inside(WordNode node, int32_t token) const {
     const Letter letter = letters_[static_cast<std::size_t>(token)];
-    if (!(goes_on_[node] & letter.bit)) return false;
-    return letter.is_sure || extend(node, token) != kUnknownWord;
+    if (!letter.is_sure) return debit(extend(node, token)) - debit(node);
+    const double lost[2] = {debit_, 0};
+    return lost[(goes_on_[node] & letter.bit) != 0];
   }
-  WordId id(WordNode node) const { return node == kUnknownWord ? kUnknown : ids_[node]; }
+  WordNode unknown() const { return trie_.nodes(); }
+  WordId id(WordNode node) const { return ids_[node]; }
   // What an unfinished word has of its weight already: no known word begins like it.
-  double debit(WordNode node) const { return node == kUnknownWord ? debit_ : 0; }
+  double debit(WordNode node) const { return node == unknown() ? debit_ : 0; }
   const WeightedNGram& ngram() const { return ngram_; }
 
  private:
@@ -86,12 +89,17 @@ class WordNGram final : public FusionSource {
     uint64_t bit;
     bool is_sure;
   };
+  WordNode child(WordNode node, int32_t letter) const {
+    const WordNode found = trie_.child(node, letter);
+    return found == Trie::kNone ? unknown() : found;
+  }
   static uint64_t bit_of(int32_t letter) { return uint64_t{1} << (letter % 64); }
 
   void mark_letters() {
     std::array<int32_t, 64> owners;
     owners.fill(kNobody);
     goes_on_.assign(trie_.nodes(), 0);
+    goes_on_.push_back(~uint64_t{0});  // an unknown word has nothing more to lose
     for (WordNode node = 0; node < trie_.nodes(); ++node) {
       for (WordNode child = trie_.first_child(node); child < trie_.end_child(node); ++child) {
         int32_t& owner = owners[static_cast<std::size_t>(trie_.symbol(child) % 64)];
@@ -137,7 +145,7 @@ class WordNGramPart final : public NGramPart {
       if (log_weights[i] == kForbidden) continue;
       switch (source_.edge(token)) {
         case WordEdge::kInside:
-          log_weights[i] += inside(state, token);
+          log_weights[i] += source_.inside(words_[state], token);
           break;
         case WordEdge::kAfter:
           log_weights[i] += ending(state) + source_.debit(source_.first(token));
@@ -183,13 +191,6 @@ class WordNGramPart final : public NGramPart {
 
  private:
   static constexpr double kNotYet = std::numeric_limits<double>::quiet_NaN();
-
-  // What a label adds that ends no word.
-  double inside(uint32_t state, int32_t token) const {
-    const WordNode word = words_[state];
-    const bool is_told = word == kUnknownWord || !source_.writes(token) || source_.may_extend(word, token);
-    return is_told ? 0 : source_.debit(kUnknownWord);
-  }
 
   // What the end of the unfinished word adds; found once for each state.
   double ending(uint32_t state) {

@@ -89,12 +89,12 @@ int64_t WeightedCandidates::keep_pairs(const Beam<double>& beam, const DecodeSym
         if (added != 0 && added != last) last = added, last_factor = std::exp(added);
         const double factor = added == 0 ? 1 : last_factor;
         mass = (beam.last[place] == symbol ? beam.blank[place] : beam.total[place]) * probability * factor;
-        if (!(mass >= least)) continue;
       }
       found.mass[kept] = mass;
       found.place[kept] = found.place[i];
       found.symbol[kept] = symbol;
-      found.log_weight[kept++] = added;
+      found.log_weight[kept] = added;
+      kept += mass >= least;  // no jump: it could not be foreseen
     }
   }
   std::fill_n(found.mass.begin() + static_cast<std::ptrdiff_t>(kept), kVectorRoom, 0.0);
