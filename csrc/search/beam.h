@@ -15,9 +15,11 @@ inline constexpr int64_t kVectorRoom = 16;
 
 // At least n elements and that room; what was in the array is kept.
 template <class T>
-void reserve(std::vector<T>& array, int64_t n) {
+inline void reserve(std::vector<T>& array, int64_t n) {
   const auto needed = static_cast<std::size_t>(n + kVectorRoom);
-  if (array.size() < needed) array.resize(needed + needed / 2);
+  if (array.size() < needed) [[unlikely]] {
+    array.resize(needed + needed / 2);
+  }
 }
 
 // The arrays are longer than the beam: `size` prefixes count.
