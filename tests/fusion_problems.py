@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import zlib
+from functools import cache
 
 import numpy as np
 
@@ -31,6 +32,7 @@ class PlainModel:
     def __init__(self, order=3, upper_bound=0.0, forbidden=()):
         self.order, self.upper_bound, self.forbidden = order, upper_bound, forbidden
         self.calls = []
+        self.log_prob = cache(self._log_prob)
 
     def start(self):
         return ("<s>",)
@@ -46,7 +48,7 @@ class PlainModel:
     def next(self, state, unit):
         return (*state, unit)[1 - self.order :] if self.order > 1 else ()
 
-    def log_prob(self, state, unit):
+    def _log_prob(self, state, unit):
         if unit in self.forbidden:
             return -math.inf
         return -4.0 * zlib.crc32(repr((state, unit)).encode()) / 2**32 - 0.1
