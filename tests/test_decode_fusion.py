@@ -148,13 +148,10 @@ def test_long_texts_forget_nothing_that_counts(rng, save):
     words = ["a", "ab", "cab", "b", "ca"]
     plain = PlainNGram(rng, words, unknown=-1.0)
     arguments = {"lm_weight": 0.5, "word_score": 0.5, "unk_score": -1.0, "hotwords": {"ab": 1.0}}
-    log_probs = emissions(rng, 1500, 5)
-    by_hash, hashed = PlainModel(), {"beam_width": 10}
-    for model, judge, width in (
-        (save(plain), plain, {"beam_width": 60}),
-        (by_hash, by_hash, hashed),
-    ):
-        decoder = BeamSearchDecoder(CHARACTERS, lm=model, **arguments, **width)
+    log_probs = emissions(rng, 5000, 5)  # several times as many prefixes as are kept at once
+    hashed = PlainModel(order=2)
+    for model, judge in ((save(plain), plain), (hashed, hashed)):
+        decoder = BeamSearchDecoder(CHARACTERS, lm=model, beam_width=50, **arguments)
         h = decoder.decode(log_probs)
         tokens = tuple(h.tokens)
         units = units_of(CHARACTERS, "word", tokens, True)
