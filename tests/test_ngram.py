@@ -241,6 +241,24 @@ def test_states_outlive_their_model(tmp_path):
     assert bytes(image) == expected and state.words == (1,)
 
 
+def test_states_of_another_model_are_harmless(tmp_path, rng, smallest):
+    long = random_model(rng, 5)
+    other = load_text(tmp_path, arpa_text(long))
+    state = other.start()
+    for token in ["w0"] * 6:
+        state = other.step(state, token)[1]
+    assert len(state.words) > smallest.order
+    assert np.isfinite(smallest.step(state, "a")[0])
+
+
+def test_sentences_of_any_kind(smallest):
+    expected = smallest.score("a b")
+    for sentence in (["a", "b"], ("a", "b"), np.array(["a", "b"]), iter("ab")):
+        assert smallest.score(sentence) == expected
+    arrays = [np.array(["a", "b"]), (str(word) for word in "ab")]
+    assert smallest.score_batch(arrays).tolist() == [expected, expected]
+
+
 def test_threads_share_a_model(tmp_path, rng):
     model = random_model(rng, 3, ngrams=60)
     ours = load_text(tmp_path, arpa_text(model))
