@@ -73,13 +73,13 @@ class NGram:
 
         Examples
         --------
-        >>> import os, tempfile
+        >>> import math, os, tempfile
         >>> text = "\\data\\\nngram 1=3\n\n\\1-grams:\n-1 <s>\n-0.5 </s>\n-0.2 hey\n\n\\end\\\n"
         >>> path = os.path.join(tempfile.mkdtemp(), "small.arpa")
         >>> with open(path, "w") as file:
         ...     _ = file.write(text)
         >>> model = NGram.load(path)
-        >>> round(model.score("hey hey") / np.log(10), 3)
+        >>> round(model.score("hey hey") / math.log(10), 3)
         -0.9
         """
         return cls(read_model(path, _unit_name(unit), check))
@@ -111,8 +111,9 @@ class NGram:
 
         Examples
         --------
+        >>> import math
         >>> model = NGram.from_tables(["<unk>", "a"], [([[0], [1]], [-1.0, -0.1], [0.0, 0.0])])
-        >>> round(model.score(["a", "b"], bos=False, eos=False) / np.log(10), 3)
+        >>> round(model.score(["a", "b"], bos=False, eos=False) / math.log(10), 3)
         -1.1
         """
         arrays = [_table(table, order) for order, table in enumerate(tables, 1)]
