@@ -136,6 +136,12 @@ Array<double> score_batch(const NGram& model, const py::list& sentences, bool bo
 
 py::tuple step(const NGram& model, const NGramState& state, std::string_view word) {
   NGramState next;
+  const double log_prob = model.score(state, model.find(word), next);
+  return py::make_tuple(log_prob, next);
+}
+
+py::tuple full_step(const NGram& model, const NGramState& state, std::string_view word) {
+  NGramState next;
   int length = 0;
   const search::WordId id = model.find(word);
   const double log_prob = model.score(state, id, next, &length);
@@ -209,6 +215,7 @@ void register_ngram(py::module_& m) {
       .def("begin", &NGram::begin)
       .def("empty", &NGram::empty)
       .def("step", &step, "state"_a, "word"_a)
+      .def("full_step", &full_step, "state"_a, "word"_a)
       .def("score", &score, "sentence"_a, "bos"_a, "eos"_a)
       .def("full_scores", &full_scores, "sentence"_a, "bos"_a, "eos"_a)
       .def("score_batch", &score_batch, "sentences"_a, "bos"_a, "eos"_a)

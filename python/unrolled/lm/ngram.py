@@ -45,6 +45,7 @@ class NGram:
             raise TypeError("make a model with NGram.load, NGram.train or NGram.from_tables")
         self._model = model
         self.unit = model.unit or None
+        self._has_begin, self._has_end = model.begin_word != 0, model.end_word != 0
 
     @classmethod
     def load(
@@ -216,8 +217,7 @@ class NGram:
         States are what of the past still matters: they compare and hash by it. ``</s>`` is a token
         as any other.
         """
-        log_prob, next_state, _, _ = self._model.step(state, token)
-        return log_prob, next_state
+        return self._model.step(state, token)
 
     def __repr__(self) -> str:
         unit = f", unit={self.unit!r}" if self.unit else ""
@@ -231,12 +231,10 @@ class NGram:
         return self._model.score(self._tokens(sentence), bos, eos)
 
     def _tokens(self, sentence: str | Sequence[str]) -> str | Sequence[str]:
-        if not isinstance(sentence, str):
+        if self.unit != "char" or not isinstance(sentence, str):
             return sentence
-        if self.unit == "char":
-            space = self.space
-            return [space if character.isspace() else character for character in sentence]
-        return sentence if sentence.isascii() else sentence.split()
+        space = self.space
+        return [space if character.isspace() else character for character in sentence]
 
     @property
     def space(self) -> str:
@@ -244,9 +242,9 @@ class NGram:
         return next((space for space in SPACES if space in self), SPACES[0])
 
     def _require_ends(self, bos: bool, eos: bool) -> None:
-        if bos and not self._model.begin_word:
+        if bos and not self._has_begin:
             raise ValueError("the model does not know <s>: pass bos=False")
-        if eos and not self._model.end_word:
+        if eos and not self._has_end:
             raise ValueError("the model does not know </s>: pass eos=False")
 
 
