@@ -108,6 +108,11 @@ def test_characters(capsys, folder):
     (folder / "score.txt").write_text("caf\u00e9 x\n", encoding="utf-8")
     out = printed(capsys, "score", "--model", "m.ngram", "score.txt")
     assert "1, 6 tokens, 1 unknown" in out
+    done("convert", "m.ngram", "m.arpa")
+    again = printed(capsys, "score", "--model", "m.arpa", "score.txt", "--unit", "char")
+    assert again.endswith(out)
+    as_words = printed(capsys, "score", "--model", "m.arpa", "score.txt", "--unit", "word")
+    assert "1, 2 tokens, 1 unknown" in as_words
 
 
 def test_a_vocabulary_by_number_or_file(folder):

@@ -50,17 +50,22 @@ def test_the_reference_on_random_texts(seeds):
 
 
 @pytest.mark.parametrize("smoothing", ["kneser-ney", "absolute"])
-def test_discounts_of_the_reference(smoothing):
+def test_estimated_discounts_and_a_longer_text(smoothing):
+    """Enough words that every discount can be estimated, and tables of n-grams have to grow."""
     rng = random.Random(3)
     words = [f"w{int(rng.paretovariate(0.7))}" for _ in range(3000)]
     text = [words[i : i + 10] for i in range(0, len(words), 10)]
     estimated = estimate(text, 3, smoothing)
+    assert estimated.counted[2] > 1500
     counts = reference.count(text, 3)
     if smoothing == "kneser-ney":
         expected = [reference.modified_discounts(n) for n in reference.continuations(counts)]
+        model = reference.kneser_ney(text, 3)
     else:
         expected = [[reference.absolute_discount(level)] * 3 for level in counts]
+        model = reference.absolute(text, 3)
     np.testing.assert_allclose(estimated.discounts, expected, rtol=1e-12)
+    assert_agrees(estimated, model)
 
 
 def test_lmplz_on_the_text_of_its_own_test():
