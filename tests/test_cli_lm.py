@@ -112,7 +112,7 @@ def test_characters(capsys, folder):
     again = printed(capsys, "score", "--model", "m.arpa", "score.txt", "--unit", "char")
     assert again.endswith(out)
     as_words = printed(capsys, "score", "--model", "m.arpa", "score.txt", "--unit", "word")
-    assert "1, 2 tokens, 1 unknown" in as_words
+    assert "1, 2 tokens, 2 unknown" in as_words
 
 
 def test_a_vocabulary_by_number_or_file(folder):
