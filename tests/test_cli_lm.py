@@ -197,6 +197,7 @@ def test_what_a_file_holds(capsys, folder):
         (("score", "--model", "missing.arpa", "ten.txt"), "missing.arpa: No such file"),
         (("score", "--model", "ten.txt", "ten.txt"), "ten.txt"),
         (("score", "--model", "cut.arpa", "ten.txt"), "cut.arpa, line 5: .* cut"),
+        (("score", "--model", "good.arpa", "ten.txt"), "good.arpa: does not know <s>"),
         (("info", "cut.arpa"), "cut.arpa, line 5: .* cut"),
         (("convert", "cut.arpa", "m.ngram"), "cut.arpa, line 5: .* cut"),
         (("convert", "good.arpa", "m"), r"m: name a file that ends in"),
