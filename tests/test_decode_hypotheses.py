@@ -47,6 +47,8 @@ def test_shapes_of_what_comes_back(rng):
     assert [h.rank for h in decoder.decode(batch[0], nbest=4)] == [0, 1, 2, 3]
     assert decoder.decode(batch[:0]) == decoder.decode([]) == []
     assert decoder.decode(batch[:, :0])[2].text == ""
+    all_kept = [decoder.replace(beam_width=width).decode(batch[0]) for width in (None, 2**70)]
+    assert same(*all_kept)
     assert len(decoder.decode(batch[0, :1], nbest=100)) <= 5  # the empty text and four letters
 
 
@@ -221,6 +223,7 @@ def test_a_batch_of_wrong_emissions_names_item_frame_and_class(rng):
         ({"nbest": 0}, "nbest must be at least 1"),
         ({"allowed": np.ones(4, bool)}, r"must have the shape \(5,\) or \(3, 5\), got \(4,\)"),
         ({"allowed": np.ones((2, 5), bool)}, r"\(3, 5\), got \(2, 5\)"),
+        ({"allowed": True}, r"must have the shape \(5,\)"),
     ],
 )
 def test_arguments_of_decode_that_do_not_fit(arguments, message):
@@ -235,6 +238,10 @@ def test_arguments_of_decode_that_do_not_fit(arguments, message):
         ({"nbest": True}, "nbest must be a whole number"),
         ({"allowed": np.ones(5)}, "allowed must be a mask of bools"),
         ({"log_probs": "text"}, "real numbers"),
+        (
+            {"log_probs": [np.zeros((3, 5)), None]},
+            r"log_probs\[1\] must be an array of real numbers",
+        ),
     ],
 )
 def test_arguments_of_decode_of_a_wrong_type(arguments, message):

@@ -27,7 +27,7 @@ class Hypothesis(Reading):
 
     `BeamSearchDecoder.decode` makes it. Nothing is computed before it is asked for. For
     `alignment`, `spans`, `word_spans` and `confidence` the emissions are kept as they were when
-    they were decoded: a copy that lives as long as the hypothesis.
+    they were decoded: a copy that lives as long as the hypothesis, of a batch the copy of all.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from unrolled import _core
-from unrolled._arrays import RealArray, as_real
+from unrolled._arrays import RealArray, as_numpy, as_real
 from unrolled.decode.hypothesis import Hypothesis, make_hypotheses
 from unrolled.decode.labels import Labels
 from unrolled.decode.masks import AllowedClasses
@@ -122,7 +122,7 @@ class Stream:
             The stream is finished.
         """
         self._require_open("push")
-        chunk = as_real(log_probs, "log_probs")
+        chunk = as_real(as_numpy(log_probs, "log_probs"), "log_probs")
         chunk = chunk[np.newaxis] if chunk.ndim == 1 else chunk
         if chunk.ndim != 2:
             raise ValueError(f"log_probs must have the axes (t, C) or (C,), got {chunk.shape}")
