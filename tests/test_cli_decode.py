@@ -126,6 +126,17 @@ def test_a_language_model_a_lexicon_and_hotwords_change_the_text(capsys, corpus)
     assert found["hotword_score"] == 8
 
 
+def test_no_text_of_the_lexicon_is_left_in_the_beam(capsys, corpus):
+    np.save("ee.npy", emissions("ee")[0])
+    (corpus / "words.txt").write_text("eeee\n")
+    given = ("--lexicon", "words.txt", "--beam-width", 1, "--format", "json")
+    assert main(arguments(*given, emissions="ee.npy")) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert (document["text"], document["score"]) == ("", None)
+    assert "ee: no text of the lexicon fits; widen --beam-width" in captured.err
+
+
 def test_references_give_error_rates(capsys, corpus):
     (corpus / "true.txt").write_text("bed cab\n")
     shown = printed(capsys, "--references", "true.txt")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +15,7 @@ from unrolled.cli.decode_output import FORMATS, render
 from unrolled.cli.decode_settings import DecodeSettings
 from unrolled.cli.errors import CommandError
 from unrolled.cli.items import Items, digest, origin, print_counts, refuse_own_names
+from unrolled.cli.progress import note
 from unrolled.data.manifests import Entry
 
 if TYPE_CHECKING:
@@ -89,6 +92,8 @@ class Decoding:
             return error
 
     def _result(self, entry: Entry, found: list[Hypothesis], frames: int) -> Decoded | Exception:
+        if found[0].score == -math.inf:
+            note(f"{entry.id}: no text of the lexicon fits; widen --beam-width, --beam-prune-logp")
         try:
             return Decoded(found, self.settings.scale_of(entry, frames), frames)
         except CommandError as error:
@@ -96,7 +101,9 @@ class Decoding:
 
     def _search(self, arrays: list[RealArray]) -> list[list[Hypothesis]]:
         nbest = self.settings.args.nbest
-        found = self.settings.decoder.decode(arrays, nbest=nbest) if arrays else []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no text fits: `_result` says it
+            found = self.settings.decoder.decode(arrays, nbest=nbest) if arrays else []
         return [[one] if nbest == 1 else one for one in found]
 
 
