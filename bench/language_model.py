@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{len(kept):,} lines to train on; {removed} removed, which are among {len(texts)} texts")
     rows = []
     for unit in options.units:
-        lm = NGram.train(sentences(kept, unit), order=ORDERS[unit], unit=unit)
+        lm = NGram.train(kept, order=ORDERS[unit], unit=unit)
         rows += [measure(lm, unit, name, charsets[name], lines[name]) for name in options.models]
     for line in table(rows):
         print(line)
@@ -107,11 +107,6 @@ def normal(text: str) -> str:
     """Return letters and digits in one case: lines that differ in signs alone are the same."""
     text = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(re.findall(r"\w+", text))
-
-
-def sentences(lines: Iterable[str], unit: str) -> Iterator[Sequence[str]]:
-    """Cut lines into characters or words."""
-    return (line.split() if unit == "word" else list(line) for line in lines)
 
 
 def measure(lm: NGram, unit: str, model: str, charset: list[str], lines: list[Line]) -> Row:

@@ -1,8 +1,8 @@
 """Other libraries' names, layouts and conventions over ours: one import line changes.
 
 ``compat.torch`` and ``compat.torchaudio`` take and return tensors, ``compat.optax`` takes anything
-that is an array; ``compat.kenlm`` is about language models. PyTorch is imported by ``compat.torch``
-alone.
+that is an array, ``compat.pyctcdecode`` too; ``compat.kenlm`` is about language models. PyTorch is
+imported by ``compat.torch`` alone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled.compat import kenlm, optax, torch, torchaudio
+    from unrolled.compat import kenlm, optax, pyctcdecode, torch, torchaudio
 
-__all__ = ["kenlm", "optax", "torch", "torchaudio"]
+__all__ = ["kenlm", "optax", "pyctcdecode", "torch", "torchaudio"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,9 @@
-"""``torchaudio.functional.forced_align`` and ``merge_tokens``, computed by ours, on the CPU.
+"""torchaudio's ``forced_align``, ``merge_tokens`` and ``ctc_decoder``, by ours, on the CPU.
 
-Shapes, order, dtypes and ties are torchaudio's; tensors give tensors and arrays give arrays, for
-which PyTorch is not needed. Beyond torchaudio: batches of more than one item, lengths below the
-padded ones, empty targets, any integer and floating-point dtype.
+Tensors give tensors and arrays give arrays, for which PyTorch is not needed. For the decoder see
+`unrolled.compat.torchaudio_decoder`. Shapes, order, dtypes and ties of the alignment are
+torchaudio's; beyond it: batches of more than one item, lengths below the padded ones, empty
+targets, any integer and floating-point dtype.
 """
 
 from __future__ import annotations
@@ -16,6 +17,19 @@ from numpy.typing import NDArray
 from unrolled import align
 from unrolled._arrays import as_indices, as_lengths
 from unrolled.compat._tensors import as_array, is_tensor
+from unrolled.compat.torchaudio_decoder import CTCDecoder, CTCHypothesis, ctc_decoder
+from unrolled.compat.torchaudio_lm import CTCDecoderLM, CTCDecoderLMState
+
+__all__ = [
+    "CTCDecoder",
+    "CTCDecoderLM",
+    "CTCDecoderLMState",
+    "CTCHypothesis",
+    "TokenSpan",
+    "ctc_decoder",
+    "forced_align",
+    "merge_tokens",
+]
 
 
 def forced_align(

@@ -6,7 +6,7 @@ and flashlight's. The search is ours, and differs in this:
 - A text is one hypothesis, where flashlight keeps one for each last symbol of its paths, blank or
   not. ``log_add=True`` adds up all paths of a text; ``False``, the default, takes the best path.
 - With a lexicon, words have ``sil_token`` between them. The last one needs none behind it, and
-  ``sil_score`` counts once a word. Words outside the lexicon are never found: ``unk_score`` is -inf.
+  ``sil_score`` counts once a word. Words outside are never found: ``unk_score`` is -inf.
 - A word is scored when it is complete, where flashlight guesses ahead within the lexicon.
 - Timesteps are those of the best path of the final tokens.
 """
@@ -22,15 +22,19 @@ import numpy as np
 
 from unrolled._arrays import RealArray, as_lengths, as_real
 from unrolled.compat._tensors import as_array, is_tensor
-from unrolled.compat.torchaudio_files import Lexicon, read_lexicon, read_tokens, read_words
-from unrolled.compat.torchaudio_lm import ScoredUnits
+from unrolled.compat.torchaudio_files import (
+    by_word,
+    read_lexicon,
+    read_tokens,
+    read_words,
+    words_by_spelling,
+)
+from unrolled.compat.torchaudio_lm import Units, lm_arguments
 from unrolled.decode.decoder import BeamSearchDecoder
 from unrolled.decode.hypothesis import Hypothesis
 from unrolled.decode.labels import Labels
 from unrolled.decode.streams import Stream
 from unrolled.ops.softmax import log_softmax
-
-_LOG_10 = math.log(10)
 
 
 class CTCHypothesis(NamedTuple):
@@ -63,7 +67,7 @@ class CTCDecoder:
         decoder: BeamSearchDecoder,
         silence: int,
         nbest: int,
-        lexicon: Lexicon | None,
+        words_by_spelling: dict[tuple[int, ...], str] | None,
         *,
         log_add: bool,
     ) -> None:
@@ -71,7 +75,7 @@ class CTCDecoder:
         self.blank = decoder.labels.blank
         self._decoder = decoder
         self._silence = silence
-        self._lexicon = lexicon
+        self._words_by_spelling = words_by_spelling
         self._log_add = log_add
         self._stream: Stream | None = None
         self._offset = 0.0
@@ -166,20 +170,16 @@ class CTCDecoder:
     def _hypothesis(self, hypothesis: Hypothesis, offset: float) -> CTCHypothesis:
         path = np.concatenate([[self._silence], hypothesis.alignment.path, [self._silence]])
         begins = np.append(True, path[1:] != path[:-1]) & (path != self.blank)
-        words = [] if self._lexicon is None else self._words(hypothesis.tokens)
+        words = self._words(hypothesis.tokens)
         steps = np.flatnonzero(begins)
         tokens = path[steps].astype(np.int64)
         return CTCHypothesis(tokens, words, hypothesis.score + offset, steps.astype(np.int32))
 
     def _words(self, tokens: list[int]) -> list[str]:
-        assert self._words_by_spelling is not None
-        spelled: list[tuple[int, ...]] = [()]
-        for token in tokens:
-            if token == self._silence:
-                spelled.append(())
-            else:
-                spelled[-1] += (token,)
-        return [self._words_by_spelling[word] for word in spelled if word]
+        if self._words_by_spelling is None:
+            return []
+        spelt = [tuple(tokens[a:b]) for _, a, b in self._decoder.labels.words(tokens)]
+        return [self._words_by_spelling[spelling] for spelling in spelt]
 
 
 def ctc_decoder(
@@ -250,3 +250,52 @@ def ctc_decoder(
     >>> decoder.idxs_to_tokens(best.tokens), best.timesteps
     (['|', 'a', 'b', '|'], array([0, 1, 3, 4], dtype=int32))
     """
+    if lexicon is not None and unk_score != -math.inf:
+        raise ValueError(
+            f"unk_score must be -inf, got {unk_score}: with a lexicon only its words are found; "
+            "without one any are"
+        )
+    texts, classes = read_tokens(tokens)
+    blank, silence = (_class_of(token, classes) for token in (blank_token, sil_token))
+    labels = Labels(texts, texts[blank], word_delimiter=texts[silence])
+    if lexicon is None:
+        spellings = None
+        units = Units.of_tokens(texts, texts[silence], sil_score)
+    else:
+        spellings = words_by_spelling(read_lexicon(lexicon, classes), silence)
+        written = {labels.text(spelling): word for spelling, word in spellings.items()}
+        units = Units.of_words(written, word_score + sil_score)
+    if lm_dict is not None:
+        units = units._replace(dictionary=read_words(lm_dict))
+    decoder = BeamSearchDecoder(
+        labels,
+        beam_width=beam_size,
+        token_min_logp=-math.inf,
+        beam_prune_logp=-beam_threshold,
+        token_top_k=beam_size_token,
+        merge="sum" if log_add else "max",
+        lexicon=None if spellings is None else by_word(spellings, texts),
+        **lm_arguments(lm, lm_weight, units),
+    )
+    return CTCDecoder(decoder, silence, nbest, spellings, log_add=log_add)
+
+
+def _class_of(token: str, classes: dict[str, int]) -> int:
+    if token not in classes:
+        raise ValueError(f"{token!r} is none of the tokens; pass blank_token and sil_token")
+    return classes[token]
+
+
+def _normalise(scores: RealArray) -> tuple[RealArray, float]:
+    """Return log probabilities (T, N), and what the sums along all paths have lost by it."""
+    log_probs = log_softmax(scores)
+    with np.errstate(invalid="ignore"):
+        shifts = np.nanmax(scores - log_probs, axis=1, initial=-np.inf)
+    return log_probs, float(shifts.sum(dtype=np.float64))
+
+
+def _as_tensors(made: CTCHypothesis) -> CTCHypothesis:
+    import torch
+
+    tokens, steps = torch.from_numpy(made.tokens), torch.from_numpy(made.timesteps)
+    return made._replace(tokens=tokens, timesteps=steps)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from unrolled.data.labels import DataError, text_lines
 
-Spellings = Mapping[str, Sequence[Sequence[str]]]
-
 
 def read_tokens(tokens: str | os.PathLike[str] | Sequence[str]) -> tuple[list[str], dict[str, int]]:
     """Return the token of each class, and the class of each token.
@@ -49,7 +47,9 @@ def read_words(path: str | os.PathLike[str]) -> list[str]:
     return [names[0] for _, names in _rows(path)]
 
 
-def read_lexicon(path: str | os.PathLike[str], classes: Mapping[str, int]) -> dict[str, list]:
+def read_lexicon(
+    path: str | os.PathLike[str], classes: Mapping[str, int]
+) -> dict[str, list[list[int]]]:
     """Read words with their spellings.
 
     Parameters
@@ -86,6 +86,34 @@ def read_lexicon(path: str | os.PathLike[str], classes: Mapping[str, int]) -> di
     if problems:
         raise DataError(problems)
     return lexicon
+
+
+def words_by_spelling(
+    lexicon: dict[str, list[list[int]]], silence: int
+) -> dict[tuple[int, ...], str]:
+    """Return the word of each spelling; of two words that are spelt alike the first stands."""
+    found: dict[tuple[int, ...], str] = {}
+    for word, spellings in lexicon.items():
+        for spelling in spellings:
+            found.setdefault(_bare(spelling, silence), word)
+    return found
+
+
+def by_word(
+    spellings: dict[tuple[int, ...], str], texts: list[str]
+) -> dict[str, list[tuple[str, ...]]]:
+    """Return the spellings of each word as `unrolled.decode` takes them, in tokens."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for spelling, word in spellings.items():
+        found.setdefault(word, []).append(tuple(texts[token] for token in spelling))
+    return found
+
+
+def _bare(spelling: list[int], silence: int) -> tuple[int, ...]:
+    """Return a spelling without the silence at its end."""
+    while spelling and spelling[-1] == silence:
+        spelling = spelling[:-1]
+    return tuple(spelling)
 
 
 def _rows(path: str | os.PathLike[str]) -> list[tuple[str, list[str]]]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unrolled.lm import NGram
+
+_LOG_10 = math.log(10)
 
 
 class CTCDecoderLMState:
@@ -52,23 +58,25 @@ class CTCDecoderLM(ABC):
 
 
 class ScoredUnits:
-    """The batched protocol of `unrolled.decode` over a `CTCDecoderLM` that may be missing.
+    """The batched protocol of `unrolled.decode` over a model of units by number.
 
     Parameters
     ----------
     model : CTCDecoderLM or None
         None scores everything with 0.
     weight : float
-        What scores are multiplied by.
+        What its scores are multiplied by.
     numbers : mapping from str to int
         Of units.
     bonuses : mapping from str to float
         What units add besides.
     """
 
+    upper_bound = math.inf  # scores of any size
+
     def __init__(
         self,
-        model: Any,
+        model: CTCDecoderLM | None,
         weight: float,
         numbers: Mapping[str, int],
         bonuses: Mapping[str, float],
@@ -95,3 +103,89 @@ class ScoredUnits:
         if self._model is None:
             return np.zeros(len(states))
         return self._weight * np.array([float(self._model.finish(state)[1]) for state in states])
+
+
+class _NGramUnits(CTCDecoderLM):
+    """An n-gram model of units by number, with its logarithms to base 10."""
+
+    def __init__(self, ngram: NGram, units: Sequence[str]) -> None:
+        self._ngram, self._units = ngram, units
+
+    def start(self, start_with_nothing: bool) -> Any:
+        return self._ngram.start()
+
+    def score(self, state: Any, usr_token_idx: int) -> tuple[Any, float]:
+        score, after = self._ngram.step(state, self._units[usr_token_idx])
+        return after, score / _LOG_10
+
+    def finish(self, state: Any) -> tuple[Any, float]:
+        score, after = self._ngram.step(state, "</s>")
+        return after, score / _LOG_10
+
+
+class Units(NamedTuple):
+    """What a language model scores.
+
+    Attributes
+    ----------
+    kind : {"token", "word"}
+    names : dict of str to str
+        What the model calls a unit, by the text that labels write it with.
+    dictionary : list of str
+        Units by number.
+    unit_score : float
+        Added for each.
+    bonuses : dict of str to float
+        Added for some, by their text.
+    """
+
+    kind: str
+    names: dict[str, str]
+    dictionary: list[str]
+    unit_score: float
+    bonuses: dict[str, float]
+
+    @classmethod
+    def of_tokens(cls, tokens: list[str], silence: str, sil_score: float) -> Units:
+        """Return tokens as units."""
+        bonuses = {silence: sil_score} if sil_score else {}
+        return cls("token", dict(zip(tokens, tokens, strict=True)), tokens, 0.0, bonuses)
+
+    @classmethod
+    def of_words(cls, words: dict[str, str], score: float) -> Units:
+        """Return words as units, numbered in their order."""
+        return cls("word", words, list(dict.fromkeys(words.values())), score, {})
+
+
+def lm_arguments(lm: Any, lm_weight: float, units: Units) -> dict[str, Any]:
+    """Return what `unrolled.decode.BeamSearchDecoder` takes for a model of torchaudio's.
+
+    Parameters
+    ----------
+    lm : path, NGram, CTCDecoderLM or None
+    lm_weight : float
+        Of scores as the model gives them, those of n-gram models to base 10.
+    units : Units
+
+    Raises
+    ------
+    ValueError
+        A unit has no number.
+    """
+    if isinstance(lm, (str, os.PathLike)):
+        lm = NGram.load(lm)
+    shared = {"lm_unit": units.kind, "word_score": units.unit_score}
+    is_plain = not units.bonuses and all(text == name for text, name in units.names.items())
+    if isinstance(lm, NGram) and is_plain:
+        return {**shared, "lm": lm, "lm_weight": lm_weight / _LOG_10, "unk_score": 0.0}
+    if lm is None and not units.bonuses and not units.unit_score:
+        return {}
+    if isinstance(lm, NGram):
+        lm = _NGramUnits(lm, units.dictionary)
+    places = {name: number for number, name in enumerate(units.dictionary)}
+    missing = next((name for name in units.names.values() if name not in places), None)
+    if lm is not None and missing is not None:
+        raise ValueError(f"lm_dict: has no {missing!r}, which the decoder writes")
+    numbers = {text: places.get(name, -1) for text, name in units.names.items()}
+    model = ScoredUnits(lm, lm_weight, numbers, units.bonuses)
+    return {**shared, "lm": model, "lm_weight": 1.0}

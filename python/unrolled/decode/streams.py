@@ -71,11 +71,16 @@ class Stream:
     --------
     >>> import numpy as np
     >>> from unrolled.decode import BeamSearchDecoder
-    >>> frames = np.log(np.eye(4)[[2, 0, 3, 1, 2]] * 0.98 + 0.005)
-    >>> stream = BeamSearchDecoder(["", " ", "o", "h"], beam_width=2).start()
+    >>> frames = np.log(np.eye(4)[[2, 0, 3, 1, 2]] * 0.9 + 0.025)
+    >>> stream = BeamSearchDecoder(["", " ", "o", "h"], beam_width=3).start()
     >>> for frame in frames:
     ...     stream.push(frame)
-    ...     print(repr(stream.partial().text), repr(stream.partial().stable_text))
+    ...     print([stream.partial().text, stream.partial().stable_text])
+    ['o', '']
+    ['o', '']
+    ['oh', '']
+    ['oh', 'o']
+    ['oh o', 'oh']
     >>> stream.finish().words
     ['oh', 'o']
     """

@@ -65,9 +65,7 @@ class Alphabet:
         is_bpe = any(text.startswith((INNER_MARK, WORD_MARK)) for text in texts)
         _require_distinct(texts)
         if is_bpe and any(" " in text for text in texts):
-            raise ValueError(
-                "labels are pieces of words (some begin with ▁ or ##): no space in one"
-            )
+            raise ValueError("labels are pieces of words, by their ▁ or ##: none may have a space")
         if any(text.startswith(INNER_MARK) for text in texts):
             texts = [_as_sentencepiece(text) for text in texts]
         if not is_bpe and " " not in texts:
@@ -82,8 +80,8 @@ class Alphabet:
 
     def to_labels(self) -> Labels:
         """Return them as `unrolled.decode.BeamSearchDecoder` takes them."""
-        kind = "sentencepiece" if self._is_bpe else "characters"
-        return Labels(self._labels, self._labels.index(""), kind=kind)
+        blank = self._labels.index("")
+        return Labels(self._labels, blank, kind="sentencepiece" if self._is_bpe else "characters")
 
     def dumps(self) -> str:
         """Return it as JSON."""

@@ -18,6 +18,7 @@ from unrolled.compat.pyctcdecode.language_model import LanguageModel
 from unrolled.compat.pyctcdecode.partial import UtteranceBeams, starting_state
 from unrolled.decode.decoder import BeamSearchDecoder
 from unrolled.decode.hypothesis import Hypothesis
+from unrolled.decode.letters import LabelLetters
 
 _KEPT_SEARCHERS = 8  # settings that are kept ready
 
@@ -161,7 +162,7 @@ class BeamSearchDecoderCTC:
         batch = [as_log_probs(logits, self._labels) for logits in logits_list]
         found = searcher.decode(batch, nbest=beam_width) if batch else []
         return [
-            [OutputBeamMPSafe(text, *rest) for text, _, *rest in self._output_beams(item)]
+            [OutputBeamMPSafe(beam.text, *beam[2:]) for beam in self._output_beams(item)]
             for item in found
         ]
 
@@ -241,7 +242,7 @@ class BeamSearchDecoderCTC:
             beam_width=beam_width,
             beam_prune_logp=beam_prune_logp,
             token_min_logp=token_min_logp,
-            hotwords=list(words) or None,
+            hotwords=self._spellable(words) or None,
             hotword_weight=hotword_weight,
             **({} if model is None else model.decoder_arguments(lm_start_state)),
         )
@@ -250,6 +251,11 @@ class BeamSearchDecoderCTC:
                 self._searchers.pop(next(iter(self._searchers)))
             self._searchers[settings] = searcher
         return searcher
+
+    def _spellable(self, words: Iterable[str]) -> list[str]:
+        """Leave out what the labels cannot write, which pyctcdecode takes and never finds."""
+        letters = LabelLetters(self._labels)
+        return [word for word in words if letters.can_spell(word)]
 
     def _output_beams(
         self, found: Hypothesis | list[Hypothesis], start_state: Any = None

@@ -20,8 +20,8 @@ class LanguageModel:
 
     Parameters
     ----------
-    kenlm_model : NGram, model of `unrolled.compat.kenlm` or of kenlm, or path
-        A model of kenlm's is read anew from its file.
+    kenlm_model : NGram, path, or model of kenlm or `unrolled.compat.kenlm`
+        These models are read anew from their files.
     unigrams : collection of str, optional
         The words that count as known, of those that the model knows. All of them without it.
     alpha : float
@@ -126,10 +126,7 @@ def _as_ngram(model: Any) -> NGram:
         return model
     if isinstance(model, (str, os.PathLike)):
         return NGram.load(model)
-    inner = getattr(model, "ngram", None)  # of unrolled.compat.kenlm
-    if isinstance(inner, NGram):
-        return inner
-    path = getattr(model, "path", None)  # of kenlm, in bytes
+    path = getattr(model, "path", None)  # of KenLM's and of unrolled.compat.kenlm's
     if path is None:
         raise TypeError(
             f"kenlm_model must be a path, an NGram or a KenLM model, got {type(model).__name__}"
