@@ -170,6 +170,18 @@ def test_items_of_a_batch_are_what_they_are_alone(capsys, corpus):
         assert (corpus / "out" / f"{name}.json").read_text() == alone
 
 
+def test_items_of_either_precision_have_their_own_bits(capsys, corpus):
+    arrays = dict(np.load("all.npz"))
+    noise = np.random.default_rng(1).normal(0, 0.01, arrays["two"].shape)
+    wide = np.log(np.exp(arrays["two"] + noise) / np.exp(arrays["two"] + noise).sum(1)[:, None])
+    np.savez("all.npz", one=arrays["one"], two=wide.astype(np.float64), three=arrays["three"])
+    assert main(many("--format", "json")) == 0
+    capsys.readouterr()
+    for name in TEXTS:
+        alone = printed(capsys, "--format", "json", "--key", name, emissions="all.npz")
+        assert (corpus / "out" / f"{name}.json").read_text() == alone
+
+
 def test_error_rates_of_a_corpus_are_totals(capsys, corpus):
     (corpus / "some.tsv").write_text("one\tbad cab\nthree\tdead bad cab\nother\tx\n")
     assert main(many("--references", "some.tsv")) == 0
