@@ -7,6 +7,7 @@ they look for. The search is ours, and differs in this:
 - A prefix is one hypothesis. pyctcdecode keeps one for each last symbol of its paths, blank or not,
   and the masses of the two are never added up: at the same ``beam_width`` ours follows more texts,
   and the scores of ours are those of all paths.
+- Texts that differ in spaces alone are put together at the end of the search, not within it.
 - ``prune_history`` is taken and not needed.
 - An unknown word is charged ``unk_score_offset`` once it is complete, not by its length before.
   A space at the end is not charged as an unknown word of no letters.
