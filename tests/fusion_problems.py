@@ -111,7 +111,7 @@ def hotword_bonus(labels, weights, *, whole_words=True):
             for k in range(1, len(pattern)):
                 if text.endswith(pattern[:k]) and not finished:
                     share = min(max(k - len(edge), 0), len(phrase)) / len(phrase)
-                    credit = max(credit, weight * share)
+                    credit = max(credit, math.floor(weight * share * 2**20) / 2**20)
         return total + credit
 
     return bonus
@@ -154,21 +154,26 @@ def assert_follows(fusion, bonus, tokens):
     return before, after
 
 
+def single(x):
+    """Round a number as models keep it."""
+    return float(np.float32(x))
+
+
 class PlainNGram:
     """A back-off model as ARPA files define it, in base 10 inside and natural logs outside."""
 
     def __init__(self, rng, words, order=3, unknown=-10.0, has_unknown=True):
         self.unknown, self.order = unknown, order
         names = [*words, "</s>", *(["<unk>"] if has_unknown else [])]
-        self.probs = {(name,): -rng.uniform(0.1, 2.0) for name in names}
-        self.backoffs = {("<s>",): -0.3} | {(name,): -rng.uniform(0, 1) for name in words}
+        self.probs = {(name,): single(-rng.uniform(0.1, 2.0)) for name in names}
+        self.backoffs = {("<s>",): single(-0.3)} | {(name,): single(-rng.uniform(0, 1)) for name in words}
         self.probs[("<s>",)] = -99.0
         for n in range(2, order + 1):
             for context in [c for c in self.backoffs if len(c) == n - 1]:
                 for name in rng.choice([*words, "</s>"], 2, replace=False).tolist():
-                    self.probs[(*context, name)] = -rng.uniform(0.05, 1.0)
+                    self.probs[(*context, name)] = single(-rng.uniform(0.05, 1.0))
                     if n < order and name != "</s>":
-                        self.backoffs[(*context, name)] = -rng.uniform(0, 1)
+                        self.backoffs[(*context, name)] = single(-rng.uniform(0, 1))
 
     def arpa(self):
         lines = ["\\data\\"]

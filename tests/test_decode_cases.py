@@ -2,61 +2,53 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from decode_problems import (
-    NOTHING_CUT,
-    BackoffModel,
-    hotword_bonus,
-    joined,
-    language_bonus,
-    lexicon_bonus,
-    tiny_emissions,
-)
+from decode_problems import NOTHING_CUT, tiny_emissions
+from fusion_problems import PlainNGram, hotword_bonus, language_bonus, lexicon_bonus
 from oracles import every_text
-from unrolled import _core
-from unrolled.decode import BeamSearchDecoder
+from unrolled import ctc
+from unrolled.decode import BeamSearchDecoder, Labels
 from unrolled.reference import decode as reference
+from unrolled.reference.softmax import log_softmax
 
-CASES = 250  # of each of the eight kinds
-LABELS = ["", " ", "a", "b"]
-PIECES = ["▁", "▁a", "b", "<blk>"]
-WEIGHTS = {"lm_weight": 0.7, "word_score": 0.4, "unk_score": -2.0}
+CASES = 200  # of each of the ten kinds
+LETTERS = Labels(["", " ", "a", "b"])
+PIECES = Labels(["▁", "▁a", "b", "<blk>"], blank=3)
+UNKNOWN = -2.0
+LEXICA = (["a", "ab"], ["b", "ba", "aa"], ["ab"])
+HOTWORDS = ({"ab": 3.0}, {"a b": 2.0, "a": 0.5}, {"aa": 4.0, "b": -1.0}, {"a": 1.0, "a a": 1e6})
 
 
 class Problem(NamedTuple):
     """How a decoder is made, and what it must find."""
 
-    labels: list
-    blank: int
+    labels: Labels
     options: dict
     bonus: object = None
     allowed: object = None
     merge: str = "sum"
 
 
-def text_of(tokens):
-    return "".join(LABELS[token] for token in tokens)
+class Spaced:
+    """A model that calls the space between words by its name in ARPA files."""
 
+    def __init__(self, model):
+        self.model = model
 
-def words_of(tokens):
-    return text_of(tokens).split()
-
-
-def piece_words(tokens):
-    return "".join(PIECES[token] for token in tokens).replace("▁", " ").split()
+    def total(self, units, finished):
+        return self.model.total([unit.replace(" ", "<space>") for unit in units], finished)
 
 
 @cache
 def model_of(unit, order, seed):
-    """Return the tables of a model of words, characters or pieces."""
-    words = {"word": ["a", "b", "ab"], "char": ["a", "b", "<space>"], "token": PIECES[:3]}[unit]
-    return BackoffModel(np.random.default_rng([seed, order]), words, order)
+    """Return a model of words, characters or pieces; some words are unknown to it."""
+    units = {"word": ["a", "b", "ab"], "char": ["a", "b", "<space>"], "token": ["▁", "▁a", "b"]}
+    return PlainNGram(np.random.default_rng([seed, order]), units[unit], order, UNKNOWN)
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +57,20 @@ def loaded(tmp_path_factory):
     from unrolled.lm import NGram
 
     folder = tmp_path_factory.mktemp("models")
-    return cache(
-        lambda unit, order, seed: NGram.load(
-            model_of(unit, order, seed).write(folder / f"{unit}{order}{seed}.arpa")
-        )
-    )
+
+    @cache
+    def load(*key):
+        path = folder / "model.arpa"
+        path.write_text(model_of(*key).arpa(), encoding="utf-8")
+        return NGram.load(path)
+
+    return load
 
 
 def plain(rng, loaded):
-    labels = [f"{c}" for c in range(int(rng.integers(2, 5)))]
-    return Problem(labels, int(rng.integers(len(labels))), {})
+    texts = ["", *"abc"][: int(rng.integers(2, 5))]
+    blank = int(rng.integers(len(texts)))
+    return Problem(Labels([*texts[1 : blank + 1], "", *texts[blank + 1 :]], blank), {})
 
 
 def merged_by_maximum(rng, loaded):
@@ -83,58 +79,63 @@ def merged_by_maximum(rng, loaded):
 
 def with_masks(rng, loaded):
     problem = plain(rng, loaded)
-    classes = len(problem.labels)
-    return problem._replace(allowed=rng.random(((), (5,))[rng.integers(2)] + (classes,)) < 0.6)
+    shape = (len(problem.labels),) if rng.random() < 0.5 else (5, len(problem.labels))
+    return problem._replace(allowed=rng.random(shape) < 0.6)
 
 
-def with_model(unit, labels, blank, units_of):
-    def make(rng, loaded):
-        order, seed = int(rng.integers(1, 4)), int(rng.integers(3))
-        weights = WEIGHTS | {"lm_eos": bool(rng.integers(2))}
-        bonus = language_bonus(model_of(unit, order, seed), units_of, **weights)
-        options = {"lm": loaded(unit, order, seed), "lm_unit": unit, **weights}
-        return Problem(labels, blank, options, bonus)
+def with_model(rng, loaded, labels, unit):
+    key = unit, int(rng.integers(2, 4)), int(rng.integers(3))
+    eos, weight, unit_score = bool(rng.integers(2)), 0.7, 0.4
+    plain_model = Spaced(model_of(*key)) if unit == "char" else model_of(*key)
+    options = {"lm": loaded(*key), "lm_unit": unit, "lm_weight": weight, "lm_eos": eos}
+    options |= {"word_score": unit_score, "unk_score": UNKNOWN}
+    weights = {"weight": weight, "unit_score": unit_score, "eos": eos}
+    bonus = language_bonus(labels, plain_model, unit=unit, **weights)
+    return Problem(labels, options, bonus)
 
-    make.__name__ = f"with_model_of_{unit}s_of_{labels[2]}"
-    return make
+
+def with_words(rng, loaded):
+    return with_model(rng, loaded, LETTERS, "word")
+
+
+def with_words_in_pieces(rng, loaded):
+    return with_model(rng, loaded, PIECES, "word")
+
+
+def with_characters(rng, loaded):
+    return with_model(rng, loaded, LETTERS, "char")
+
+
+def with_pieces(rng, loaded):
+    return with_model(rng, loaded, PIECES, "token")
 
 
 def with_lexicon(rng, loaded):
-    words = [["a", "ab"], ["b", "ba", "aa"], ["ab"]][rng.integers(3)]
-    return Problem(LABELS, 0, {"lexicon": words}, lexicon_bonus(words, words_of))
+    words = LEXICA[rng.integers(len(LEXICA))]
+    return Problem(LETTERS, {"lexicon": words}, lexicon_bonus(LETTERS, words))
 
 
 def with_hotwords(rng, loaded):
-    phrases = [{"ab": 3.0}, {"a b": 2.0, "a": 0.5}, {"aa": 4.0, "b": -1.0}, {"a": 1.0, "a a": 1e6}]
-    weights = phrases[rng.integers(len(phrases))]
-    return Problem(LABELS, 0, {"hotwords": weights}, hotword_bonus(weights, text_of))
+    weights = HOTWORDS[rng.integers(len(HOTWORDS))]
+    return Problem(LETTERS, {"hotwords": weights}, hotword_bonus(LETTERS, weights))
 
 
 def with_everything(rng, loaded):
-    language = of_words(rng, loaded)
-    lexicon, hotwords = with_lexicon(rng, loaded), with_hotwords(rng, loaded)
-    return Problem(
-        LABELS,
-        0,
-        language.options | lexicon.options | hotwords.options,
-        joined(language.bonus, lexicon.bonus, hotwords.bonus),
-        rng.random(4) < 0.8,
-    )
+    parts = [make(rng, loaded) for make in (with_words, with_lexicon, with_hotwords)]
+    options = {name: value for part in parts for name, value in part.options.items()}
 
+    def bonus(tokens):
+        return sum(part.bonus(tokens) for part in parts)
 
-of_words = with_model("word", LABELS, 0, words_of)
-of_characters = with_model(
-    "char", LABELS, 0, lambda tokens: ["<space>" if c == " " else c for c in text_of(tokens)]
-)
-of_pieces = with_model("token", PIECES, 3, lambda tokens: [PIECES[token] for token in tokens])
-of_words_in_pieces = with_model("word", PIECES, 3, piece_words)
+    return Problem(LETTERS, options, bonus, rng.random(4) < 0.8)
+
 
 PLAIN = (plain, merged_by_maximum, with_masks)
 FUSED = (
-    of_words,
-    of_characters,
-    of_pieces,
-    of_words_in_pieces,
+    with_words,
+    with_words_in_pieces,
+    with_characters,
+    with_pieces,
     with_lexicon,
     with_hotwords,
     with_everything,
@@ -142,15 +143,13 @@ FUSED = (
 
 
 def emissions_of(rng, problem):
-    """Return (T, C) of at most 5 frames, and the same with what is not allowed left out."""
-    classes = len(problem.labels)
-    log_probs = tiny_emissions(rng, int(rng.integers(1, 6)), classes)
+    """Return (T, C) of at most 5 frames, the same without what is not allowed, and the mask."""
+    log_probs = tiny_emissions(rng, int(rng.integers(1, 6)), len(problem.labels))
     if problem.allowed is None:
         return log_probs, log_probs, None
     mask = problem.allowed if problem.allowed.ndim == 1 else problem.allowed[: len(log_probs)]
-    allowed = mask.copy()
-    allowed[..., problem.blank] = True
-    return log_probs, np.where(allowed, log_probs, -np.inf), mask
+    blank = np.arange(len(problem.labels)) == problem.labels.blank
+    return log_probs, np.where(mask | blank, log_probs, -np.inf), mask
 
 
 def assert_all_texts(found, wanted, label):
@@ -168,20 +167,77 @@ def assert_all_texts(found, wanted, label):
 
 
 @pytest.mark.parametrize("make", [*PLAIN, *FUSED], ids=lambda make: make.__name__)
-def test_an_unbounded_beam_finds_every_text_with_its_mass(make, loaded, request):
-    rng = np.random.default_rng([len(make.__name__), *map(ord, make.__name__)])
+def test_an_unbounded_beam_finds_every_text_with_its_mass(make, loaded):
+    rng = np.random.default_rng([*map(ord, make.__name__)])
     texts = 0
     for case in range(CASES):
         problem = make(rng, loaded)
         log_probs, masked, allowed = emissions_of(rng, problem)
-        wanted = every_text(masked, problem.blank, bonus=problem.bonus, merge=problem.merge)
-        decoder = BeamSearchDecoder(
-            problem.labels, blank=problem.blank, **NOTHING_CUT, **problem.options
-        )
-        label = (case, problem, log_probs)
+        wanted = every_text(masked, problem.labels.blank, bonus=problem.bonus, merge=problem.merge)
         if not wanted:
             continue
+        decoder = BeamSearchDecoder(problem.labels, **NOTHING_CUT, **problem.options)
         found = decoder.decode(log_probs, nbest=1000, allowed=allowed)
-        assert_all_texts(found, wanted, label)
+        assert_all_texts(found, wanted, (make.__name__, case, problem, log_probs))
         texts += len(wanted)
     assert texts > CASES
+
+
+@pytest.mark.parametrize("make", PLAIN, ids=lambda make: make.__name__)
+def test_the_reference_finds_the_same(make, loaded):
+    rng = np.random.default_rng(2)
+    for case in range(CASES // 4):
+        problem = make(rng, loaded)
+        log_probs, masked, allowed = emissions_of(rng, problem)
+        options = {"blank": problem.labels.blank, "merge": problem.merge}
+        wanted = every_text(masked, problem.labels.blank, merge=problem.merge)
+        found = reference.beam_search(log_probs, allowed=allowed, **options, **NOTHING_CUT)
+        assert_all_texts(found, wanted, (make.__name__, case, log_probs))
+
+
+def test_the_reference_weighs_texts_as_it_is_told(loaded):
+    rng = np.random.default_rng(3)
+    for case in range(CASES // 4):
+        problem = with_everything(rng, loaded)
+        log_probs, masked, _ = emissions_of(rng, problem)
+        wanted = every_text(masked, 0, bonus=problem.bonus)
+
+        def bonus(tokens, finished, whole=problem.bonus):
+            return whole(tokens) if finished else 0.0
+
+        found = reference.beam_search(masked, bonus=bonus, **NOTHING_CUT)
+        assert_all_texts(found, wanted, (case, problem, log_probs))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_beams_of_any_width_keep_what_the_reference_keeps(isa, dtype):
+    """On every instruction set; masses without ties, so that each prefix has its own rank."""
+    rng = np.random.default_rng(4)
+    tolerance = 1e-5 if dtype == "float32" else 1e-10
+    for _ in range(100):
+        frames, classes = int(rng.integers(1, 12)), int(rng.integers(2, 40))
+        logits = rng.uniform(0.5, 3.0) * rng.standard_normal((frames, classes))
+        log_probs = log_softmax(logits).astype(dtype)
+        settings = {
+            "beam_width": int(rng.integers(1, 40)),
+            "token_min_logp": float(rng.choice([-np.inf, -5.0, -2.5])),
+            "beam_prune_logp": float(rng.choice([-np.inf, -10.0, -3.0])),
+            "token_top_k": [None, int(rng.integers(1, classes + 1))][rng.integers(2)],
+            "merge": str(rng.choice(["sum", "max"])),
+        }
+        labels = ["", *map(chr, range(0x4E00, 0x4E00 + classes - 1))]
+        found = BeamSearchDecoder(labels, **settings).decode(log_probs, nbest=50)
+        wanted = reference.beam_search(log_probs, **settings)
+        assert [tuple(h.tokens) for h in found] == [h.tokens for h in wanted[:50]], settings
+        scores = [h.score for h in wanted[:50]]
+        np.testing.assert_allclose([h.score for h in found], scores, atol=tolerance, rtol=tolerance)
+
+
+def test_greedy_chapter_reads_what_greedy_reads_without_blanks():
+    rng = np.random.default_rng(5)
+    for frames in range(8):
+        log_probs = tiny_emissions(rng, frames, 3)
+        symbols, times = reference.greedy_chapter(np.exp(log_probs))
+        reading = ctc.greedy(log_probs, blank=None)
+        assert symbols == reading.tokens
+        assert times == [span.end - 1 for span in reading.spans]

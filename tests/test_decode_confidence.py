@@ -15,6 +15,7 @@ from unrolled.decode import (
     calibrate,
     expected_calibration_error,
 )
+from unrolled.metrics import error_alignment
 
 METHODS = ("isotonic", "temperature", "platt")
 
@@ -47,6 +48,15 @@ def test_the_posterior_is_the_share_of_all_paths(rng, normalised):
         for hypothesis in decoder.decode(log_probs, nbest=2):
             share = expected[tuple(hypothesis.tokens)]
             assert hypothesis.confidence.posterior == pytest.approx(share, rel=1e-9)
+
+
+def test_no_posterior_is_above_one(rng):
+    for dtype in (np.float32, np.float64):
+        for _ in range(50):
+            sure = emissions(rng, 30, 4) * 20
+            sure = (sure - np.logaddexp.reduce(sure, axis=1, keepdims=True)).astype(dtype)
+            posterior = BeamSearchDecoder(["", *"abc"]).decode(sure).confidence.posterior
+            assert 0 < posterior <= 1
 
 
 def test_a_narrow_beam_loses_mass_that_the_posterior_counts(rng):
@@ -109,6 +119,35 @@ def test_tokens_and_words_have_posteriors(rng):
     assert all(0 < word.posterior <= 1 for word in sure.words)
     assert [span.posterior for span in hypothesis.spans] == [None] * len(hypothesis.tokens)
     assert "posterior=" in repr(sure)
+
+
+def test_words_that_all_hypotheses_share_are_certain():
+    """Two words, the second of which may as well be another one."""
+    frames = np.log([[0.01, 0.01, 0.97, 0.01], [0.01, 0.97, 0.01, 0.01], [0.01, 0.01, 0.38, 0.6]])
+    hypothesis = BeamSearchDecoder(["", " ", "a", "b"], beam_width=50).decode(frames, nbest=50)[0]
+    assert hypothesis.words == ["a", "b"]
+    first, second = hypothesis.confidence.word_posteriors
+    assert 0.9 < first < 1
+    assert 0.5 < second < 0.7
+    letters = hypothesis.confidence.token_posteriors
+    assert len(letters) == 3 and letters[0] > 0.9
+    everything = BeamSearchDecoder(["", "a"]).decode(np.log([[0.5, 0.5]]), nbest=2)
+    assert [h.text for h in everything[0].nbest_list()] == [h.text for h in everything]
+    assert everything[1].confidence.word_posteriors in ([], [0.5])
+
+
+def test_a_share_of_the_list_is_summed_over_it(rng):
+    log_probs = emissions(rng, 12, 4)
+    hypothesis = BeamSearchDecoder(["", " ", "a", "b"]).decode(log_probs, nbest=6)[2]
+    shares = [other.confidence.nbest_posterior for other in hypothesis.nbest_list()]
+    for token, posterior in enumerate(hypothesis.confidence.token_posteriors):
+        expected = 0.0
+        for share, other in zip(shares, hypothesis.nbest_list(), strict=True):
+            pairs = [
+                p for p in error_alignment(hypothesis.tokens, other.tokens) if p[0] is not None
+            ]
+            expected += share * (pairs[token][0] == pairs[token][1])
+        assert posterior == pytest.approx(expected, abs=1e-12)
 
 
 def test_without_emissions_only_scores_are_compared(rng):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -101,6 +102,29 @@ def test_spans_are_those_of_forced_align(rng, dtype):
             assert (word.start, word.end) == (word.spans[0].start, word.spans[-1].end)
 
 
+def test_long_lists_are_decoded_in_groups(rng, monkeypatch):
+    """Of any size, with masks of their own, and errors that name the item."""
+    monkeypatch.setattr("unrolled.decode.emissions._ITEMS", 3)
+    monkeypatch.setattr("unrolled.decode.emissions._NUMBERS", 150)
+    decoder = BeamSearchDecoder(LABELS, beam_width=5)
+    items = [emissions(rng, int(rng.integers(0, 25)), 5) for _ in range(40)]
+    masks = [rng.random((len(item), 5)) < 0.7 for item in items]
+    for allowed in (None, masks):
+        found = decoder.decode(items, allowed=allowed)
+        for item, mask, hypothesis in zip(items, allowed or [None] * 40, found, strict=True):
+            assert same(hypothesis, decoder.decode(item, allowed=mask))
+            assert hypothesis.spans == forced_align(item, hypothesis.tokens).spans
+    wrong = [*items[:33], np.full((2, 5), np.nan), *items[34:]]
+    with pytest.raises(ValueError, match=r"log_probs\[(\d+):\]:.* item (\d+)") as error:
+        decoder.decode(wrong)
+    first, item = map(int, re.search(r"\[(\d+):\]:.* item (\d+)", str(error.value)).groups())
+    assert first + item == 33
+    with pytest.raises(ValueError, match=r"allowed\[39\] must have the shape"):
+        decoder.decode(items, allowed=[*masks[:39], masks[39][:, 1:]])
+    with pytest.raises(ValueError, match="one mask an item: 40, got 39"):
+        decoder.decode(items, allowed=masks[:39])
+
+
 def test_spans_know_seconds_pixels_and_labels(rng):
     log_probs = emissions(rng, 25, 5)
     spoken = BeamSearchDecoder(LABELS, seconds_per_frame=0.02, offset=1.0).decode(log_probs)
@@ -159,8 +183,9 @@ def test_masks_for_all_frames_an_item_and_each_frame(rng):
     assert same(decoder.decode(batch, allowed=whole)[0], halves)
     ragged = decoder.decode([batch[0], batch[1, :5]], allowed=[first_half, only_b])
     assert same(ragged[0], halves) and set(ragged[1].text) <= {"b"}
-    always = BeamSearchDecoder(LABELS, allowed=only_a | only_b)
-    assert same(always.decode(batch[0], allowed=only_a), one)
+    always = BeamSearchDecoder(LABELS, allowed=only_a)
+    assert same(always.decode(batch[0]), one)
+    assert same(always.decode(batch[0], allowed=only_a | only_b), one)  # no more than always
 
 
 def test_signs_that_are_no_text_are_found_only_where_they_are_allowed():
@@ -188,10 +213,8 @@ def test_a_batch_of_wrong_emissions_names_item_frame_and_class(rng):
     ("arguments", "message"),
     [
         ({"log_probs": np.zeros((3, 4))}, "4 classes, and there are 5 labels"),
-        (
-            {"log_probs": [np.zeros((3, 5)), np.zeros((3, 4))]},
-            r"log_probs\[1\] must have the shape",
-        ),
+        ({"log_probs": [np.zeros((3, 5)), np.zeros((3, 4))]}, r"log_probs\[1\] has 4 classes"),
+        ({"log_probs": [np.zeros((3, 5)), np.zeros(5)]}, r"log_probs\[1\] must have the axes"),
         ({"log_probs": np.zeros(5)}, r"must have the axes \(N, T, C\) or \(T, C\)"),
         ({"log_probs": np.zeros((2, 3, 5)), "lengths": [3, 4]}, "lengths of item 1 is 4"),
         ({"log_probs": [np.zeros((3, 5))], "lengths": [3]}, "leave lengths out"),
@@ -224,6 +247,7 @@ def test_arguments_of_decode_of_a_wrong_type(arguments, message):
     [
         ({"beam_width": 0}, ValueError, "beam_width must be a whole number of at least 1, or None"),
         ({"beam_width": 10.0}, TypeError, "beam_width must be a whole number"),
+        ({"beam_width": True}, TypeError, "beam_width must be a whole number"),
         ({"token_top_k": -1}, ValueError, "token_top_k must be a whole number of at least 1"),
         ({"token_min_logp": 0.01}, ValueError, r"token_min_logp must be a natural log.*log\(p\)"),
         ({"beam_prune_logp": 10}, ValueError, "beam_prune_logp must be a natural logarithm"),
@@ -253,9 +277,42 @@ def test_replace_changes_what_is_named_alone():
     assert (other.settings.beam_width, other.settings.token_top_k) == (9, 3)
     assert decoder.settings.beam_width == 7
     assert decoder.replace(blank=" ").labels.blank == 1
+    last = BeamSearchDecoder(["a", "_", ""], blank=-1, word_delimiter="_").replace(beam_width=3)
+    assert (last.labels.blank, last.labels.delimiter, last.settings.beam_width) == (2, 1, 3)
     assert "beam_width=9" in repr(other)
     with pytest.raises(TypeError, match="beams"):
         decoder.replace(beams=3)
+
+
+def test_parts_of_a_score_with_a_lexicon_and_hotwords(rng):
+    log_probs = emissions(rng, 30, 5)
+    decoder = BeamSearchDecoder(
+        LABELS, lexicon=["ab", "ca", "b"], hotwords={"ab": 2.0, "ca b": 3.0}, beam_width=50
+    )
+    found = decoder.decode(log_probs, nbest=20)
+    assert any(h.hotwords for h in found)
+    for h in found:
+        assert set(h.words) <= {"ab", "ca", "b"}
+        assert h.score == pytest.approx(h.acoustic_score + h.hotword_score, abs=1e-9)
+        weights = {"ab": 2.0, "ca b": 3.0}
+        assert h.hotword_score == pytest.approx(sum(weights[w.phrase] for w in h.hotwords))
+        for phrase, first, end in h.hotwords:
+            assert decoder.labels.text(h.tokens[first:end]) == phrase
+            assert f"{phrase!r} at tokens {first} to {end}" in h.report()
+        assert h.spans == forced_align(log_probs, h.tokens).spans
+
+
+def test_an_item_that_no_text_of_the_lexicon_fits_is_warned_of(rng):
+    decoder = BeamSearchDecoder(
+        ["", "a", "b"], lexicon=["ab"], word_delimiter=None, beam_width=1, token_min_logp=-1.0
+    )
+    frames = np.log([[0.01, 0.98, 0.01], [0.01, 0.98, 0.01]])
+    with pytest.warns(RuntimeWarning, match="item 1: no text of the lexicon or the model is left"):
+        found = decoder.decode([np.log([[0.98, 0.01, 0.01]]), frames])
+    assert (found[0].text, found[1].text, found[1].score) == ("", "", -np.inf)
+    assert found[1].spans == []
+    assert found[1].confidence.nbest_posterior == 0.0
+    assert decoder.replace(beam_width=50, token_min_logp=-9).decode(frames[:1]).score > -np.inf
 
 
 def test_reports_show_the_parts_of_the_score(rng):

@@ -130,6 +130,7 @@ def test_phonemes_are_words_and_syllables_may_be_characters():
     assert phonemes.text([1, 2, 3, 4]) == "HH AH L OW"
     assert phonemes.words([3, 4]) == [("L", 0, 1), ("OW", 1, 2)]
     assert Labels(["<blk>", "HH", "AH"], kind="characters").text([1, 2]) == "HHAH"
+    assert Labels(["", *"abc", "ll"]).kind == "characters"  # a ligature among letters
     combined = Labels(["", "कि", "की", "क"])  # one letter with its mark each
     assert combined.kind == "characters"
 

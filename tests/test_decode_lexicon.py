@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from fusion_problems import (
     ALL_LABELS,
     CHARACTERS,
@@ -11,7 +12,6 @@ from fusion_problems import (
     every_sequence,
     lexicon_bonus,
 )
-
 from unrolled.decode.fusion import build
 from unrolled.decode.labels import Labels
 from unrolled.decode.lexicon import Lexicon

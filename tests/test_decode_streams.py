@@ -133,6 +133,23 @@ def test_words_are_stable_when_their_end_is():
     pieces = BeamSearchDecoder(["", "▁a", "b", "▁c"]).start()
     pieces.push(np.log(np.eye(4)[[1, 2, 3]] * 0.9996 + 1e-4))
     assert pieces.partial().stable_words == [True, False]
+    phonemes = BeamSearchDecoder(["", "HH", "AH"], token_min_logp=-1.0).start()
+    phonemes.push(np.log(np.eye(3)[[1, 2]] * 0.97 + 0.01))
+    assert phonemes.partial().stable_words == [True, True]  # a label is a whole word
+
+
+def test_the_last_word_and_the_end_are_scored_when_it_is_finished(rng):
+    """Trap C6: not before, for the word may go on."""
+    stream = BeamSearchDecoder(LABELS, lm=Alternating(), lm_unit="word").start()
+    stream.push(np.log(np.eye(5)[[2, 1, 3]] * 0.95 + 0.01))
+    partial, final = stream.partial(), stream.finish()
+    assert partial.text == final.text == "a b"
+    assert (partial.units, final.units) == (1, 2)
+    assert partial.lm_score == pytest.approx(np.log(0.6))
+    assert final.lm_score == pytest.approx(np.log(0.6 * 0.6 * 0.5))
+    assert final.score == pytest.approx(
+        final.acoustic_score + 0.5 * final.lm_score + 1.5 * final.units
+    )
 
 
 def test_chunks_may_change_after_they_were_pushed(rng):

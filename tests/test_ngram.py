@@ -50,7 +50,7 @@ def test_random_models_score_as_back_off_says(tmp_path, rng):
             values = [score.log_prob for score in found]
             np.testing.assert_allclose(values, [s[0] for s in expected], 1e-6, 1e-6, err_msg=note)
             assert ours.score(sentence, bos, eos) == pytest.approx(sum(values), abs=1e-9), note
-            assert all(value <= ours._core.upper_bound + 1e-6 for value in values), note
+            assert all(value <= ours._model.upper_bound + 1e-6 for value in values), note
 
 
 def test_the_smallest_model_by_hand(smallest):
@@ -199,7 +199,8 @@ ONE = ([[1]], [-1.0], [0.0])
         (["<unk>", "a"], [([[1]], [-1.0], [])], "one back-off weight"),
         (["<unk>", "a"], [([[1]], [-1], [np.inf]), ([[1, 1]], [-1], [0])], "not finite"),
         (["<unk>", "a"], [], "at least its 1-grams"),
-        (["<unk>", "a"], [([1, 1, 1], [-1.0], [0.0])], "one log10 probability"),
+        (["<unk>", "a"], [([1, 1, 1], [-1.0], [0.0])], r"must be \(count, 1\)"),
+        (["<unk>", "a"], [([[-1]], [-1.0], [0.0])], "must lie in 0"),
     ],
 )
 def test_tables_that_cannot_be(words, tables, message):
@@ -233,7 +234,7 @@ def test_repr(smallest):
 
 def test_states_outlive_their_model(tmp_path):
     model = load_text(tmp_path, SMALLEST)
-    state, image = model.start(), model._core.image()
+    state, image = model.start(), model._model.image()
     expected = bytes(image)
     del model
     gc.collect()

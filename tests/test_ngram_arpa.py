@@ -67,7 +67,7 @@ def test_infinite_weights_of_the_sphinx_kind(tmp_path):
     model = load_text(tmp_path, SMALLEST.replace("a\t-0.25", "a\t99.999"))
     assert model.score("a b") == pytest.approx(-0.75 * np.log(10), rel=1e-6)
     assert model.score("a") == pytest.approx((-0.375 + 99.999 - 0.75) * np.log(10), rel=1e-6)
-    assert model._core.upper_bound >= model.score("a")
+    assert model._model.upper_bound >= model.score("a")
 
 
 def test_log_zero(tmp_path):
@@ -186,7 +186,7 @@ def test_what_is_written_reads_back_as_the_same_model(tmp_path, rng, name):
             model = load_text(tmp_path, text, unit="char")
             model.save(tmp_path / name)
             again = NGram.load(tmp_path / name)
-            assert bytes(again._core.image()) == bytes(model._core.image())
+            assert bytes(again._model.image()) == bytes(model._model.image())
             assert again.unit == "char"
 
 

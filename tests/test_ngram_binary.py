@@ -43,6 +43,16 @@ def test_the_same_scores_and_bytes(tmp_path, rng):
             assert again.score_batch(sentences).tobytes() == ours.score_batch(sentences).tobytes()
 
 
+def test_a_unit_can_be_given_and_is_kept(tmp_path, image):
+    path = tmp_path / "model.ngram"
+    model = NGram.load(path, unit="char")
+    assert (NGram.load(path).unit, model.unit) == (None, "char")
+    model.save(path)
+    again = NGram.load(path)
+    assert again.unit == "char" and again.score("ab") == model.score(["a", "b"])
+    assert NGram.load(path, unit="word").score("a b") == again.score(["a", "b"])
+
+
 def test_cut_at_every_place(tmp_path, image):
     for size in range(len(image)):
         for check in (True, False):

@@ -54,7 +54,7 @@ def test_quantised_files_are_near_their_arpa(arpa, kind, rng):
 
 def test_quantised_files_are_equal_with_and_without_compressed_pointers(rng):
     one, other = (NGram.load(DATA / f"kenlm-{kind}.bin") for kind in TRIES[1::2])
-    assert bytes(one._core.image()) == bytes(other._core.image())
+    assert bytes(one._model.image()) == bytes(other._model.image())
 
 
 @pytest.mark.parametrize("kind", KINDS)

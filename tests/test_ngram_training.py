@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
+import time
 import warnings
 from collections import Counter
 
@@ -247,16 +247,32 @@ def test_memory_does_not_grow_with_the_text():
     assert int(done.stdout) < 4000  # KiB; the text is 4.8 MB
 
 
-@pytest.mark.skipif(
-    signal.getsignal(signal.SIGINT) is not signal.default_int_handler, reason="Ctrl-C is ignored"
-)
-def test_an_interrupt_is_heard():
-    def forever():
-        while True:
-            yield "the cat sat on the mat"
+CHILD = """
+import signal
+from unrolled.lm.training import estimate
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have told it to be ignored
 
-    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        estimate(forever())
-    timer.join()
+def forever():
+    print("ready", flush=True)
+    while True:
+        yield "the cat sat on the mat"
+
+try:
+    estimate(forever())
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interrupt_is_heard():
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(0.3)
+            child.send_signal(signal.SIGINT)
+            assert child.stdout.readline() == "stopped\n"
+        finally:
+            child.kill()

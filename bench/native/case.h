@@ -68,6 +68,7 @@ void add_activation_cases(Cases& cases);
 void add_align_cases(Cases& cases);
 void add_conv_cases(Cases& cases);
 void add_ctc_cases(Cases& cases);
+void add_decode_cases(Cases& cases);
 void add_kernel_cases(Cases& cases);
 void add_matmul_cases(Cases& cases);
 void add_norm_cases(Cases& cases);

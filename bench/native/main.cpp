@@ -25,6 +25,7 @@ Cases wanted_cases(const Options& options) {
   add_norm_cases(cases);
   add_softmax_cases(cases);
   add_ctc_cases(cases);
+  add_decode_cases(cases);
   add_optim_cases(cases);
   add_kernel_cases(cases);
   std::erase_if(cases, [&](const Case& c) { return !options.wants(c.name); });

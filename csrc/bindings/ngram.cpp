@@ -36,9 +36,9 @@ Model read_arpa(const py::iterable& pieces, const std::string& name, const std::
   return model_of(reader.finish());
 }
 
-Model load(const std::string& path, bool check) {
+Model load(const std::string& path, const std::string& unit, bool check) {
   const py::gil_scoped_release release;
-  return model_of(search::load_binary(path, check));
+  return model_of(search::load_binary(path, check, unit));
 }
 
 search::NGramRows rows_of(const py::tuple& table, std::size_t n, std::size_t words) {
@@ -179,7 +179,7 @@ void register_ngram(py::module_& m) {
       .def("__iter__", [](py::object self) { return self; })
       .def("__next__", &ArpaPieces::next);
   py::class_<NGram, Model>(m, "NGram")
-      .def_static("load", &load, "path"_a, "check"_a)
+      .def_static("load", &load, "path"_a, "unit"_a, "check"_a)
       .def_static("read_arpa", &read_arpa, "pieces"_a, "name"_a, "unit"_a)
       .def_static("from_tables", &from_tables, "words"_a, "tables"_a, "unit"_a)
       .def_property_readonly("order", &NGram::order)

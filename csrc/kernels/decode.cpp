@@ -1,9 +1,15 @@
 #include "kernels/decode.h"
 
+#include "kernels/class_lookup.h"
 #include "kernels/simd_compress.h"
+#include "kernels/simd_extremes.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
+
+// The smallest normal number: what is less counts as 0.
+template <class Real>
+inline constexpr Real kLeast = sizeof(Real) == 4 ? Real(1.17549435e-38) : Real(2.2250738585072014e-308);
 
 template <class Real, bool kMax>
 UNROLLED_INLINE Real merge(Real a, Real b) {
@@ -15,10 +21,24 @@ UNROLLED_INLINE Vec<Real> merge_lanes(Vec<Real> a, Vec<Real> b) {
 }
 
 template <class Real>
-UNROLLED_INLINE Vec<Real> pick(const Real* table, const int32_t* index) {
+UNROLLED_INLINE Vec<Real> gather(const Real* table, const int32_t* index) {
+#if defined(__AVX512F__) && UNROLLED_VECTOR_BYTES == 64
+  if constexpr (sizeof(Real) == 4) {
+    return _mm512_mask_i32gather_ps(Vec<Real>{}, 0xffff, (__m512i)load_index<Real>(index), table, 4);
+  } else {
+    return _mm512_mask_i32gather_pd(Vec<Real>{}, 0xff, (__m256i)load_index<Real>(index), table, 8);
+  }
+#else
   Vec<Real> v;
   for (int64_t i = 0; i < kWidth<Real>; ++i) v[i] = table[index[i]];
   return v;
+#endif
+}
+
+// Bit i: a[i] >= 0.
+template <class Real>
+UNROLLED_INLINE unsigned bits_not_negative(const int32_t* a) {
+  return ~sign_bits<Real>(load_index<Real>(a)) & ((1U << kWidth<Real>)-1);
 }
 
 template <class Real, bool kMax>
@@ -43,14 +63,30 @@ typename DecodeKernels<Real>::Range stay(const DecodeBeam<Real>& from, const Dec
   constexpr Real kInf = static_cast<Real>(__builtin_huge_val());
   const Real blank = symbols.probability_of_class[symbols.blank];
   int64_t excluded = 0;
-  for (int64_t i = 0; i < from.count; i += W) {
-    const Vec<Real> again = pick(symbols.probability_of_class, from.last + i);
-    store(to.blank + i, load(from.total + i) * blank);
-    store(to.label + i, load(from.label + i) * again);
-  }
-  for (int64_t k = 0; k < from.count; ++k) {
-    if (from.parent[k] < 0 || !(symbols.probability_of_class[from.last[k]] > 0)) continue;
-    merge_into_child<Real, kMax>(from, symbols, step, pairs, k, to.label, excluded);
+  const auto stay_all = [&](auto probability_of) {
+    for (int64_t i = 0; i < from.count; i += W) {
+      const Vec<Real> again = probability_of(from.last + i);
+      store(to.blank + i, load(from.total + i) * blank);
+      store(to.label + i, load(from.label + i) * again);
+      unsigned children =
+          bits_not_negative<Real>(from.parent + i) & bits_at_least<Real>(again, broadcast(kLeast<Real>));
+      for (; children; children &= children - 1) {
+        const int64_t k = i + __builtin_ctz(children);
+        merge_into_child<Real, kMax>(from, symbols, step, pairs, k, to.label, excluded);
+      }
+    }
+  };
+  if constexpr (sizeof(Real) == 4) {
+    if (symbols.classes <= kMostTableClasses) {
+      with_table_pairs(symbols.classes, [&]<int kPairs>() {
+        const ClassTable<kPairs> table(symbols.probability_of_class, symbols.classes);
+        stay_all([&](const int32_t* last) { return table.get(load_lanes(last)); });
+      });
+    } else {
+      stay_all([&](const int32_t* last) { return gather(symbols.probability_of_class, last); });
+    }
+  } else {
+    stay_all([&](const int32_t* last) { return gather(symbols.probability_of_class, last); });
   }
   Vec<Real> least = broadcast(kInf), most = {};
   for (int64_t i = 0; i < from.count; i += W) {
@@ -60,7 +96,7 @@ typename DecodeKernels<Real>::Range stay(const DecodeBeam<Real>& from, const Dec
     const Vec<Real> counted = lanes_between<Real>(0, from.count - i) ? total : broadcast(kInf);
     least = counted < least ? counted : least;
   }
-  return {-max_lanes<Real>(-least), max_lanes<Real>(most), excluded};
+  return {least_lane<Real>(least), largest_lane<Real>(most), excluded};
 }
 
 // W bits of a row of pairs from place i on.
@@ -78,19 +114,28 @@ template <class Real>
 int64_t extend(const DecodeBeam<Real>& from, const DecodeSymbols<Real>& symbols, const DecodePairs& pairs,
                Real least, Real most, Real* mass, int32_t* place, int64_t* ends) {
   const Vec<Real> bound = broadcast(least);
+  const Vec<Real> first_blank = load(from.blank), first_total = load(from.total);
+  const IntVec<Real> first_last = widen<Real>(load_index<Real>(from.last));
   int64_t found = 0;
   for (int64_t j = 0; j < symbols.count; ++j) {
     const int32_t symbol = symbols.symbol[j];
     const Real probability = symbols.probability[j];
     if (symbol != symbols.blank && probability * most >= least) {
       const uint16_t* row = pairs.bits + symbol * pairs.words;
-      for (int64_t i = 0; i < from.count; i += kWidth<Real>) {
-        const auto repeats = widen<Real>(load_index<Real>(from.last + i)) == symbol;
-        const Vec<Real> m = (repeats ? load(from.blank + i) : load(from.total + i)) * probability;
+      const auto extend_lanes = [&](int64_t i, IntVec<Real> last, Vec<Real> blank, Vec<Real> total) {
+        const Vec<Real> m = (last == symbol ? blank : total) * probability;
         const unsigned bits = bits_at_least<Real>(m, bound) & ~pair_bits<Real>(row, i);
-        if (!bits) continue;
+        if (!bits) return;
         compress<Real>(mass + found, m, bits);
         found += compress<Real>(place + found, lane_numbers<Real>(static_cast<int32_t>(i)), bits);
+      };
+      if (from.count <= kWidth<Real>) {
+        extend_lanes(0, first_last, first_blank, first_total);
+      } else {
+        for (int64_t i = 0; i < from.count; i += kWidth<Real>) {
+          extend_lanes(i, widen<Real>(load_index<Real>(from.last + i)), load(from.blank + i),
+                       load(from.total + i));
+        }
       }
     }
     ends[j] = found;
@@ -164,9 +209,7 @@ int64_t keep(const DecodeBeam<Real>& from, Real least, const DecodeBeam<Real>& t
   for (int64_t i = 0; i < from.count; i += W) {
     const Vec<Real> total = load(from.total + i);
     const unsigned bits = bits_at_least<Real>(total, bound);
-    for (int64_t lane = 0, at = kept; lane < W; ++lane) {
-      place[i + lane] = (bits >> lane) & 1 ? static_cast<int32_t>(at++) : -1;
-    }
+    store_index<Real>(place + i, ranks<Real>(bits, static_cast<int32_t>(kept)));
     compress<Real>(to.blank + kept, load(from.blank + i), bits);
     compress<Real>(to.label + kept, load(from.label + i), bits);
     compress<Real>(to.last + kept, load_index<Real>(from.last + i), bits);
@@ -174,6 +217,7 @@ int64_t keep(const DecodeBeam<Real>& from, Real least, const DecodeBeam<Real>& t
     compress<Real>(to.node + kept, load_index<Real>(from.node + i), bits);
     kept += compress<Real>(to.total + kept, total, bits);
   }
+  for (int64_t k = 0; k < kept; ++k) to.parent[k] = place[to.parent[k]];
   return kept;
 }
 

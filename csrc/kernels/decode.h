@@ -62,8 +62,8 @@ struct DecodeKernels {
   // the largest.
   Cut (*cut)(int64_t n, const Real* mass, int64_t m, const Real* more, int64_t width, Real least, Real most);
 
-  // The prefixes with a total >= least, in order; place[k]: where the k-th went, or -1. Parents are places of
-  // `from` still. Returns how many.
+  // The prefixes with a total >= least, in order; place[k]: where the k-th went, or -1; place[-1] is -1.
+  // Returns how many.
   int64_t (*keep)(const DecodeBeam<Real>& from, Real least, const DecodeBeam<Real>& to, int32_t* place);
   // Of n candidates those of mass >= least: their masses, places and numbers.
   int64_t (*choose)(int64_t n, const Real* mass, const int32_t* place, Real least, Real* to_mass,

@@ -2,6 +2,7 @@
 
 #include "kernels/math.h"
 #include "kernels/simd_compress.h"
+#include "kernels/simd_extremes.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
@@ -18,7 +19,7 @@ bool largest_of_rows(int64_t n, int64_t C, const Real* x, Real most, Real* to) {
       good &= bits_at_least<Real>(bound, v);
       best = max(best, v);
     }
-    to[t] = max_lanes<Real>(best);
+    to[t] = largest_lane<Real>(best);
   }
   return good == (1U << kWidth<Real>)-1;
 }

@@ -52,6 +52,43 @@ UNROLLED_INLINE unsigned bits_at_least(Vec<Real> a, Vec<Real> b) {
 #endif
 }
 
+// Bit i: a[i] < 0.
+template <class Real>
+UNROLLED_INLINE unsigned sign_bits(IndexVec<Real> a) {
+#if defined(__AVX512F__) && UNROLLED_VECTOR_BYTES == 64
+  if constexpr (sizeof(Real) == 4) {
+    return _mm512_movepi32_mask((__m512i)a);
+  } else {
+    return _mm256_movepi32_mask((__m256i)a);
+  }
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < kWidth<Real>; ++i) bits |= static_cast<unsigned>(a[i] < 0) << i;
+  return bits;
+#endif
+}
+
+// Lanes with a bit are numbered from `first`, the others are -1.
+template <class Real>
+UNROLLED_INLINE IndexVec<Real> ranks(unsigned bits, int32_t first) {
+  const IndexVec<Real> numbers = lane_numbers<Real>(first);
+#if defined(__AVX512F__) && UNROLLED_VECTOR_BYTES == 64
+  if constexpr (sizeof(Real) == 4) {
+    return (IndexVec<Real>)_mm512_mask_expand_epi32(_mm512_set1_epi32(-1), static_cast<__mmask16>(bits),
+                                                    (__m512i)numbers);
+  } else {
+    return (IndexVec<Real>)_mm256_mask_expand_epi32(_mm256_set1_epi32(-1), static_cast<__mmask8>(bits),
+                                                    (__m256i)numbers);
+  }
+#else
+  IndexVec<Real> v;
+  for (int i = 0; i < kWidth<Real>; ++i) {
+    v[i] = (bits >> i) & 1 ? numbers[0] + __builtin_popcount(bits & ((1U << i) - 1)) : -1;
+  }
+  return v;
+#endif
+}
+
 // to[0 ..] = the lanes of v that have a bit, in order; up to a whole vector of memory is written. Returns how
 // many they are.
 template <class Real>

@@ -15,9 +15,11 @@ inline constexpr int64_t kVectorRoom = 16;
 
 // At least n elements and that room; what was in the array is kept.
 template <class T>
-void reserve(std::vector<T>& array, int64_t n) {
+inline void reserve(std::vector<T>& array, int64_t n) {
   const auto needed = static_cast<std::size_t>(n + kVectorRoom);
-  if (array.size() < needed) array.resize(needed + needed / 2);
+  if (array.size() < needed) [[unlikely]] {
+    array.resize(needed + needed / 2);
+  }
 }
 
 // The arrays are longer than the beam: `size` prefixes count.
@@ -64,9 +66,6 @@ struct Candidates {
   std::vector<Real> mass;
   std::vector<int32_t> place, symbol;  // of the parent in the beam; the symbol's class
   std::vector<double> log_weight;      // what fusion adds for the symbol
-
-  int64_t size() const { return static_cast<int64_t>(mass.size()); }
-  void clear() { mass.clear(), place.clear(), symbol.clear(), log_weight.clear(); }
 };
 
 }  // namespace unrolled::search

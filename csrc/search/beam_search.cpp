@@ -72,7 +72,7 @@ template <class Real>
 Hypothesis BeamStream<Real>::hypothesis(std::size_t place, double score, double end, bool finish) const {
   const int32_t node = search_.beam().node[place];
   Hypothesis h{std::vector<int32_t>(static_cast<std::size_t>(search_.tree().depth(node))), score, score, {}};
-  search_.tree().read(node, h.tokens.data());
+  search_.tree().read(node, h.tokens);
   if (!search_.run()) return h;
   const NodeWeight& weight = search_.weights().of(node);
   h.acoustic = score - weight.log_total - end;

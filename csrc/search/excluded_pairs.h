@@ -21,10 +21,6 @@ class ExcludedPairs {
     }
     reserve(dirty_, places);
   }
-  bool has(int32_t symbol, int64_t place) const {
-    const int64_t word = symbol * words_ + place / kBits;
-    return (bits_[static_cast<std::size_t>(word)] >> (place % kBits)) & 1;
-  }
   DecodePairs view() { return {bits_.data(), words_, dirty_.data()}; }
   // The first `count` dirty words.
   void clear(int64_t count) {

@@ -29,6 +29,9 @@ class CombinedFusion final : public Fusion, public std::enable_shared_from_this<
   bool needs_python() const override {
     return std::any_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->needs_python(); });
   }
+  bool gives_credit() const {
+    return std::any_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->gives_credit(); });
+  }
   int64_t classes() const override { return static_cast<int64_t>(bounds_.size()); }
 
   const auto& sources() const { return sources_; }
@@ -83,6 +86,8 @@ class CombinedRun final : public FusionRun {
     for (const auto& part : parts_) credit += part->open_credit(state);
     return credit;
   }
+
+  bool gives_credit() const override { return fusion_->gives_credit(); }
 
   FusionScores scores(uint32_t state, bool finished) const override {
     FusionScores scores;

@@ -46,6 +46,8 @@ class FusionRun {
   // The part of the score that is taken back if the phrase that the prefix has begun breaks off. Pruning by
   // distance compares with the best prefix without it.
   virtual double open_credit(uint32_t state) const = 0;
+  // Whether any state has such credit.
+  virtual bool gives_credit() const = 0;
 
   virtual FusionScores scores(uint32_t state, bool finished) const = 0;
   // Forgets all states but these; their new numbers are written in place.

@@ -29,8 +29,6 @@ struct WeightedNGram {
     return weights.of(log_probability);
   }
 
-  double add(std::string_view unit, Context& context) const { return add(model->find(unit), context); }
-
   // </s> is no unit of the text.
   double add_end(Context& context) const {
     if (!weights.scores_end || model->end_word() == kUnknown) return 0;
@@ -103,6 +101,9 @@ class WordNGram final : public FusionSource {
  public:
   WordNGram(FusionLabels labels, WeightedNGram ngram) : labels_(std::move(labels)), ngram_(std::move(ngram)) {
     for (int32_t c = 0; c < labels_.classes(); ++c) edges_.push_back(WordReader::edge(labels_, c));
+    const NGram& model = *ngram_.model;
+    for (int64_t id = 0; id < model.words(); ++id)
+      longest_ = std::max(longest_, model.word(static_cast<WordId>(id)).size());
   }
 
   std::unique_ptr<FusionPart> part(const PrefixTokens& prefixes) const override;
@@ -121,11 +122,13 @@ class WordNGram final : public FusionSource {
   WordEdge edge(int32_t token) const { return edges_[static_cast<std::size_t>(token)]; }
   const FusionLabels& labels() const { return labels_; }
   const WeightedNGram& ngram() const { return ngram_; }
+  std::size_t longest() const { return longest_; }  // of the words that the model knows
 
  private:
   FusionLabels labels_;
   WeightedNGram ngram_;
   std::vector<WordEdge> edges_;
+  std::size_t longest_ = 0;
 };
 
 class WordNGramPart final : public NGramPart {
@@ -136,6 +139,7 @@ class WordNGramPart final : public NGramPart {
   void start() override {
     NGramPart::start();
     endings_.assign(1, kNotYet);
+    lengths_.assign(1, 0);
   }
 
   void add_weights(std::span<const uint32_t> states, std::span<const int32_t> tokens,
@@ -155,6 +159,7 @@ class WordNGramPart final : public NGramPart {
 
   void advance(uint32_t parent, int32_t token) override {
     endings_.push_back(kNotYet);
+    lengths_.push_back(length_after(parent, token));
     if (source_.edge(token) == WordEdge::kInside) return push_same(parent);
     Context next = context(parent);
     const int64_t units = next.units;
@@ -166,13 +171,12 @@ class WordNGramPart final : public NGramPart {
   void retain(std::span<const uint32_t> kept) override {
     NGramPart::retain(kept);
     keep(endings_, kept);
+    keep(lengths_, kept);
   }
 
  protected:
   double end(uint32_t state, Context& context) const override {
-    std::string word;
-    words_.read(state, word);
-    const double added = word.empty() ? 0 : ngram_.add(word, context);
+    const double added = lengths_[state] > 0 ? ngram_.add(find_with(state, ""), context) : 0;
     return added + ngram_.add_end(context);
   }
 
@@ -185,14 +189,35 @@ class WordNGramPart final : public NGramPart {
   }
 
   double step(uint32_t state, int32_t token, Context& next) const {
+    const FusionLabels& labels = source_.labels();
+    const std::string& text = labels.texts[static_cast<std::size_t>(token)];
+    const bool begins = labels.starts_word[static_cast<std::size_t>(token)];
     double added = 0;
-    words_.visit_ended(state, token, [&](const std::string& word) { added += ngram_.add(word, next); });
+    if ((begins || text.empty()) && lengths_[state] > 0) added += ngram_.add(find_with(state, ""), next);
+    if (source_.edge(token) == WordEdge::kWithin)
+      added += ngram_.add(begins ? ngram_.model->find(text) : find_with(state, text), next);
     return added;
+  }
+
+  // The unfinished word with a text behind it. What is longer than all words is not read at all.
+  WordId find_with(uint32_t state, const std::string& text) const {
+    if (lengths_[state] + text.size() > source_.longest()) return kUnknown;
+    words_.read(state, word_);
+    return ngram_.model->find(word_ += text);
+  }
+
+  std::size_t length_after(uint32_t parent, int32_t token) const {
+    const FusionLabels& labels = source_.labels();
+    const auto c = static_cast<std::size_t>(token);
+    if (labels.ends_word[c]) return 0;
+    return labels.texts[c].size() + (labels.starts_word[c] ? 0 : lengths_[parent]);
   }
 
   const WordNGram& source_;
   mutable WordReader words_;
-  std::vector<double> endings_;  // what the end of a state's last word adds
+  mutable std::string word_;
+  std::vector<double> endings_;       // what the end of a state's last word adds
+  std::vector<std::size_t> lengths_;  // of the unfinished words
 };
 
 class LabelNGram final : public FusionSource {

@@ -57,6 +57,7 @@ class FusionSource {
   virtual double upper_bound(int32_t token) const = 0;
   virtual bool weighs(int32_t token) const = 0;
   virtual bool needs_python() const { return false; }
+  virtual bool gives_credit() const { return false; }
 };
 
 // Moves each kept element to its new place.

@@ -1,9 +1,13 @@
 #include "search/hotwords.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace unrolled::search {
 namespace {
+
+// Credit is a multiple of this: then its differences are exact, and add up to nothing once it is taken back.
+constexpr double kGrain = 0x1p-20;
 
 // Where the automaton stands, and what it has counted on the way.
 struct Place {
@@ -31,6 +35,7 @@ class Automaton final : public FusionSource {
   std::unique_ptr<FusionPart> part(const PrefixTokens& prefixes) const override;
   double upper_bound(int32_t token) const override { return bounds_[static_cast<std::size_t>(token)]; }
   bool weighs(int32_t token) const override { return !hotwords_.labels[token].empty(); }
+  bool gives_credit() const override { return true; }
 
   Place begin() const {
     Place place;
@@ -53,6 +58,9 @@ class Automaton final : public FusionSource {
 
   double credit(const Place& place) const { return credits_[place.node]; }
   double total(const Place& place) const { return place.kept + credit(place); }
+  double difference(const Place& before, const Place& after) const {
+    return after.kept - before.kept + (credit(after) - credit(before));
+  }
   std::span<const int32_t> label(int32_t token) const { return hotwords_.labels[token]; }
 
   // Calls visit(phrase) for all that end at the node.
@@ -89,7 +97,7 @@ class Automaton final : public FusionSource {
       for (std::size_t k = 0; k + 1 < symbols.size(); ++k) {
         node = trie_.child(node, symbols[k]);
         const double share = static_cast<double>(k + 1 - first) / static_cast<double>(length);
-        credits_[node] = std::max(credits_[node], weight * share);
+        credits_[node] = std::max(credits_[node], std::floor(weight * share / kGrain) * kGrain);
       }
     }
   }
@@ -150,10 +158,10 @@ class HotwordsPart final : public FusionPart {
   void add_weights(std::span<const uint32_t> states, std::span<const int32_t> tokens,
                    double* log_weights) override {
     for (std::size_t i = 0; i < states.size(); ++i) {
-      Place place = places_[states[i]];
-      const double before = automaton_.total(place);
-      automaton_.read(place, tokens[i]);
-      log_weights[i] += automaton_.total(place) - before;
+      const Place& before = places_[states[i]];
+      Place after = before;
+      automaton_.read(after, tokens[i]);
+      log_weights[i] += automaton_.difference(before, after);
     }
   }
 
@@ -166,7 +174,7 @@ class HotwordsPart final : public FusionPart {
   // The end of the text ends the last word.
   void add_ends(std::span<const uint32_t> states, double* log_weights) override {
     for (std::size_t i = 0; i < states.size(); ++i)
-      log_weights[i] += finished(states[i]).kept - automaton_.total(places_[states[i]]);
+      log_weights[i] += finished(states[i]).kept - places_[states[i]].kept - open_credit(states[i]);
   }
 
   double open_credit(uint32_t state) const override { return automaton_.credit(places_[state]); }

@@ -19,9 +19,10 @@ struct Hotwords {
   std::vector<double> weights;
 };
 
-// While a phrase is unfinished its prefix has a share of the weight for each character, the largest of all
-// phrases that it may become. Whenever it breaks off the share is taken back; when it is complete the weight
-// stays. Phrases that overlap, and phrases within phrases, all count.
+// While a phrase is unfinished its prefix has credit: the share of the weight that its characters are of the
+// phrase's, rounded down to a multiple of 2^-20; of several phrases that it may become, the largest. When the
+// phrase breaks off the credit is taken back, when it is complete the weight stays. Phrases that overlap, and
+// phrases within phrases, all count.
 std::shared_ptr<FusionSource> make_hotwords(Hotwords hotwords);
 
 }  // namespace unrolled::search

@@ -1,5 +1,6 @@
 #include "search/ngram.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -69,6 +70,14 @@ double NGram::score(const NGramState& in, WordId word, NGramState& out, int* mat
   if (matched) *matched = static_cast<int>(length);
   out = next;
   return total * std::numbers::ln10;
+}
+
+void NGram::prefetch(std::span<const WordId> text) const {
+  const std::size_t longest = std::min<std::size_t>(text.size(), image_->header().order);
+  const WordId* word = text.data() + text.size() - 1;
+  __builtin_prefetch(image_->unigrams + *word);
+  uint64_t key = chain_start(*word);
+  for (std::size_t i = 0; i + 1 < longest; ++i) image_->tables[i].prefetch(key = chain(key, *--word));
 }
 
 }  // namespace unrolled::search

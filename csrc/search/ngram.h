@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,8 @@ class NGram {
   // The natural logarithm of P(word | in), and the state after it, which may be `in` itself. `matched` is the
   // length of the longest n-gram found, 1 for unknown words too.
   double score(const NGramState& in, WordId word, NGramState& out, int* matched = nullptr) const;
+  // Fetches from memory what the score of a text's last word will look at; only speed depends on it.
+  void prefetch(std::span<const WordId> text) const;
   // No score is above it.
   double upper_bound() const;
 

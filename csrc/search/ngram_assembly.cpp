@@ -1,7 +1,6 @@
 // The last step of every way to a model: its parts side by side in one image.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "search/ngram_builder.h"
 
@@ -36,7 +35,7 @@ NGramHeader header_of(const NGramParts& parts) {
   header.has_unknown = parts.has_unknown;
   header.keeps_ngrams = parts.ngrams.size() == parts.tables.size();
   header.upper_bound = highest_score(parts);
-  std::memcpy(header.unit, parts.unit->data(), std::min(parts.unit->size(), sizeof(header.unit) - 1));
+  header.set_unit(*parts.unit);
   for (std::size_t i = 0; i < parts.tables.size(); ++i) {
     const uint64_t ngrams = header.keeps_ngrams ? parts.ngrams[i]->size() / (i + 2) : parts.tables[i]->size();
     header.tables[i] = {ngrams, parts.tables[i]->buckets(), parts.tables[i]->places().size()};

@@ -1,5 +1,6 @@
 #include "search/ngram_image.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <stdexcept>
@@ -105,6 +106,11 @@ void check_header(const NGramHeader& header, uint64_t file_bytes, const std::str
 
 }  // namespace
 
+void NGramHeader::set_unit(const std::string& name) {
+  std::fill(std::begin(unit), std::end(unit), '\0');
+  std::copy_n(name.data(), std::min(name.size(), sizeof(unit) - 1), unit);
+}
+
 bool is_ngram_image(std::span<const char> start) {
   return start.size() >= sizeof(NGramHeader::magic) &&
          std::memcmp(start.data(), kMagic, sizeof(NGramHeader::magic)) == 0;
@@ -113,6 +119,13 @@ bool is_ngram_image(std::span<const char> start) {
 NGramImage::NGramImage(const NGramHeader& header) : memory_(completed(header).bytes) {
   *reinterpret_cast<NGramHeader*>(memory_.data()) = completed(header);
   point_into();
+}
+
+NGramImage::NGramImage(const NGramImage& other, const std::string& unit) : memory_(other.bytes().size()) {
+  std::copy(other.bytes().begin(), other.bytes().end(), memory_.data());
+  reinterpret_cast<NGramHeader*>(memory_.data())->set_unit(unit);
+  point_into();
+  seal();
 }
 
 NGramImage::NGramImage(const std::string& path, bool check) : memory_(path) {

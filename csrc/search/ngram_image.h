@@ -29,6 +29,7 @@ struct NGramHeader {
   uint32_t keeps_ngrams;          // whether the words of the n-grams are there
   double upper_bound;             // of log10 scores
   char unit[16];                  // "word", "char", or empty where it is not known
+  void set_unit(const std::string& name);
   struct Table {
     uint64_t ngrams;   // without those that were put in for the structure's sake
     uint64_t buckets;  // that keys fall on
@@ -43,6 +44,8 @@ class NGramImage {
  public:
   // All zero behind the header, whose sizes must be set: magic, version and bytes are filled in.
   explicit NGramImage(const NGramHeader& header);
+  // A copy for another unit.
+  NGramImage(const NGramImage& other, const std::string& unit);
   // Maps a file; `check` is whether to compare the checksum, which reads all of it. Throws
   // std::invalid_argument for files that are damaged, cut, or of another version.
   NGramImage(const std::string& path, bool check);

@@ -12,7 +12,7 @@ NGramPlaces::NGramPlaces(std::vector<NGramEntry> entries) {
   const auto twice = std::adjacent_find(entries.begin(), entries.end(), same);
   if (twice != entries.end()) twice_ = twice->key;
   size_ = entries.size();
-  buckets_ = entries.size() + entries.size() / 2 + 1;
+  buckets_ = entries.size() + entries.size() / 4 + 1;
   const NGramEntry free{kNoKey, unextended(std::numeric_limits<float>::quiet_NaN(), 0)};
   places_.assign(buckets_, free);
   uint64_t next = 0;

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int64_t kOperationsPerWord = 100;  // in parallel_for's measure
 constexpr int64_t kBytesPerWord = 5;
-constexpr int64_t kGrain = 16;  // sentences a task
+constexpr int64_t kGrain = 16;     // sentences a task
+constexpr std::size_t kAhead = 4;  // words between asking memory for one and its score
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -29,14 +30,17 @@ void for_words(const Sentence& sentence, Visit visit) {
 // Calls visit(score) for each word, and for </s> where it is asked for.
 template <class Visit>
 void for_scores(const NGram& model, const Sentence& sentence, SentenceEnds ends, Visit visit) {
+  std::vector<WordId> text;
+  if (ends.bos) text.push_back(model.begin_word());
+  for_words(sentence, [&](std::string_view word) { text.push_back(model.find(word)); });
+  if (ends.eos) text.push_back(model.end_word());
   NGramState state = ends.bos ? model.begin() : model.empty();
-  const auto take = [&](WordId word) {
+  for (std::size_t i = ends.bos ? 1 : 0; i < text.size(); ++i) {
+    if (i + kAhead < text.size()) model.prefetch(std::span(text).first(i + kAhead + 1));
     int length = 0;
-    const double log_prob = model.score(state, word, state, &length);
-    visit(WordScore{log_prob, length, word == kUnknown});
-  };
-  for_words(sentence, [&](std::string_view word) { take(model.find(word)); });
-  if (ends.eos) take(model.end_word());
+    const double log_prob = model.score(state, text[i], state, &length);
+    visit(WordScore{log_prob, length, text[i] == kUnknown});
+  }
 }
 
 }  // namespace

@@ -11,22 +11,23 @@
 namespace unrolled::search {
 
 struct NodeWeight {
-  double step;       // factor of its last symbol
-  double log_step;   // its logarithm
-  double log_total;  // of all its symbols
-  double credit;     // the part of log_total that may be taken back
-  uint32_t state;    // of the run
+  double step;        // factor of its last symbol
+  double log_step;    // its logarithm
+  double log_total;   // of all its symbols
+  double uncredited;  // factor that takes back what of log_total may be taken back
+  uint32_t state;     // of the run
 };
 
 class NodeWeights {
  public:
-  void start(FusionRun& run) { weights_.assign(1, {1, 0, 0, 0, run.start()}); }
+  void start(FusionRun& run) { weights_.assign(1, {1, 0, 0, 1, run.start()}); }
   // The next node of the tree.
   void add(FusionRun& run, int32_t parent, int32_t symbol, double log_step) {
     const NodeWeight& before = of(parent);
     const uint32_t state = run.advance(before.state, symbol);
-    weights_.push_back(
-        {std::exp(log_step), log_step, before.log_total + log_step, run.open_credit(state), state});
+    const double step = log_step == 0 ? 1 : std::exp(log_step), credit = run.open_credit(state);
+    const double uncredited = credit == 0 ? 1 : std::exp(-credit);
+    weights_.push_back({step, log_step, before.log_total + log_step, uncredited, state});
   }
   const NodeWeight& of(int32_t node) const { return weights_[static_cast<std::size_t>(node)]; }
 

@@ -18,7 +18,9 @@ template <class Real>
 inline constexpr int kTopExponent = std::is_same_v<Real, float> ? 100 : 0;
 
 // Trees that are not worth looking for what can be forgotten.
-constexpr int64_t kSmallTree = 1 << 14;
+constexpr int64_t kSmallTree = 1 << 17;
+// Chosen candidates ahead whose parents, and whose siblings, are fetched.
+constexpr std::size_t kParentsAhead = 8, kSiblingsAhead = 4;
 
 }  // namespace
 
@@ -29,7 +31,8 @@ PrefixSearch<Real>::PrefixSearch(const BeamSettings& settings, const Fusion* fus
       kernel_(kernels<Real>().decode),
       prune_(static_cast<Real>(std::exp(settings.beam_prune_logp))),
       symbols_(settings.classes, settings.blank),
-      excluded_(settings.classes) {
+      excluded_(settings.classes),
+      weighted_(kernels<double>().decode) {
   reserve(ends_, settings.classes);
   reset();
 }
@@ -50,6 +53,8 @@ void PrefixSearch<Real>::reset() {
   if (!fusion_) return;
   run_ = fusion_->run();
   weights_.start(*run_);
+  weighted_.start(*run_);
+  credit_ = run_->gives_credit();
 }
 
 template <class Real>
@@ -89,13 +94,13 @@ bool PrefixSearch<Real>::advance() {
   const Range stays = stay();
   const bool full = is_bounded() && beam_.size() >= settings_.beam_width;
   Real least =
-      std::max(full ? stays.least : Real(0), run_ ? floor_of(stays_.total.data()) : stays.most * prune_);
+      std::max(full ? stays.least : Real(0), credit_ ? floor_of(stays_.total.data()) : stays.most * prune_);
   least = std::max(least, std::numeric_limits<Real>::min());
   find_candidates(least);
   excluded_.clear(stays.excluded);
   const Real most = std::max(stays.most, kernel_.largest(candidate_count_, candidates_.mass.data()));
   if (most < least) return false;
-  if (!run_) least = std::max(least, most * prune_);
+  if (!credit_) least = std::max(least, most * prune_);
   most_ = most;
   has_labels_ = true;
   choose(stays, least);
@@ -123,12 +128,8 @@ template <class Real>
 void PrefixSearch<Real>::find_candidates(Real least) {
   if constexpr (std::is_same_v<Real, double>) {
     if (run_) {
-      candidates_.clear();
-      weighted_.find(beam_, symbols_, excluded_, tree_, weights_, *run_,
-                     static_cast<int32_t>(settings_.blank), least, candidates_);
-      candidate_count_ = candidates_.size();
-      reserve(candidates_.mass, candidate_count_), reserve(candidates_.place, candidate_count_);
-      std::fill_n(candidates_.mass.begin() + candidate_count_, kVectorRoom, Real(0));
+      candidate_count_ =
+          weighted_.find(beam_, symbols_, excluded_, weights_, *run_, least, most_, candidates_);
       return;
     }
   }
@@ -158,11 +159,11 @@ void PrefixSearch<Real>::choose(Range stays, Real least) {
     add_chosen(count, beam_, nullptr);
   } else {
     keep_stays(least, count);
-    add_chosen(count, next_, places_.data());
+    add_chosen(count, next_, places_.data() + 1);
     std::swap(beam_, next_);
   }
   beam_.pad();
-  if (run_) prune_by_credit();
+  if (credit_) prune_by_credit();
 }
 
 // Of the masses that equal the cut the first are kept; the others become 0. Returns the least mass of those
@@ -187,13 +188,10 @@ void PrefixSearch<Real>::keep_stays(Real least, int64_t more) {
   DecodeBeam<Real> stays = stays_.view();
   stays.count = beam_.size();
   next_.make_room(stays.count + more);
-  reserve(places_, stays.count);
-  next_.set_size(kernel_.keep(stays, least, next_.view(), places_.data()));
+  reserve(places_, 1 + stays.count);
+  places_[0] = -1;
+  next_.set_size(kernel_.keep(stays, least, next_.view(), places_.data() + 1));
   stays_.last.swap(beam_.last), stays_.parent.swap(beam_.parent), stays_.node.swap(beam_.node);
-  for (std::size_t k = 0; k < static_cast<std::size_t>(next_.size()); ++k) {
-    int32_t& parent = next_.parent[k];
-    if (parent >= 0) parent = places_[static_cast<std::size_t>(parent)];
-  }
 }
 
 // places: where the prefixes of the beam before went; null where all stayed.
@@ -201,7 +199,13 @@ template <class Real>
 void PrefixSearch<Real>::add_chosen(int64_t count, Beam<Real>& to, const int32_t* places) {
   revived_.clear();
   int64_t symbol_index = 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+  const auto parent_of = [&](std::size_t i) {
+    return beam_.node[static_cast<std::size_t>(chosen_place_[i])];
+  };
+  const auto n = static_cast<std::size_t>(count);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i + kParentsAhead < n) tree_.prefetch(parent_of(i + kParentsAhead));
+    if (i + kSiblingsAhead < n) tree_.prefetch_child(parent_of(i + kSiblingsAhead));
     const int32_t place = chosen_place_[i], number = chosen_number_[i];
     int32_t symbol;
     if (run_) {
@@ -210,14 +214,13 @@ void PrefixSearch<Real>::add_chosen(int64_t count, Beam<Real>& to, const int32_t
       while (number >= ends_[static_cast<std::size_t>(symbol_index)]) ++symbol_index;
       symbol = symbols_.symbol(symbol_index);
     }
-    const int32_t parent = beam_.node[static_cast<std::size_t>(place)];
+    const int32_t parent = parent_of(i);
     int32_t node = tree_.find_child(parent, symbol);
     if (node == PrefixTree::kNone) {
       if (run_) weights_.add(*run_, parent, symbol, candidates_.log_weight[static_cast<std::size_t>(number)]);
       node = tree_.add_child(parent, symbol);
     } else if (tree_.has_children(node)) {
-      tree_.set_mark(node, static_cast<int32_t>(to.size()));
-      revived_.push_back(node);
+      revived_.push_back({node, static_cast<int32_t>(to.size())});
     }
     to.add(chosen_mass_[i], symbol, places ? places[place] : place, node);
   }
@@ -227,12 +230,16 @@ void PrefixSearch<Real>::add_chosen(int64_t count, Beam<Real>& to, const int32_t
 // A prefix may come back to longer ones that have stayed.
 template <class Real>
 void PrefixSearch<Real>::adopt_orphans(Beam<Real>& beam) {
+  std::sort(revived_.begin(), revived_.end());
+  uint64_t hashes = 0;  // most prefixes are none of them
+  for (const Revived& r : revived_) hashes |= uint64_t{1} << (r.node % 64);
   for (std::size_t k = 0; k < static_cast<std::size_t>(beam.size()); ++k) {
     if (beam.parent[k] >= 0 || beam.node[k] == PrefixTree::kRoot) continue;
-    const int32_t mark = tree_.mark(tree_.parent(beam.node[k]));
-    if (mark != PrefixTree::kNone) beam.parent[k] = mark;
+    const int32_t parent = tree_.parent(beam.node[k]);
+    if (!((hashes >> (parent % 64)) & 1)) continue;
+    const auto at = std::lower_bound(revived_.begin(), revived_.end(), Revived{parent, 0});
+    if (at != revived_.end() && at->node == parent) beam.parent[k] = at->place;
   }
-  for (const int32_t node : revived_) tree_.set_mark(node, PrefixTree::kNone);
 }
 
 // The mass below which prefixes are too far from the best; credit that may be taken back does not count.
@@ -240,8 +247,8 @@ template <class Real>
 Real PrefixSearch<Real>::floor_of(const Real* totals) const {
   Real best = 0;
   for (int64_t k = 0; k < beam_.size(); ++k) {
-    const double credit = weights_.of(beam_.node[static_cast<std::size_t>(k)]).credit;
-    best = std::max(best, totals[k] * static_cast<Real>(std::exp(-credit)));
+    const double uncredited = weights_.of(beam_.node[static_cast<std::size_t>(k)]).uncredited;
+    best = std::max(best, totals[k] * static_cast<Real>(uncredited));
   }
   return best * prune_;
 }

@@ -51,6 +51,12 @@ class PrefixSearch {
   typedef typename DecodeKernels<Real>::Range Range;
   typedef typename DecodeKernels<Real>::Cut Cut;
 
+  // A prefix that has come back, and its place.
+  struct Revived {
+    int32_t node, place;
+    bool operator<(const Revived& other) const { return node < other.node; }
+  };
+
   bool advance();
   void advance_blank();
   Range stay();
@@ -75,15 +81,17 @@ class PrefixSearch {
   NodeWeights weights_;
   FrameSymbols<Real> symbols_;
   ExcludedPairs excluded_;
+  WeightedCandidates weighted_;
   Beam<Real> beam_, stays_, next_;
   std::vector<Real> steps_;      // factors of the last symbols, with fusion
   std::vector<int32_t> places_;  // where each prefix of the frame before went
   Candidates<Real> candidates_;
   std::vector<int64_t> ends_;  // of each symbol's candidates
   int64_t candidate_count_ = 0;
-  WeightedCandidates weighted_;
+  bool credit_ = false;  // whether some prefix may have any
   std::vector<Real> chosen_mass_;
-  std::vector<int32_t> chosen_place_, chosen_number_, revived_;
+  std::vector<int32_t> chosen_place_, chosen_number_;
+  std::vector<Revived> revived_;
   bool has_labels_ = false;  // some path ends in a symbol
   Real most_ = 1;            // the largest total
   double log_scale_ = 0;     // masses are relative to exp(log_scale_) 2^exponent_

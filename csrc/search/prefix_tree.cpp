@@ -4,36 +4,40 @@
 #include <stdexcept>
 
 namespace unrolled::search {
+namespace {
 
-void PrefixTree::clear() { nodes_.assign(1, {kNone, kNone, kNone, kNone, 0, kNone}); }
+constexpr std::size_t kFirstRoom = 1 << 10;
 
-int32_t PrefixTree::find_child(int32_t node, int32_t symbol) const {
-  int32_t child = at(node).first_child;
-  while (child != kNone && at(child).symbol != symbol) child = at(child).next_sibling;
-  return child;
+}  // namespace
+
+void PrefixTree::clear() {
+  nodes_.reserve(kFirstRoom);
+  nodes_.assign(1, {kNone, kNone, kNone, kNone});
 }
 
-int32_t PrefixTree::add_child(int32_t node, int32_t symbol) {
-  if (size() >= std::numeric_limits<int32_t>::max()) {
-    throw std::length_error("the search has met 2^31 prefixes: give beam_width, or lower it");
+void PrefixTree::grow() {
+  if (size() > std::numeric_limits<int32_t>::max() / 2) {
+    throw std::length_error("the search has met 2^30 prefixes: give beam_width, or lower it");
   }
-  const auto child = static_cast<int32_t>(size());
-  nodes_.push_back({node, symbol, kNone, at(node).first_child, at(node).depth + 1, kNone});
-  at(node).first_child = child;
-  return child;
+  nodes_.reserve(2 * nodes_.size());
 }
 
-void PrefixTree::read(int32_t node, int32_t* tokens) const {
-  for (; node != kRoot; node = parent(node)) tokens[depth(node) - 1] = symbol(node);
+int32_t PrefixTree::depth(int32_t node) const {
+  int32_t count = 0;
+  for (; node != kRoot; node = parent(node)) ++count;
+  return count;
 }
 
+void PrefixTree::read(int32_t node, std::span<int32_t> tokens) const {
+  for (auto to = tokens.rbegin(); to != tokens.rend(); ++to, node = parent(node)) *to = symbol(node);
+}
+
+// A parent's number is below its children's.
 int32_t PrefixTree::common(std::span<const int32_t> nodes) const {
   if (nodes.empty()) return kRoot;
   int32_t shared = nodes[0];
   for (int32_t node : nodes) {
-    while (depth(node) > depth(shared)) node = parent(node);
-    while (depth(shared) > depth(node)) shared = parent(shared);
-    while (node != shared) node = parent(node), shared = parent(shared);
+    while (node != shared) (node > shared ? node : shared) = parent(node > shared ? node : shared);
   }
   return shared;
 }

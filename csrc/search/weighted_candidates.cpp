@@ -1,35 +1,101 @@
 #include "search/weighted_candidates.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include "search/candidates.h"
-
 namespace unrolled::search {
+namespace {
 
-void WeightedCandidates::find(const Beam<double>& beam, const FrameSymbols<double>& symbols,
-                              const ExcludedPairs& excluded, const PrefixTree& tree,
-                              const NodeWeights& weights, FusionRun& run, int32_t blank, double least,
-                              Candidates<double>& found) {
-  Candidates<double> pairs;
-  find_candidates(beam, symbols, excluded, blank, least * std::exp(-run.upper_bound()), pairs);
-  const auto count = static_cast<std::size_t>(pairs.size());
-  states_.resize(count), tokens_.resize(count), log_weights_.resize(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    states_[i] = weights.of(beam.node[static_cast<std::size_t>(pairs.place[i])]).state;
-    tokens_[i] = pairs.symbol[i];
+constexpr double kRounding = 1 + 1e-12;  // a bound may be met exactly
+constexpr double kLargestRaise = 1e250;  // products with masses stay finite
+
+}  // namespace
+
+void WeightedCandidates::start(const FusionRun& run) {
+  const auto weighted = run.weighted();
+  const auto bounds = run.upper_bounds();
+  weighted_.assign(weighted.begin(), weighted.end());
+  raises_.assign(bounds.size(), 1.0);
+  for (std::size_t c = 0; c < bounds.size(); ++c) {
+    if (weighted_[c]) raises_[c] = std::min(std::exp(bounds[c]) * kRounding, kLargestRaise);
   }
-  if (count > 0) run.weigh(states_, tokens_, log_weights_.data());
-  for (std::size_t i = 0; i < count; ++i) {
-    const int32_t node = beam.node[static_cast<std::size_t>(pairs.place[i])];
-    const int32_t child = tree.find_child(node, pairs.symbol[i]);
-    const double log_weight = child == PrefixTree::kNone ? log_weights_[i] : weights.of(child).log_step;
-    const double mass = pairs.mass[i] * std::exp(log_weight);
-    if (!(mass > 0) || mass < least) continue;
-    found.mass.push_back(mass);
-    found.place.push_back(pairs.place[i]);
-    found.symbol.push_back(pairs.symbol[i]);
-    found.log_weight.push_back(log_weight);
+  reserve(ends_, static_cast<int64_t>(bounds.size()));
+  reserve(raised_, static_cast<int64_t>(bounds.size()));
+}
+
+int64_t WeightedCandidates::find(Beam<double>& beam, const FrameSymbols<double>& frame,
+                                 ExcludedPairs& excluded, const NodeWeights& weights, FusionRun& run,
+                                 double least, double most, Candidates<double>& found) {
+  const DecodeSymbols<double> symbols = frame.view();
+  bound_pairs(beam, symbols, excluded, least, most, found);
+  weigh_pairs(beam, symbols, weights, run, found);
+  return keep_pairs(beam, symbols, least, found);
+}
+
+// All pairs that reach `least` with the largest weight that their class can have.
+void WeightedCandidates::bound_pairs(Beam<double>& beam, const DecodeSymbols<double>& symbols,
+                                     ExcludedPairs& excluded, double least, double most,
+                                     Candidates<double>& found) {
+  DecodeSymbols<double> raised = symbols;
+  for (int64_t j = 0; j < symbols.count; ++j) {
+    raised_[static_cast<std::size_t>(j)] =
+        symbols.probability[j] * raises_[static_cast<std::size_t>(symbols.symbol[j])];
   }
+  raised.probability = raised_.data();
+  const int64_t pairs = symbols.count * beam.size();
+  reserve(found.mass, pairs), reserve(found.place, pairs);
+  reserve(found.symbol, pairs), reserve(found.log_weight, pairs);
+  kernel_.extend(beam.view(), raised, excluded.view(), least, most, found.mass.data(), found.place.data(),
+                 ends_.data());
+}
+
+// Asks for the weights of all pairs whose class has any, in one call.
+void WeightedCandidates::weigh_pairs(const Beam<double>& beam, const DecodeSymbols<double>& symbols,
+                                     const NodeWeights& weights, FusionRun& run,
+                                     const Candidates<double>& pairs) {
+  states_.clear(), tokens_.clear();
+  std::size_t i = 0;
+  for (int64_t j = 0; j < symbols.count; ++j) {
+    const int32_t symbol = symbols.symbol[j];
+    const auto end = static_cast<std::size_t>(ends_[static_cast<std::size_t>(j)]);
+    if (weighted_[static_cast<std::size_t>(symbol)]) {
+      for (; i < end; ++i)
+        states_.push_back(weights.of(beam.node[static_cast<std::size_t>(pairs.place[i])]).state);
+      tokens_.resize(states_.size(), symbol);
+    }
+    i = end;
+  }
+  log_weights_.resize(states_.size());
+  if (!states_.empty()) run.weigh(states_, tokens_, log_weights_.data());
+}
+
+// Those that reach `least` with the weights that they have, moved together. Returns their number.
+int64_t WeightedCandidates::keep_pairs(const Beam<double>& beam, const DecodeSymbols<double>& symbols,
+                                       double least, Candidates<double>& found) const {
+  std::size_t i = 0, kept = 0;
+  const double* log_weight = log_weights_.data();
+  for (int64_t j = 0; j < symbols.count; ++j) {
+    const int32_t symbol = symbols.symbol[j];
+    const double probability = symbols.probability[j];
+    const bool weighted = weighted_[static_cast<std::size_t>(symbol)];
+    const auto end = static_cast<std::size_t>(ends_[static_cast<std::size_t>(j)]);
+    for (; i < end; ++i) {
+      const auto place = static_cast<std::size_t>(found.place[i]);
+      double mass = found.mass[i], added = 0;
+      if (weighted) {
+        added = *log_weight++;
+        mass = (beam.last[place] == symbol ? beam.blank[place] : beam.total[place]) * probability *
+               std::exp(added);
+        if (!(mass >= least)) continue;
+      }
+      found.mass[kept] = mass;
+      found.place[kept] = found.place[i];
+      found.symbol[kept] = symbol;
+      found.log_weight[kept++] = added;
+    }
+  }
+  std::fill_n(found.mass.begin() + static_cast<std::ptrdiff_t>(kept), kVectorRoom, 0.0);
+  return static_cast<int64_t>(kept);
 }
 
 }  // namespace unrolled::search

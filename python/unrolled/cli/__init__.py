@@ -19,8 +19,8 @@ from unrolled.cli.errors import CommandParser, is_users, message_of
 
 #: In the order of the help.
 COMMANDS = (
-    *("demo", "check", "train", "evaluate", "read", "classify", "align", "lm"),
-    *("inspect", "plot"),
+    *("demo", "check", "train", "evaluate", "read", "classify"),
+    *("align", "decode", "lm", "inspect", "plot"),
 )
 
 

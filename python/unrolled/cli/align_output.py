@@ -32,12 +32,14 @@ FORMATS = {
 }
 
 
-def format_of(name: str | None, out: str | None) -> str:
-    """Return the format given, or that of the output file's suffix, or a table."""
+def format_of(
+    name: str | None, out: str | None, formats: dict[str, Format] = FORMATS, default: str = "tsv"
+) -> str:
+    """Return the format given, or that of the output file's suffix, or the default."""
     if name is not None:
         return name
     suffix = "" if out is None else Path(out).suffix.lower()
-    return next((n for n, f in FORMATS.items() if f.suffix.lower() == suffix), "tsv")
+    return next((n for n, f in formats.items() if f.suffix.lower() == suffix), default)
 
 
 def needs_seconds(name: str) -> CommandError:

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 from unrolled.cli.errors import CommandError, message_of
 from unrolled.cli.progress import progress
-from unrolled.cli.tables import escaped
+from unrolled.cli.tables import escaped, unescaped
 from unrolled.data.manifests import Entry
 
 _LOCK = ".lock"
 
 
-# What an item can fail of; the next one goes on.
-_FAULTS = (ValueError, OSError, MemoryError, CommandError)
+#: What an item can fail of; the next one goes on.
+FAULTS = (ValueError, OSError, MemoryError, CommandError)
 
 
 class Made(NamedTuple):
@@ -38,7 +38,7 @@ def one_by_one(make: Callable[[Entry], Made]) -> Make:
         for entry in entries:
             try:
                 made = make(entry)
-            except _FAULTS as error:
+            except FAULTS as error:
                 yield error
             else:
                 yield made
@@ -82,6 +82,12 @@ class Corpus:
     def file_of(self, name: str) -> Path:
         """Return the file of an item."""
         return self.folder / f"{name}{self.suffix}"
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the cells of every item in the index, by column."""
+        lines = (self.folder / self.index).read_text(encoding="utf-8").split("\n")[:-1]
+        header, *rows = (line.split("\t") for line in lines)
+        return [dict(zip(header, map(unescaped, row), strict=True)) for row in rows]
 
     def run(
         self,
@@ -173,7 +179,7 @@ class _Run:
         try:
             checked = check(entry)
             is_done = self.index.has(entry.id, self.corpus.file_of(entry.id), checked)
-        except _FAULTS as error:
+        except FAULTS as error:
             self._fail(entry, error)
             return
         if is_done and not overwrite:

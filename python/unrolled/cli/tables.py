@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from unrolled._text_table import table_lines
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_CHARACTERS = {escape: chr(character) for character, escape in _ESCAPES.items()}
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
@@ -31,9 +35,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
 
 def escaped(cell: str) -> str:
     """Keep a cell in its column and row."""
-    for character, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-        cell = cell.replace(character, escape)
-    return cell
+    return cell.translate(_ESCAPES)
+
+
+def unescaped(cell: str) -> str:
+    """Return what `escaped` was given."""
+    return re.sub(r"\\(.)", lambda match: _CHARACTERS[match[0]], cell)
 
 
 def _print_rich(

@@ -145,7 +145,7 @@ class Model:
 
     def BaseFullScore(self, in_state: State, word: str, out_state: State) -> FullScoreReturn:
         """Return the score with its n-gram's length, and write the state after it."""
-        log_prob, state, length, unknown = self._model._core.step(in_state._state, word)
+        log_prob, state, length, unknown = self._model._model.step(in_state._state, word)
         out_state._state = state
         return FullScoreReturn(log_prob / math.log(10), length, unknown)
 

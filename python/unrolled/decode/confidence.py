@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unrolled.align.words import Word
 from unrolled.ctc.losses import loss
 from unrolled.ctc.spans import Span
+from unrolled.metrics import error_alignment
 
 if TYPE_CHECKING:
     from unrolled.decode.hypothesis import Hypothesis
@@ -34,6 +35,9 @@ class Confidence:
         over the blanks of the frames for a text without tokens, and 1 without frames.
     margin : float
         Score less that of the next hypothesis; infinite where there is no next.
+    token_posteriors, word_posteriors : list of float
+        For each token or word, the share of ``exp(score)`` of the hypotheses in the list that have
+        it too, at its place by the cheapest alignment of the two texts: the language model counts.
     tokens : list of Span
         The spans of the tokens with their ``posterior``: the probability, given the text, that the
         path stands at the token in these frames.
@@ -43,7 +47,8 @@ class Confidence:
     Raises
     ------
     ValueError
-        All but `nbest_posterior` and `margin`, where the decoder did not keep the emissions.
+        Those that are read off the emissions, where the decoder did not keep them: `posterior`,
+        the probabilities, `tokens` and `words`.
 
     Examples
     --------
@@ -52,8 +57,8 @@ class Confidence:
     >>> sure = BeamSearchDecoder(["", "a"]).decode(np.log([[0.4, 0.6], [0.4, 0.6]])).confidence
     >>> round(sure.posterior, 2), round(sure.min_probability, 2)
     (0.84, 0.6)
-    >>> round(sure.margin, 3) == round(np.log(0.84 / 0.16), 3)
-    True
+    >>> round(sure.margin, 4)  # log(0.84 / 0.16)
+    1.6582
     """
 
     def __init__(self, hypothesis: Hypothesis) -> None:
@@ -76,12 +81,18 @@ class Confidence:
 
     @property
     def nbest_posterior(self) -> float:
-        """Share of ``exp(score)`` among the hypotheses that the search returned."""
-        scores = self._hypothesis._result.score
-        if not math.isfinite(scores[0]):
-            return 0.0
-        shares = np.exp(scores - scores[0])
-        return float(shares[self._hypothesis.rank] / shares.sum())
+        """Share of ``exp(score)`` among the best hypotheses of the beam."""
+        return float(self._shares[self._hypothesis.rank])
+
+    @cached_property
+    def token_posteriors(self) -> list[float]:
+        """For each token the share of the list that has it too."""
+        return self._agreement([other.tokens for other in self._hypothesis.nbest_list()])
+
+    @cached_property
+    def word_posteriors(self) -> list[float]:
+        """For each word the share of the list that has it too."""
+        return self._agreement([other.words for other in self._hypothesis.nbest_list()])
 
     @property
     def min_probability(self) -> float:
@@ -110,6 +121,23 @@ class Confidence:
     def words(self) -> list[Word]:
         """The words, with the probability of their place."""
         return self._hypothesis.aligned_with_posterior.words
+
+    @cached_property
+    def _shares(self) -> NDArray[np.float64]:
+        scores = self._hypothesis._result.score
+        if not math.isfinite(scores[0]):
+            return np.zeros(scores.size)
+        shares = np.exp(scores - scores[0])
+        return np.asarray(shares / shares.sum())
+
+    def _agreement(self, lists: list[Any]) -> list[float]:
+        """Add up, for each entry of our own list, the shares of the lists that have it."""
+        own = lists[self._hypothesis.rank]
+        agreed = np.zeros(len(own))
+        for share, other in zip(self._shares.tolist(), lists, strict=True):
+            paired = [a == b for a, b in error_alignment(own, other) if a is not None]
+            agreed += share * np.array(paired, np.float64)
+        return np.minimum(agreed, 1.0).tolist()
 
     @cached_property
     def _probabilities(self) -> NDArray[np.float64]:

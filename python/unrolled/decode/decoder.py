@@ -7,16 +7,15 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from unrolled._arrays import as_lengths
 from unrolled.ctc.spans import FrameScale
-from unrolled.decode.emissions import as_own_batch, is_ragged, pad_items
+from unrolled.decode.emissions import batches_of
 from unrolled.decode.fusion import build
 from unrolled.decode.hotwords import Hotwords, as_hotwords
 from unrolled.decode.hypothesis import make_hypotheses
 from unrolled.decode.labels import Labels
 from unrolled.decode.language_models import Unit
 from unrolled.decode.lexicon import Lexicon, as_lexicon
-from unrolled.decode.masks import AllowedClasses, pad_masks
+from unrolled.decode.masks import AllowedClasses
 from unrolled.decode.search_result import Emissions, Found, ScoreParts, SearchResult, ask_for
 from unrolled.decode.settings import Merge, SearchSettings
 from unrolled.decode.streams import Stream
@@ -97,7 +96,7 @@ class BeamSearchDecoder:
     >>> decoder = BeamSearchDecoder(["", "a"])
     >>> decoder.decode(frames).text  # paths a-, -a and aa
     'a'
-    >>> [(h.text, round(np.exp(h.score), 2)) for h in decoder.decode(frames, nbest=2)]
+    >>> [(h.text, round(float(np.exp(h.score)), 2)) for h in decoder.decode(frames, nbest=2)]
     [('a', 0.84), ('', 0.16)]
     """
 
@@ -201,7 +200,8 @@ class BeamSearchDecoder:
         Warns
         -----
         RuntimeWarning
-            No text of the lexicon fits an item: its hypothesis has no token and score -inf.
+            No text of the lexicon, or of a model that forbids unknown words, is left in the beam
+            of an item: its hypothesis has no token and score -inf.
 
         Examples
         --------
@@ -214,24 +214,19 @@ class BeamSearchDecoder:
         ['1', '1']
         """
         asked = ask_for(nbest)
-        if is_ragged(log_probs):
-            if lengths is not None:
-                raise ValueError("arrays of a list have their own lengths: leave lengths out")
-            scores, frames = pad_items(log_probs, len(self.labels))
-            batched = True
-            if isinstance(allowed, (list, tuple)):
-                allowed = pad_masks(allowed, frames, len(self.labels))
-        else:
-            scores, batched = as_own_batch(log_probs, copy=self._keep_emissions)
-            self.labels.require_width(scores.shape[2])
-            frames = as_lengths(lengths, "lengths", *scores.shape[:2])
-        mask = self._allowed.narrowed(allowed, scores.shape, batched)
-        found = self._search.decode(scores, frames, mask, asked)
+        batches, batched = batches_of(
+            log_probs, lengths, self.labels, self._allowed, allowed, self._keep_emissions
+        )
         hypotheses: list[Any] = []
-        for item, (one, length) in enumerate(zip(found, frames.tolist(), strict=True)):
-            kept = scores[item, :length] if self._keep_emissions else None
-            best = make_hypotheses(self._make_result(one, kept, item), nbest)
-            hypotheses.append(best[0] if nbest == 1 else best)
+        for batch in batches:
+            try:
+                found = self._search.decode(batch.scores, batch.lengths, batch.mask, asked)
+            except ValueError as error:
+                raise batch.locate(error) from None
+            for item, (one, frames) in enumerate(zip(found, batch.lengths.tolist(), strict=True)):
+                kept = batch.scores[item, :frames] if self._keep_emissions else None
+                best = make_hypotheses(self._make_result(one, kept, batch.first + item), nbest)
+                hypotheses.append(best[0] if nbest == 1 else best)
         return hypotheses if batched else hypotheses[0]
 
     def start(self) -> Stream:
@@ -264,7 +259,7 @@ class BeamSearchDecoder:
         """
         arguments = {**self._arguments, **changes}
         if not {"labels", "blank", "word_delimiter"} & changes.keys():
-            arguments["labels"] = self.labels  # read once
+            arguments.update(labels=self.labels, blank=0, word_delimiter=" ")  # read once
         return BeamSearchDecoder(**arguments)
 
     def _make_result(
@@ -274,8 +269,8 @@ class BeamSearchDecoder:
         if result.score.size:
             return result
         warnings.warn(
-            f"item {item}: no text of the lexicon fits, so its score is -inf; widen beam_width and "
-            "beam_prune_logp, or look whether the lexicon has the words",
+            f"item {item}: no text of the lexicon or the model is left in the beam; "
+            "widen beam_width, beam_prune_logp and token_min_logp, or see that its words are known",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -8,7 +8,7 @@ from typing import Any
 from unrolled import _core
 from unrolled.decode.hotwords import as_hotwords
 from unrolled.decode.labels import Labels
-from unrolled.decode.language_models import Unit, fuse_language_model
+from unrolled.decode.language_models import MOST_GAIN_PER_UNIT, Unit, fuse_language_model
 from unrolled.decode.letters import LabelLetters
 from unrolled.decode.lexicon import as_lexicon
 from unrolled.decode.settings import require_finite
@@ -46,7 +46,7 @@ def build(
     lm_weight : float
         At least 0.
     word_score : float
-        Added for each unit that the model scores; without a model there are none.
+        Added for each unit that the model scores, at most 30; without a model there are none.
     unk_score : float
         Added to the log probability that an n-gram model gives to ``<unk>``, for each unit that it
         does not know; ``-inf`` forbids them. It is part of `lm_score`, so that `lm_weight`
@@ -82,14 +82,16 @@ def build(
     if lexicon is not None:
         sources.append(as_lexicon(lexicon).fuse(labels))
     if lm is not None:
-        weights = _core.LanguageWeights(
-            _require_weight(lm_weight),
-            require_finite(word_score, "word_score"),
-            _require_offset(unk_score),
-            bool(lm_eos),
+        model = fuse_language_model(
+            lm,
+            LabelLetters(labels),
+            unit=lm_unit,
+            lm_weight=_require_weight(lm_weight),
+            word_score=_require_gain(word_score),
+            unk_score=_require_offset(unk_score),
+            lm_eos=bool(lm_eos),
         )
-        letters = LabelLetters(labels)
-        sources.append(fuse_language_model(lm, letters, unit=lm_unit, weights=weights))
+        sources.append(model)
     if hotwords is not None:
         weight = require_finite(hotword_weight, "hotword_weight")
         phrases = as_hotwords(hotwords, weight)
@@ -103,6 +105,13 @@ def _require_weight(value: Any) -> float:
     if weight < 0:
         raise ValueError(f"lm_weight must be 0 or more, got {value}")
     return weight
+
+
+def _require_gain(value: Any) -> float:
+    gain = require_finite(value, "word_score")
+    if gain > MOST_GAIN_PER_UNIT:
+        raise ValueError(f"word_score must be at most {MOST_GAIN_PER_UNIT}, got {value}")
+    return gain
 
 
 def _require_offset(value: Any) -> float:

@@ -173,6 +173,10 @@ class Hypothesis(Reading):
         )
         return alignment.replace(word_slices=self._word_slices)
 
+    def nbest_list(self) -> list[Hypothesis]:
+        """Return the list that this one is of, it included, best first: some ten, or more."""
+        return make_hypotheses(self._result, self._result.score.size)
+
     @cached_property
     def _word_slices(self) -> list[WordSlice]:
         return [WordSlice(*word) for word in self._result.labels.words(self.tokens)]
@@ -186,8 +190,8 @@ class Hypothesis(Reading):
         >>> from unrolled.decode import BeamSearchDecoder
         >>> frames = np.log([[0.1, 0.6, 0.3], [0.8, 0.1, 0.1]])
         >>> print(BeamSearchDecoder(["", "a", "b"]).decode(frames).report())
-        'a': score -0.5798
-          emissions  -0.5798
+        'a': score -0.5978
+          emissions  -0.5978
         """
         result = self._result
         lines = [f"{self.text!r}: score {self.score:.4f}"]

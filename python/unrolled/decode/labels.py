@@ -173,7 +173,7 @@ class Labels:
         runs = []
         first = 0
         for place, token in enumerate(tokens):
-            if token in starts and first < place:
+            if token in starts:
                 runs.append((first, place, tokens[first:place]))
                 first = place
             if token in ends:

@@ -19,6 +19,9 @@ _MARKS = frozenset({"<unk>", "<UNK>", "<s>", "</s>", "[UNK]", "<eos>", "<bos>"})
 _LOOKED_AT = 2000  # words of a vocabulary that are spelt to see whether it fits the labels
 _SHOWN = 3
 
+#: Most that a unit may add to a score: the search carries masses, and has no numbers for e^700.
+MOST_GAIN_PER_UNIT = 30.0
+
 
 @runtime_checkable
 class LanguageModel(Protocol):
@@ -31,7 +34,7 @@ class LanguageModel(Protocol):
 
     A model may have an attribute ``upper_bound``, 0 where it has none: no log probability that it
     gives is above it. The search uses it to leave out what cannot win, and refuses what is above.
-    ``inf`` lets anything pass, and leaves nothing out.
+    With ``inf`` it leaves nothing out; no unit may add more than 30 to a score all the same.
 
     Examples
     --------
@@ -71,7 +74,10 @@ def fuse_language_model(
     letters: LabelLetters,
     *,
     unit: Unit,
-    weights: _core.LanguageWeights,
+    lm_weight: float,
+    word_score: float,
+    unk_score: float,
+    lm_eos: bool,
 ) -> _core.FusionSource:
     """Return what a language model adds to texts.
 
@@ -80,7 +86,8 @@ def fuse_language_model(
     lm : NGram, path of one, or LanguageModel
     letters : LabelLetters
     unit : {"word", "token", "char"}
-    weights : _core.LanguageWeights
+    lm_weight, word_score, unk_score, lm_eos
+        As `unrolled.decode.fusion.build` has them.
 
     Raises
     ------
@@ -93,11 +100,14 @@ def fuse_language_model(
         raise ValueError(f"lm_unit must be one of {', '.join(UNITS)}, got {unit!r}")
     lm = _load(lm, unit)
     _require_common_units(lm, letters, unit)
+    weights = _core.LanguageWeights(lm_weight, word_score, unk_score, lm_eos)
     if isinstance(lm, NGram):
         if unit == "word":
             return _core.fuse_word_ngram(core_labels(letters), lm._core, weights)
         return _core.fuse_label_ngram(_label_units(lm, letters, unit), lm._core, weights)
     bound = float(getattr(lm, "upper_bound", 0.0))
+    if lm_weight > 0:
+        bound = min(bound, (MOST_GAIN_PER_UNIT - word_score) / lm_weight)
     if unit == "word":
         return _core.fuse_word_model(core_labels(letters), lm, bound, weights)
     return _core.fuse_label_model(_label_units(lm, letters, unit), lm, bound, weights)
@@ -125,10 +135,10 @@ def _label_units(lm: Any, letters: LabelLetters, unit: Unit) -> _core.LabelUnits
     labels = letters.labels
     if unit == "token":
         silent = {labels.blank, *labels.specials}
-        texts = [() if c in silent else (text,) for c, text in enumerate(labels.texts)]
+        texts = [[] if c in silent else [text] for c, text in enumerate(labels.texts)]
         leading = labels.starts_word & False
     else:
-        texts = [tuple(text) for text in letters.running]
+        texts = [list(text) for text in letters.running]
         leading = labels.starts_word
     units = [[space if text == SPACE else text for text in of_class] for of_class in texts]
     return _core.LabelUnits(units, leading)

@@ -30,7 +30,6 @@ class AllowedClasses:
     """
 
     def __init__(self, labels: Labels, allowed: Any) -> None:
-        self._blank = labels.blank
         self._always: Mask | None = None
         classes = len(labels)
         if allowed is not None:
@@ -81,27 +80,25 @@ class AllowedClasses:
             raise ValueError(
                 f"allowed must have the shape ({classes},) or {axes}, got {np.shape(allowed)}"
             )
-        mask = mask.copy()
-        mask[..., self._blank] = True
-        return mask
+        return np.ascontiguousarray(mask)  # the core lets the blank stand in any frame
 
 
-def pad_masks(masks: Sequence[Any], lengths: NDArray[np.int64], classes: int) -> Mask:
+def pad_masks(
+    masks: Sequence[Any], lengths: NDArray[np.int64], classes: int, first: int = 0
+) -> Mask:
     """Return masks of items, (C,) or (T_i, C) each, as one (N, T, C).
 
     Raises
     ------
     ValueError
-        There is not one mask an item, or one is of another shape.
+        One is of another shape; items are counted from `first` on.
     """
-    if len(masks) != lengths.size:
-        raise ValueError(f"allowed must have one mask an item: {lengths.size}, got {len(masks)}")
     padded = np.ones((lengths.size, lengths.max(initial=0), classes), np.bool_)
     for i, (row, mask, frames) in enumerate(zip(padded, masks, lengths.tolist(), strict=True)):
         if np.shape(mask) not in ((classes,), (frames, classes)):
             raise ValueError(
-                f"allowed[{i}] must have the shape ({classes},) or ({frames}, {classes}), "
+                f"allowed[{first + i}] must have the shape ({classes},) or ({frames}, {classes}), "
                 f"got {np.shape(mask)}"
             )
-        row[:frames] = as_numpy(mask, f"allowed[{i}]")
+        row[:frames] = as_numpy(mask, f"allowed[{first + i}]")
     return padded

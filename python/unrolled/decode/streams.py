@@ -71,11 +71,16 @@ class Stream:
     --------
     >>> import numpy as np
     >>> from unrolled.decode import BeamSearchDecoder
-    >>> frames = np.log(np.eye(4)[[2, 0, 3, 1, 2]] * 0.98 + 0.005)
-    >>> stream = BeamSearchDecoder(["", " ", "o", "h"], beam_width=2).start()
+    >>> frames = np.log(np.eye(4)[[2, 0, 3, 1, 2]] * 0.9 + 0.025)
+    >>> stream = BeamSearchDecoder(["", " ", "o", "h"], beam_width=3).start()
     >>> for frame in frames:
     ...     stream.push(frame)
-    ...     print(repr(stream.partial().text), repr(stream.partial().stable_text))
+    ...     print([stream.partial().text, stream.partial().stable_text])
+    ['o', '']
+    ['o', '']
+    ['oh', '']
+    ['oh', 'o']
+    ['oh o', 'oh']
     >>> stream.finish().words
     ['oh', 'o']
     """
@@ -137,6 +142,19 @@ class Stream:
         self._require_open("partial")
         found = self._search.best(ask_for(1), False)
         return Partial(self._make_result(found, self._emissions()), 0, self._search.stable())
+
+    def partials(self, nbest: int) -> list[Partial]:
+        """Return the best texts so far, of which `partial` is the first.
+
+        Raises
+        ------
+        RuntimeError
+            The stream is finished.
+        """
+        self._require_open("partials")
+        found = self._make_result(self._search.best(nbest, False), self._emissions())
+        stable = self._search.stable()
+        return [Partial(found, rank, stable) for rank in range(found.score.size)]
 
     def finish(self, nbest: int = 1) -> Any:
         """Score the end and return the best texts; the stream is then finished.

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.decode.decoder import BeamSearchDecoder
-from unrolled.decode.emissions import is_ragged, pad_items
 from unrolled.decode.labels import Labels
 from unrolled.metrics import character_error_rate, word_error_rate
 
@@ -179,12 +178,10 @@ class _Trial:
             raise ValueError(f"metric must be one of cer, wer, or a function, got {metric!r}")
         if isinstance(references, str):
             raise TypeError("references must be a list of texts, got one text")
-        if is_ragged(emissions):
-            emissions, lengths = pad_items(emissions, len(decoder.labels))
-        if np.ndim(emissions) != 3 or len(emissions) != len(references) or not len(references):
+        if len(emissions) != len(references) or not len(references):
             raise ValueError(
-                "emissions must be a list of arrays (T, C) or an array (N, T, C) with one item a "
-                f"reference: {len(references)}, at least one, got {_describe(emissions)}"
+                f"emissions must have one item a reference, {len(references)}, and at least one, "
+                f"got {len(emissions)}"
             )
         self._emissions, self._lengths = emissions, lengths
         self._references = list(references)
@@ -229,10 +226,6 @@ def _as_grid(values: Iterable[float], name: str) -> NDArray[np.float64]:
 def _require_weights(decoder: BeamSearchDecoder) -> None:
     if decoder.lm is None:
         raise ValueError("the decoder has no language model to weigh: pass lm=")
-
-
-def _describe(emissions: Any) -> str:
-    return f"an array {emissions.shape}" if hasattr(emissions, "shape") else repr(type(emissions))
 
 
 def _open_bar(total: int, progress: bool | None) -> Any:

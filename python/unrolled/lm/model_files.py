@@ -25,7 +25,7 @@ def read_model(path: str | os.PathLike[str], unit: str, check: bool) -> _core.NG
         start = file.read(64)
         file.seek(0)
         if start.startswith(_BINARY):
-            return _core.NGram.load(os.fsencode(path), check)
+            return _core.NGram.load(os.fsencode(path), unit, check)
         if start.startswith(_GZIP):
             return _core.NGram.read_arpa(_decompressed(file, name), name, unit)
         return _core.NGram.read_arpa(iter(lambda: file.read(PIECE), b""), name, unit)

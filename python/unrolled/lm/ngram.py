@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import _core
+from unrolled._arrays import as_indices
 from unrolled.lm.model_files import read_model, write_model
+from unrolled.lm.sentences import UNITS
 
-UNITS = ("word", "char")
 # How character models spell the space, in the order in which they are tried.
 SPACES = (" ", "<space>", "▁", "|", "_")
 
@@ -39,13 +40,11 @@ class NGram:
         "word", "char", or None where the file does not tell; then texts are words.
     """
 
-    def __init__(self, core: _core.NGram, unit: str | None = None) -> None:
-        if not isinstance(core, _core.NGram):
+    def __init__(self, model: _core.NGram) -> None:
+        if not isinstance(model, _core.NGram):
             raise TypeError("make a model with NGram.load, NGram.train or NGram.from_tables")
-        if unit is not None and unit not in UNITS:
-            raise ValueError(f"unit must be 'word', 'char' or None, got {unit!r}")
-        self._core = core
-        self.unit = unit or core.unit or None
+        self._model = model
+        self.unit = model.unit or None
 
     @classmethod
     def load(
@@ -60,7 +59,7 @@ class NGram:
             and shared by processes; or a binary file of KenLM's, probing or trie, quantised and
             with compressed pointers too.
         unit : {"word", "char"}, optional
-            What the tokens are, where the file does not tell.
+            What the tokens are; what the file tells by default.
         check
             Whether to compare the checksum of a ``.ngram`` file, which reads all of it.
 
@@ -83,7 +82,7 @@ class NGram:
         >>> round(model.score("hey hey") / np.log(10), 3)
         -0.9
         """
-        return cls(read_model(path, _unit_name(unit), check), unit)
+        return cls(read_model(path, _unit_name(unit), check))
 
     @classmethod
     def from_tables(
@@ -117,7 +116,7 @@ class NGram:
         -1.1
         """
         arrays = [_table(table, order) for order, table in enumerate(tables, 1)]
-        return cls(_core.NGram.from_tables(list(words), arrays, _unit_name(unit)), unit)
+        return cls(_core.NGram.from_tables(list(words), arrays, _unit_name(unit)))
 
     @classmethod
     def train(
@@ -145,25 +144,25 @@ class NGram:
         OSError
             It cannot be written.
         """
-        write_model(self._core, path, format)
+        write_model(self._model, path, format)
 
     @property
     def order(self) -> int:
         """Words of the longest n-grams."""
-        return self._core.order
+        return self._model.order
 
     @property
     def counts(self) -> tuple[int, ...]:
         """How many n-grams there are of each order."""
-        return tuple(self._core.counts)
+        return tuple(self._model.counts)
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """All words, ``<unk>`` first."""
-        return tuple(self._core.vocabulary())
+        return tuple(self._model.vocabulary())
 
     def __contains__(self, word: object) -> bool:
-        return isinstance(word, str) and self._core.find(word) != 0
+        return isinstance(word, str) and self._model.find(word) != 0
 
     def score(self, sentence: str | Sequence[str], bos: bool = True, eos: bool = True) -> float:
         """Return the natural logarithm of a sentence's probability.
@@ -188,7 +187,7 @@ class NGram:
     ) -> list[NGramScore]:
         """Return the score of each token, of ``</s>`` last; arguments as those of `score`."""
         self._require_ends(bos, eos)
-        scores = self._core.full_scores(self._tokens(sentence), bos, eos)
+        scores = self._model.full_scores(self._tokens(sentence), bos, eos)
         return [NGramScore(*score) for score in scores]
 
     def perplexity(self, sentence: str | Sequence[str]) -> float:
@@ -203,12 +202,12 @@ class NGram:
         self._require_ends(bos, eos)
         if isinstance(sentences, str):
             raise TypeError("sentences must be a sequence of sentences, got one str")
-        return self._core.score_batch([self._tokens(s) for s in sentences], bos, eos)
+        return self._model.score_batch([self._tokens(s) for s in sentences], bos, eos)
 
     def start(self, bos: bool = True) -> _core.NGramState:
         """Return the state before the first token: after ``<s>``, or of no context."""
         self._require_ends(bos, False)
-        return self._core.begin() if bos else self._core.empty()
+        return self._model.begin() if bos else self._model.empty()
 
     def step(self, state: _core.NGramState, token: str) -> tuple[float, _core.NGramState]:
         """Score one token; return its natural logarithm and the state after it.
@@ -216,7 +215,7 @@ class NGram:
         States are what of the past still matters: they compare and hash by it. ``</s>`` is a token
         as any other.
         """
-        log_prob, next_state, _, _ = self._core.step(state, token)
+        log_prob, next_state, _, _ = self._model.step(state, token)
         return log_prob, next_state
 
     def __repr__(self) -> str:
@@ -228,7 +227,7 @@ class NGram:
 
     def _sum(self, sentence: str | Sequence[str], bos: bool, eos: bool) -> tuple[float, int]:
         self._require_ends(bos, eos)
-        return self._core.score(self._tokens(sentence), bos, eos)
+        return self._model.score(self._tokens(sentence), bos, eos)
 
     def _tokens(self, sentence: str | Sequence[str]) -> str | Sequence[str]:
         if not isinstance(sentence, str):
@@ -244,9 +243,9 @@ class NGram:
         return next((space for space in SPACES if space in self), SPACES[0])
 
     def _require_ends(self, bos: bool, eos: bool) -> None:
-        if bos and not self._core.begin_word:
+        if bos and not self._model.begin_word:
             raise ValueError("the model does not know <s>: pass bos=False")
-        if eos and not self._core.end_word:
+        if eos and not self._model.end_word:
             raise ValueError("the model does not know </s>: pass eos=False")
 
 
@@ -258,9 +257,12 @@ def _unit_name(unit: str | None) -> str:
 
 def _table(table: tuple[Any, Any, Any], order: int) -> tuple[Any, Any, Any]:
     ids, probs, backoffs = table
-    numbers = np.ascontiguousarray(ids, np.uint32).reshape(-1, order)
-    return (
-        numbers,
-        np.ascontiguousarray(probs, np.float32),
-        np.ascontiguousarray(backoffs, np.float32),
-    )
+    numbers = as_indices(ids, f"ids of {order}-grams")
+    if numbers.size == 0:
+        numbers = numbers.reshape(0, order)
+    if numbers.ndim != 2 or numbers.shape[1] != order:
+        raise ValueError(f"ids of {order}-grams must be (count, {order}), got {numbers.shape}")
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < 2**32:
+        raise ValueError(f"ids of {order}-grams must lie in 0 .. 2**32 - 1, got {numbers.min()}")
+    weights = [np.ascontiguousarray(column, np.float32) for column in (probs, backoffs)]
+    return numbers.astype(np.uint32), weights[0], weights[1]

@@ -1,6 +1,7 @@
 """Pictures of readings, trellises, training and recurrences, with matplotlib (extra ``plot``)."""
 
 from unrolled.plot.alignments import alignment
+from unrolled.plot.beams import beam
 from unrolled.plot.confusions import confusion
 from unrolled.plot.figures import require
 from unrolled.plot.histories import curves
@@ -11,6 +12,7 @@ from unrolled.plot.tuning import tuning
 
 __all__ = [
     "alignment",
+    "beam",
     "confusion",
     "curves",
     "dynamics",

@@ -45,7 +45,8 @@ def tuning(found: Found, path: str | os.PathLike[str] | None = None) -> Figure:
     in_percent = found.metric in ("cer", "wer")
     rates = (100.0 if in_percent else 1.0) * found.error_rates
     rows, columns = rates.shape
-    figure, (axis,) = make_figure((2.6 + min(0.72 * columns, 12), 1.8 + min(0.5 * rows, 9)), [1.0])
+    inches = (max(4.8, 2.6 + min(0.72 * columns, 12)), max(2.8, 1.8 + min(0.5 * rows, 9)))
+    figure, (axis,) = make_figure(inches, [1.0])
     # Few pairs are far worse than all others: they would leave one colour for the rest.
     shown = axis.imshow(
         rates,
@@ -56,8 +57,8 @@ def tuning(found: Found, path: str | os.PathLike[str] | None = None) -> Figure:
         aspect="auto",
         interpolation="nearest",
     )
-    axis.set_xticks(range(columns), [f"{value:g}" for value in found.word_scores])
-    axis.set_yticks(range(rows), [f"{value:g}" for value in found.lm_weights])
+    axis.set_xticks(range(columns), [f"{value:.3g}" for value in found.word_scores])
+    axis.set_yticks(range(rows), [f"{value:.3g}" for value in found.lm_weights])
     axis.set_xlabel("word_score", color=INK)
     axis.set_ylabel("lm_weight", color=INK)
     if max(rows, columns) <= _MOST_WITH_NUMBERS:
@@ -73,7 +74,7 @@ def tuning(found: Found, path: str | os.PathLike[str] | None = None) -> Figure:
 
 def _worst_shown(rates: NDArray[np.float64]) -> float:
     """Return the rate of the darkest colour: three quarters of the pairs are below it."""
-    return float(max(np.quantile(rates, 0.75), rates.min() + 1e-12))
+    return float(max(np.quantile(rates, 0.75), rates.min() + 1e-3 * abs(rates.min()), 1e-9))
 
 
 def _write_rates(axis: Axes, rates: NDArray[np.float64], in_percent: bool) -> None:
@@ -95,7 +96,15 @@ def _frame_best(axis: Axes, found: Found) -> None:
 
     row, column = found.best
     axis.add_patch(
-        Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, linewidth=2.2, edgecolor=COLORS[1])
+        Rectangle(
+            (column - 0.5, row - 0.5),
+            1,
+            1,
+            fill=False,
+            clip_on=False,
+            linewidth=2.2,
+            edgecolor=COLORS[1],
+        )
     )
 
 
