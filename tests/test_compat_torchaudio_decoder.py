@@ -388,5 +388,5 @@ def test_tokens_of_one_line_are_one_class(rng, tmp_path):
 @pytest.mark.parametrize("shape", [(4, 6), (1, 4, 7)])
 def test_shapes_that_do_not_fit(shape):
     """Trap C16."""
-    with pytest.raises(ValueError, match="B, T, N|7 classes"):
+    with pytest.raises(ValueError, match=r"B, T, N|7 classes"):
         ctc_decoder(None, TOKENS)(np.zeros(shape, np.float32))

@@ -244,7 +244,7 @@ class BeamSearchDecoderCTC:
             beam_width=beam_width,
             beam_prune_logp=beam_prune_logp,
             token_min_logp=token_min_logp,
-            hotwords=self._spellable(words) or None,
+            hotwords=(words and self._spellable(words)) or None,
             hotword_weight=hotword_weight,
             **({} if model is None else model.decoder_arguments(lm_start_state)),
         )
