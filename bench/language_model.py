@@ -27,8 +27,8 @@ from unrolled.metrics import character_error_rate
 
 ASKED = 0.25  # relative to greedy
 ORDERS = {"char": 6, "word": 3}
-LM_WEIGHTS = (0.3, 0.5, 0.7, 0.9, 1.1)
-WORD_SCORES = {"char": (0.0, 0.8, 1.6, 2.4, 3.2), "word": (0.0, 2.0, 4.0, 6.0, 8.0)}
+LM_WEIGHTS = (0.4, 0.7, 1.0, 1.3, 1.6, 1.9)
+WORD_SCORES = {"char": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0), "word": (0.0, 2.0, 4.0, 6.0, 8.0, 10.0)}
 SEARCH = {"beam_width": 100, "token_min_logp": -10.0, "beam_prune_logp": -20.0}
 
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--emissions", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--units", nargs="+", choices=ORDERS, default=list(ORDERS))
-    parser.add_argument("--models", nargs="+", default=["easyocr", "legere"])
+    parser.add_argument("--models", nargs="+", help="OCR models; all of them without it")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(arguments)
     charsets, lines = read_lines(options.emissions)
@@ -74,7 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for unit in options.units:
         lm = NGram.train(kept, order=ORDERS[unit], unit=unit)
-        rows += [measure(lm, unit, name, charsets[name], lines[name]) for name in options.models]
+        rows += [
+            measure(lm, unit, name, charsets[name], lines[name])
+            for name in options.models or charsets
+        ]
     for line in table(rows):
         print(line)
     if options.json:

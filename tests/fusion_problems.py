@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import zlib
+from functools import cache
 
 import numpy as np
 
@@ -31,6 +32,7 @@ class PlainModel:
     def __init__(self, order=3, upper_bound=0.0, forbidden=()):
         self.order, self.upper_bound, self.forbidden = order, upper_bound, forbidden
         self.calls = []
+        self.log_prob = cache(self._log_prob)
 
     def start(self):
         return ("<s>",)
@@ -46,10 +48,13 @@ class PlainModel:
     def next(self, state, unit):
         return (*state, unit)[1 - self.order :] if self.order > 1 else ()
 
-    def log_prob(self, state, unit):
+    def _log_prob(self, state, unit):
         if unit in self.forbidden:
             return -math.inf
         return -4.0 * zlib.crc32(repr((state, unit)).encode()) / 2**32 - 0.1
+
+    def told_early(self, word):
+        return 0.0
 
     def total(self, units, finished):
         state, total = self.start(), 0.0
@@ -90,7 +95,10 @@ def language_bonus(labels, model, *, unit, weight, unit_score, eos=True):
 
     def bonus(tokens, finished=True):
         units = units_of(labels, unit, tokens, finished)
-        return weight * model.total(units, finished and eos) + unit_score * len(units)
+        total = model.total(units, finished and eos)
+        if unit == "word" and not finished:  # at most one word is not complete
+            total += sum(model.told_early(word) for word, *_ in labels.words(tokens)[len(units) :])
+        return weight * total + unit_score * len(units)
 
     return bonus
 
@@ -166,7 +174,9 @@ class PlainNGram:
         self.unknown, self.order = unknown, order
         names = [*words, "</s>", *(["<unk>"] if has_unknown else [])]
         self.probs = {(name,): single(-rng.uniform(0.1, 2.0)) for name in names}
-        self.backoffs = {("<s>",): single(-0.3)} | {(name,): single(-rng.uniform(0, 1)) for name in words}
+        self.backoffs = {("<s>",): single(-0.3)} | {
+            (name,): single(-rng.uniform(0, 1)) for name in words
+        }
         self.probs[("<s>",)] = -99.0
         for n in range(2, order + 1):
             for context in [c for c in self.backoffs if len(c) == n - 1]:
@@ -196,6 +206,12 @@ class PlainNGram:
             total += self.backoffs.get(gram[:-1], 0.0)
             gram = gram[1:]
         return (total + self.probs[gram]) * math.log(10) + (0.0 if known else self.unknown)
+
+    def told_early(self, word):
+        """Return what an unfinished word costs that can only become an unknown one."""
+        known = {gram[0] for gram in self.probs if len(gram) == 1} - {"<s>", "</s>", "<unk>"}
+        begins = any(name.startswith(word) for name in known)
+        return 0.0 if begins else min(self.unknown, 0.0)
 
     def total(self, units, finished):
         history, total = ["<s>"], 0.0

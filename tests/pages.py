@@ -34,7 +34,9 @@ def assert_example_prints_what_stands_below_it(page):
 def assert_examples_print_what_stands_below_them(page):
     """Run every example that is followed by its output, each behind those before it."""
     examples = re.findall(
-        r"```python\n(.*?)```\nprints\n```text\n(.*?)```", page.read_text("utf-8"), re.DOTALL
+        r"```python\n((?:(?!```).)*)```\nprints\n```text\n(.*?)```",
+        page.read_text("utf-8"),
+        re.DOTALL,
     )
     code = "".join(f"print(end='\\f')\n{example}" for example, _ in examples)
     assert run("-c", code).split("\f")[1:] == [printed for _, printed in examples]

@@ -126,6 +126,17 @@ def test_a_language_model_a_lexicon_and_hotwords_change_the_text(capsys, corpus)
     assert found["hotword_score"] == 8
 
 
+def test_no_text_of_the_lexicon_is_left_in_the_beam(capsys, corpus):
+    np.save("ee.npy", emissions("ee")[0])
+    (corpus / "words.txt").write_text("eeee\n")
+    given = ("--lexicon", "words.txt", "--beam-width", 1, "--format", "json")
+    assert main(arguments(*given, emissions="ee.npy")) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert (document["text"], document["score"]) == ("", None)
+    assert "ee: no text of the lexicon fits; widen --beam-width" in captured.err
+
+
 def test_references_give_error_rates(capsys, corpus):
     (corpus / "true.txt").write_text("bed cab\n")
     shown = printed(capsys, "--references", "true.txt")
@@ -156,6 +167,18 @@ def test_items_of_a_batch_are_what_they_are_alone(capsys, corpus):
     capsys.readouterr()
     for name in TEXTS:
         alone = printed(capsys, *given, "--key", name, emissions="all.npz")
+        assert (corpus / "out" / f"{name}.json").read_text() == alone
+
+
+def test_items_of_either_precision_have_their_own_bits(capsys, corpus):
+    arrays = dict(np.load("all.npz"))
+    noise = np.random.default_rng(1).normal(0, 0.01, arrays["two"].shape)
+    wide = np.log(np.exp(arrays["two"] + noise) / np.exp(arrays["two"] + noise).sum(1)[:, None])
+    np.savez("all.npz", one=arrays["one"], two=wide.astype(np.float64), three=arrays["three"])
+    assert main(many("--format", "json")) == 0
+    capsys.readouterr()
+    for name in TEXTS:
+        alone = printed(capsys, "--format", "json", "--key", name, emissions="all.npz")
         assert (corpus / "out" / f"{name}.json").read_text() == alone
 
 

@@ -122,6 +122,18 @@ def test_items_that_fail_are_listed_and_the_others_go_on(capsys, files):
     assert not (files / "out/errors.tsv").exists()
 
 
+def test_what_the_search_refuses_fails_alone(capsys, files):
+    """Within what rounding explains the rows are normalised, but no probability is above 1."""
+    above = emissions("bad")[0]
+    above[3] = np.log([1.02, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9])
+    np.save(files / "data" / "above.npy", above)
+    line = told(capsys, *arguments(emissions="data/above.npy"))
+    assert line.startswith("data/above.npy: ") and "frame 3" in line
+    assert main(arguments("--out", "out", emissions="data")) == 1
+    assert (files / "out/x.txt").read_text() == "bad cab\n"
+    assert (files / "out/errors.tsv").read_text().startswith("above\tdata/above.npy: ")
+
+
 def test_an_item_without_seconds_fails_alone(capsys, files):
     line = '{{"emissions": "data/x.npy", "id": "{}"{}}}\n'
     lines = line.format("a", ', "duration": 2.0') + line.format("b", "")

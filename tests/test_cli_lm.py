@@ -108,6 +108,11 @@ def test_characters(capsys, folder):
     (folder / "score.txt").write_text("caf\u00e9 x\n", encoding="utf-8")
     out = printed(capsys, "score", "--model", "m.ngram", "score.txt")
     assert "1, 6 tokens, 1 unknown" in out
+    done("convert", "m.ngram", "m.arpa")
+    again = printed(capsys, "score", "--model", "m.arpa", "score.txt", "--unit", "char")
+    assert again.endswith(out)
+    as_words = printed(capsys, "score", "--model", "m.arpa", "score.txt", "--unit", "word")
+    assert "1, 2 tokens, 2 unknown" in as_words
 
 
 def test_a_vocabulary_by_number_or_file(folder):
@@ -192,6 +197,7 @@ def test_what_a_file_holds(capsys, folder):
         (("score", "--model", "missing.arpa", "ten.txt"), "missing.arpa: No such file"),
         (("score", "--model", "ten.txt", "ten.txt"), "ten.txt"),
         (("score", "--model", "cut.arpa", "ten.txt"), "cut.arpa, line 5: .* cut"),
+        (("score", "--model", "good.arpa", "ten.txt"), "good.arpa: does not know <s>"),
         (("info", "cut.arpa"), "cut.arpa, line 5: .* cut"),
         (("convert", "cut.arpa", "m.ngram"), "cut.arpa, line 5: .* cut"),
         (("convert", "good.arpa", "m"), r"m: name a file that ends in"),

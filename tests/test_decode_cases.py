@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from decode_problems import NOTHING_CUT, tiny_emissions
-from fusion_problems import PlainNGram, hotword_bonus, language_bonus, lexicon_bonus
+from fusion_problems import PlainModel, PlainNGram, hotword_bonus, language_bonus, lexicon_bonus
 from oracles import every_text
 from unrolled import ctc
 from unrolled.decode import BeamSearchDecoder, Labels
@@ -166,11 +166,11 @@ def assert_all_texts(found, wanted, label):
     assert ranked == sorted(ranked, reverse=True), label
 
 
-@pytest.mark.parametrize("make", [*PLAIN, *FUSED], ids=lambda make: make.__name__)
-def test_an_unbounded_beam_finds_every_text_with_its_mass(make, loaded):
+def texts_of_cases(make, loaded, count):
+    """Check random problems of a kind; return how many texts they had together."""
     rng = np.random.default_rng([*map(ord, make.__name__)])
     texts = 0
-    for case in range(CASES):
+    for case in range(count):
         problem = make(rng, loaded)
         log_probs, masked, allowed = emissions_of(rng, problem)
         wanted = every_text(masked, problem.labels.blank, bonus=problem.bonus, merge=problem.merge)
@@ -180,7 +180,17 @@ def test_an_unbounded_beam_finds_every_text_with_its_mass(make, loaded):
         found = decoder.decode(log_probs, nbest=1000, allowed=allowed)
         assert_all_texts(found, wanted, (make.__name__, case, problem, log_probs))
         texts += len(wanted)
-    assert texts > CASES
+    return texts
+
+
+@pytest.mark.parametrize("make", [*PLAIN, *FUSED], ids=lambda make: make.__name__)
+def test_an_unbounded_beam_finds_every_text_with_its_mass(make, loaded):
+    assert texts_of_cases(make, loaded, CASES) > CASES
+
+
+def test_every_instruction_set_finds_them(isa, loaded):
+    for make in (*PLAIN, *FUSED):
+        assert texts_of_cases(make, loaded, CASES // 20) > 0
 
 
 @pytest.mark.parametrize("make", PLAIN, ids=lambda make: make.__name__)
@@ -216,7 +226,7 @@ def test_beams_of_any_width_keep_what_the_reference_keeps(isa, dtype):
     tolerance = 1e-5 if dtype == "float32" else 1e-10
     for _ in range(100):
         frames, classes = int(rng.integers(1, 12)), int(rng.integers(2, 40))
-        logits = rng.uniform(0.5, 3.0) * rng.standard_normal((frames, classes))
+        logits = rng.choice([0.05, 1.0, 3.0]) * rng.standard_normal((frames, classes))
         log_probs = log_softmax(logits).astype(dtype)
         settings = {
             "beam_width": int(rng.integers(1, 40)),
@@ -231,6 +241,36 @@ def test_beams_of_any_width_keep_what_the_reference_keeps(isa, dtype):
         assert [tuple(h.tokens) for h in found] == [h.tokens for h in wanted[:50]], settings
         scores = [h.score for h in wanted[:50]]
         np.testing.assert_allclose([h.score for h in found], scores, atol=tolerance, rtol=tolerance)
+
+
+def test_beams_with_bonuses_keep_what_the_reference_keeps():
+    """A model of labels, and phrases whose credit does not decide what is dropped."""
+    rng = np.random.default_rng(6)
+    labels = Labels(["", *"abc"])
+    phrases = {"abc": 6.0, "cab": 2.0, "bb": -1.0}
+    hotwords, model = hotword_bonus(labels, phrases), PlainModel(order=2)
+    weights = {"unit": "token", "weight": 0.6, "unit_score": 1.2}
+    language = language_bonus(labels, model, **weights)
+
+    def bonus(tokens, finished):
+        return hotwords(tokens, finished) + language(tokens, finished)
+
+    def credit(tokens):
+        return hotwords(tokens, False) - hotwords(tokens, True)
+
+    fused = {"lm": model, "lm_unit": "token", "lm_weight": 0.6, "word_score": 1.2}
+    for _ in range(40):
+        log_probs = log_softmax(2.0 * rng.standard_normal((int(rng.integers(1, 15)), 4)))
+        settings = {
+            "beam_width": int(rng.integers(1, 20)),
+            "beam_prune_logp": float(rng.choice([-1.0, -3.0, -10.0])),
+        }
+        decoder = BeamSearchDecoder(labels, hotwords=phrases, **fused, **settings)
+        found = decoder.decode(log_probs, nbest=50)
+        wanted = reference.beam_search(log_probs, bonus=bonus, credit=credit, **settings)
+        assert [tuple(h.tokens) for h in found] == [h.tokens for h in wanted], settings
+        scores = [h.score for h in wanted]
+        np.testing.assert_allclose([h.score for h in found], scores, atol=1e-9)
 
 
 def test_greedy_chapter_reads_what_greedy_reads_without_blanks():

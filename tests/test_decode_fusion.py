@@ -63,6 +63,8 @@ def test_every_text_has_the_probability_of_its_n_grams(kind, unit, rng, save):
     plain = PlainNGram(rng, known, order=3, unknown=-2.5)
 
     class Renamed:
+        told_early = staticmethod(plain.told_early)
+
         def total(self, units, finished):
             return plain.total([u.replace(" ", "<space>") for u in units], finished)
 
@@ -79,10 +81,12 @@ def test_every_text_has_the_probability_of_its_n_grams(kind, unit, rng, save):
 
 
 def test_unknown_words_are_forbidden_on_request(rng, save):
-    fusion = build(CHARACTERS, lm=save(PlainNGram(rng, ["a", "ab", "c"])), unk_score=-math.inf)
-    weights, *_ = fusion.follow(np.array([2, 4], np.int32))
-    assert weights.tolist() == [0.0, -math.inf]
-    assert fusion.follow(np.array([2], np.int32))[2] == -math.inf
+    fusion = build(CHARACTERS, lm=save(PlainNGram(rng, ["a", "ab", "cab"])), unk_score=-math.inf)
+    for tokens, expected in (([2], [-math.inf]), ([1, 3], [0.0, -math.inf])):
+        assert fusion.follow(np.array(tokens, np.int32))[0].tolist() == expected
+    weights, *_ = fusion.follow(np.array([3, 1, 4], np.int32))  # "ca " begins like "cab"
+    assert weights.tolist() == [0.0, 0.0, -math.inf]
+    assert fusion.follow(np.array([3, 1], np.int32))[2] == -math.inf
     assert fusion.follow(np.array([1, 2], np.int32))[2] > -math.inf
 
 
@@ -144,13 +148,10 @@ def test_long_texts_forget_nothing_that_counts(rng, save):
     words = ["a", "ab", "cab", "b", "ca"]
     plain = PlainNGram(rng, words, unknown=-1.0)
     arguments = {"lm_weight": 0.5, "word_score": 0.5, "unk_score": -1.0, "hotwords": {"ab": 1.0}}
-    log_probs = emissions(rng, 1500, 5)
-    by_hash, hashed = PlainModel(), {"beam_width": 10}
-    for model, judge, width in (
-        (save(plain), plain, {"beam_width": 60}),
-        (by_hash, by_hash, hashed),
-    ):
-        decoder = BeamSearchDecoder(CHARACTERS, lm=model, **arguments, **width)
+    log_probs = emissions(rng, 5000, 5)  # several times as many prefixes as are kept at once
+    hashed = PlainModel(order=2)
+    for model, judge in ((save(plain), plain), (hashed, hashed)):
+        decoder = BeamSearchDecoder(CHARACTERS, lm=model, beam_width=50, **arguments)
         h = decoder.decode(log_probs)
         tokens = tuple(h.tokens)
         units = units_of(CHARACTERS, "word", tokens, True)

@@ -47,6 +47,8 @@ def test_shapes_of_what_comes_back(rng):
     assert [h.rank for h in decoder.decode(batch[0], nbest=4)] == [0, 1, 2, 3]
     assert decoder.decode(batch[:0]) == decoder.decode([]) == []
     assert decoder.decode(batch[:, :0])[2].text == ""
+    whole, huge = (decoder.replace(beam_width=width).decode(batch[0]) for width in (None, 2**70))
+    assert huge.tokens == whole.tokens and huge.score == pytest.approx(whole.score, abs=1e-5)
     assert len(decoder.decode(batch[0, :1], nbest=100)) <= 5  # the empty text and four letters
 
 
@@ -123,6 +125,32 @@ def test_long_lists_are_decoded_in_groups(rng, monkeypatch):
         decoder.decode(items, allowed=[*masks[:39], masks[39][:, 1:]])
     with pytest.raises(ValueError, match="one mask an item: 40, got 39"):
         decoder.decode(items, allowed=masks[:39])
+
+
+@pytest.mark.parametrize("frames", [0, 1, 7])
+def test_a_text_without_tokens_has_no_spans(frames):
+    silent = np.log(np.tile([0.96, 0.01, 0.01, 0.01, 0.01], (frames, 1)))
+    hypothesis = BeamSearchDecoder(LABELS, seconds_per_frame=0.02).decode(silent)
+    assert (hypothesis.text, hypothesis.tokens, hypothesis.words) == ("", [], [])
+    assert hypothesis.spans == hypothesis.word_spans == []
+    assert hypothesis.alignment.path.tolist() == [0] * frames
+    assert hypothesis.confidence.posterior == pytest.approx(0.96**frames, rel=1e-6)
+    assert hypothesis.confidence.tokens == hypothesis.confidence.word_posteriors == []
+
+
+def test_places_cost_an_alignment_and_no_posterior(rng, monkeypatch):
+    """Sums over all paths, of an hour of frames minutes, are for confidence alone."""
+    hypothesis = BeamSearchDecoder(LABELS).decode(emissions(rng, 20, 5))
+
+    def refuse(*arguments):
+        raise AssertionError("a posterior was computed")
+
+    monkeypatch.setattr("unrolled._core.ctc_path_posterior", refuse)
+    _ = hypothesis.spans, hypothesis.word_spans, hypothesis.alignment.to_json()
+    _ = hypothesis.confidence.min_probability, hypothesis.confidence.word_posteriors
+    assert pickle.loads(pickle.dumps(hypothesis)).spans == hypothesis.spans
+    with pytest.raises(AssertionError):
+        _ = hypothesis.confidence.tokens
 
 
 def test_spans_know_seconds_pixels_and_labels(rng):
@@ -221,6 +249,7 @@ def test_a_batch_of_wrong_emissions_names_item_frame_and_class(rng):
         ({"nbest": 0}, "nbest must be at least 1"),
         ({"allowed": np.ones(4, bool)}, r"must have the shape \(5,\) or \(3, 5\), got \(4,\)"),
         ({"allowed": np.ones((2, 5), bool)}, r"\(3, 5\), got \(2, 5\)"),
+        ({"allowed": True}, r"must have the shape \(5,\)"),
     ],
 )
 def test_arguments_of_decode_that_do_not_fit(arguments, message):
@@ -235,6 +264,10 @@ def test_arguments_of_decode_that_do_not_fit(arguments, message):
         ({"nbest": True}, "nbest must be a whole number"),
         ({"allowed": np.ones(5)}, "allowed must be a mask of bools"),
         ({"log_probs": "text"}, "real numbers"),
+        (
+            {"log_probs": [np.zeros((3, 5)), None]},
+            r"log_probs\[1\] must be an array of real numbers",
+        ),
     ],
 )
 def test_arguments_of_decode_of_a_wrong_type(arguments, message):

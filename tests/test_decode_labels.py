@@ -176,7 +176,7 @@ def test_classes_that_a_mapping_leaves_out_have_no_text():
     assert labels.text([1, 2, 3, 4]) == "ab"
 
 
-@pytest.mark.parametrize("labels", [["", 1], [None], {"a": -1}, []])
+@pytest.mark.parametrize("labels", [["", 1], [None], {"a": -1}, [], None, 3, {"a": 0.5}])
 def test_labels_that_are_no_texts(labels):
     with pytest.raises((TypeError, ValueError), match="labels"):
         Labels(labels)

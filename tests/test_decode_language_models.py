@@ -122,7 +122,7 @@ def test_an_answer_that_is_no_pair():
 
 def test_scores_above_zero_need_a_bound():
     class Generous(PlainModel):
-        def log_prob(self, state, unit):
+        def _log_prob(self, state, unit):
             return 2.0
 
     with pytest.raises(ValueError, match="upper_bound"):

@@ -33,8 +33,11 @@ def test_the_script_makes_the_picture_of_the_page(tmp_path):
     pictures = set(re.findall(r"\(images/(decode-\w+\.png)\)", PAGE.read_text("utf-8")))
     assert {path.name for path in tmp_path.iterdir()} == pictures
     assert all((DOCS / "images" / name).stat().st_size < 60_000 for name in pictures)
-    best, found = printed.splitlines()[:2]
-    assert found.startswith("hello ") and "hello" not in best
+    path, best, _, third = printed.splitlines()
+    text = PAGE.read_text("utf-8")
+    assert path.split()[2] == "haello," and 'Its best path says "haello"' in text
+    assert best.split()[0] == "hello" and f'"hello" has {best.split()[1]} over all' in text
+    assert third.split()[0] == "haello" and f'"haello" {third.split()[1]}:' in text
 
 
 def test_rows_are_the_largest_shares_in_the_order_of_their_frames():

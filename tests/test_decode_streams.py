@@ -93,6 +93,8 @@ def test_partial_results_are_those_of_the_frames_so_far(rng):
         stream.push(frame)
         one, again = stream.partial(), stream.partial()
         assert parts(one) == parts(again) == parts(decoder.decode(log_probs[: t + 1]))
+        several, at_once = stream.partials(3), decoder.decode(log_probs[: t + 1], nbest=3)
+        assert [parts(h) for h in several] == [parts(h) for h in at_once]
         partials.append(one)
     stream.finish()
     for t, one in enumerate(partials):  # spans asked for later are of the frames of that time

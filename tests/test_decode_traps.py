@@ -183,8 +183,8 @@ def test_c09_unknown_words_cost_what_is_written():
         unknown = model.score(["c"], eos=False)
         assert found.lm_score == pytest.approx(unknown + unk_score)
         assert found.score == pytest.approx(found.acoustic_score + weight * found.lm_score)
-    strict = BeamSearchDecoder(LABELS, unk_score=-math.inf, lm_weight=1.0, **options)
-    assert strict.decode(frames_of(["c", "c"], sure=0.99)).text != "c"
+    strict = decoder.replace(unk_score=-math.inf, token_min_logp=-20.0, beam_prune_logp=-20.0)
+    assert strict.decode(frames_of(["c", "c"], sure=0.99)).text in ("", "a", "b")
 
 
 def test_c10_no_threshold_drops_every_symbol(isa):

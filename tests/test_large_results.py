@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oracles import assert_same_bits
-from unrolled.ops import activation, pool, pool_average
+from unrolled.ops import activation, conv, pool, pool_average
 
 LARGE = 1 << 24  # bytes, kStreamBytes in csrc/stream.h
 # Rows of windows that are whole vectors, and others; windows of one column and of two.
@@ -76,3 +76,37 @@ def test_average_pooling_backward(isa, shape):
         return pool_average.avg_pool2d_backward(grad_y, shape[2:], 2)
 
     assert_same_bits(backward(grad_y), by_parts(backward, grad_y))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_convolution(isa, stride):
+    x = np.random.default_rng(5).standard_normal((9, 64, 97, 83), dtype=np.float32)
+    weight = np.random.default_rng(6).standard_normal((64, 1, 3, 3), dtype=np.float32)
+    options = {"padding": 1, "stride": stride, "groups": 64}
+
+    def forward(x):
+        return conv.conv2d(x, weight, weight[:, 0, 0, 0], **options)
+
+    def backward(grad_y):
+        return conv.conv2d_backward_input(grad_y, weight, x.shape[2:], **options)
+
+    y = forward(x)
+    assert_same_bits(y, by_parts(forward, x))
+    grad_x = backward(y)
+    assert_same_bits(grad_x, by_parts(backward, y))
+    together = conv.conv2d_backward(y, x, weight, **options)
+    apart = conv.conv2d_backward_weight(y, x, (3, 3), **options)
+    for actual, expected in zip(together, (grad_x, *apart), strict=True):
+        assert_same_bits(actual, expected)
+
+
+@pytest.mark.parametrize("shape", [(9, 8, 64, 64), (9, 8, 61, 67), (9, 8, 1, 4096)], ids=str)
+def test_winograd_convolution(isa, shape):
+    rows = min(shape[2], 3)
+    x = np.random.default_rng(7).standard_normal(shape, dtype=np.float32)
+    weight = np.random.default_rng(8).standard_normal((40, 8, rows, 3), dtype=np.float32)
+
+    def forward(x):
+        return conv.conv2d(x, weight, weight[:, 0, 0, 0], padding=(rows // 2, 1))
+
+    assert_same_bits(forward(x), by_parts(forward, x))

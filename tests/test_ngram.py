@@ -69,9 +69,14 @@ def test_the_smallest_model_by_hand(smallest):
 
 
 def test_a_text_is_cut_at_white_space(smallest):
-    for text in ("a b", " a  b ", "a\tb\n", "a\r\nb", "a\u3000b", "a\u00a0b"):
-        assert smallest.score(text) == smallest.score(["a", "b"]), repr(text)
-    assert smallest.score("a\u200bb") == smallest.score(["unknown"])  # of no width: no white space
+    """Everything that Python's str.split cuts at, and nothing else."""
+    two, one = smallest.score(["a", "b"]), smallest.score(["unknown"])
+    for text in ("a b", " a  b ", "a\tb\n", "a\r\nb", "a \u3000b\u3000", "\u2003 a b"):
+        assert smallest.score(text) == two, repr(text)
+    for code in [*range(1, 0xD800), *range(0xE000, 0x11000), 0x1F600]:
+        text = f"a{chr(code)}b"
+        assert smallest.score(text) == (two if len(text.split()) == 2 else one), hex(code)
+    assert smallest.score("") == smallest.score(" ") == smallest.score([])
 
 
 def test_steps_batches_and_sums_agree(tmp_path, rng, threads):
@@ -239,6 +244,24 @@ def test_states_outlive_their_model(tmp_path):
     del model
     gc.collect()
     assert bytes(image) == expected and state.words == (1,)
+
+
+def test_states_of_another_model_are_harmless(tmp_path, rng, smallest):
+    long = random_model(rng, 5)
+    other = load_text(tmp_path, arpa_text(long))
+    state = other.start()
+    for token in ["w0"] * 6:
+        state = other.step(state, token)[1]
+    assert len(state.words) > smallest.order
+    assert np.isfinite(smallest.step(state, "a")[0])
+
+
+def test_sentences_of_any_kind(smallest):
+    expected = smallest.score("a b")
+    for sentence in (["a", "b"], ("a", "b"), np.array(["a", "b"]), iter("ab")):
+        assert smallest.score(sentence) == expected
+    arrays = [np.array(["a", "b"]), (str(word) for word in "ab")]
+    assert smallest.score_batch(arrays).tolist() == [expected, expected]
 
 
 def test_threads_share_a_model(tmp_path, rng):

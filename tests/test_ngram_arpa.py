@@ -42,7 +42,7 @@ def smallest(tmp_path):
         lambda text: text + "\n\\end\\\nmore\n\\3-grams:\n",
         lambda text: text.rstrip("\n"),
         lambda text: text.replace("\\2-grams:", "\\2-grams:  "),
-        lambda text: text.replace("\n\n\\2", "\n-1e-400\tc\n\n\\2").replace("1=5", "1=6"),
+        lambda text: text.replace("\n\n\\2", "\n-1e-300\tc\n\n\\2").replace("1=5", "1=6"),
     ],
 )
 def test_other_ways_to_write_it(tmp_path, smallest, change):
@@ -98,6 +98,7 @@ ERRORS = [
     ("-0.5\ta", "-0.5x\ta", "line 9: expected a log10 probability, found '-0.5x'"),
     ("-0.5\ta", "nan\ta", "line 9: expected a log10 probability, found 'nan'"),
     ("-0.5\ta", "-0,5\ta", "line 9: expected a log10 probability, found '-0,5'"),
+    ("-0.5\ta", "-1e400\ta", "line 9: expected a log10 probability, found '-1e400'"),
     ("-0.5\ta", "0.5\ta", "line 9: the 1-gram 'a' has the log10 probability 0.5"),
     ("-0.25\ta b", "inf\ta b", "line 14: the 2-gram 'a b' has the log10 probability inf"),
     ("-0.25\n", "-0.2.5\n", "line 9: expected a back-off weight, found '-0.2.5'"),
@@ -120,6 +121,12 @@ def test_errors_name_the_line_and_what_was_found(tmp_path, old, new, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_text(tmp_path, SMALLEST.replace(old, new, 1))
     assert str(tmp_path / "model.arpa") in str(caught.value)
+
+
+def test_a_file_of_no_ngrams(tmp_path):
+    for text in ("\\data\\\nngram 1=0\n\\end\\", "\\data\\\n\\end\\"):
+        with pytest.raises(ValueError, match=r"line [23]: .* at least its 1-grams"):
+            load_text(tmp_path, text)
 
 
 def test_lines_are_counted_through_blank_ones(tmp_path):

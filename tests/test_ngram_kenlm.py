@@ -71,12 +71,20 @@ def test_kenlm_scores_its_files_alike(kind, rng):
         np.testing.assert_allclose([s[0] for s in found], [s[0] for s in expected], 0, 1e-5)
 
 
-@pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
-def test_kenlm_scores_arpa_files_alike(tmp_path, order, rng):
-    """10,000 n-grams in all, of models with some n-grams pruned whose longer ones stay."""
+@pytest.fixture
+def quiet():
+    """KenLM's options, without its progress bar."""
     kenlm = pytest.importorskip("kenlm", reason="compares with the kenlm package")
     config = kenlm.Config()
     config.arpa_complain, config.show_progress = kenlm.ARPALoadComplain.NONE, False
+    return config
+
+
+@pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
+def test_kenlm_scores_arpa_files_alike(tmp_path, order, quiet, rng):
+    """10,000 n-grams in all, of models with some n-grams pruned whose longer ones stay."""
+    import kenlm
+
     done = 0
     while done < NGRAMS / 5:
         unk, missing = bool(rng.integers(2)), 0.1 * rng.integers(2) * (order == 3)
@@ -88,13 +96,29 @@ def test_kenlm_scores_arpa_files_alike(tmp_path, order, rng):
         if not all(model):
             continue
         ours = load_text(tmp_path, arpa_text(model))
-        theirs = kenlm.Model(str(tmp_path / "model.arpa"), config)
+        theirs = kenlm.Model(str(tmp_path / "model.arpa"), quiet)
         for _ in range(60):
             sentence = random_sentence(rng, model)
             expected = list(theirs.full_scores(" ".join(sentence)))
-            found = [score.log_prob / math.log(10) for score in ours.full_scores(sentence)]
-            np.testing.assert_allclose(found, [score[0] for score in expected], 0, 1e-5)
+            found = ours.full_scores(sentence)
+            log10 = [score.log_prob / math.log(10) for score in found]
+            np.testing.assert_allclose(log10, [score[0] for score in expected], 0, 1e-5)
+            if not missing:
+                assert [score[1:] for score in found] == [score[1:] for score in expected]
             done += len(found)
+
+
+def test_kenlm_reads_what_we_write(tmp_path, quiet, rng):
+    import kenlm
+
+    for unit in (None, "word", "char"):
+        model = random_model(rng, 4, 10, 100)
+        ours = load_text(tmp_path, arpa_text(model, rng), unit=unit)
+        ours.save(tmp_path / "ours.arpa")
+        theirs = kenlm.Model(str(tmp_path / "ours.arpa"), quiet)
+        for sentence in sentences_of(ours, rng, 50):
+            expected = theirs.score(" ".join(sentence)) * math.log(10)
+            assert ours.score(sentence) == pytest.approx(expected, abs=1e-4)
 
 
 def test_what_a_probing_file_does_not_keep(tmp_path, arpa):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,11 +20,11 @@ from ngram_problems import (
     rows_of,
 )
 from unrolled import _core
-from unrolled.lm.training import estimate
+from unrolled.lm.training import SMOOTHINGS, estimate
 from unrolled.reference import ngram as reference
 
 
-def of_reference(text, estimated, *, order, smoothing, prune, prune_entropy, k):
+def of_reference(text, estimated, order, smoothing, *, prune=None, prune_entropy=0.0, k=1.0):
     """The same by the reference, with the same discounts."""
     if smoothing == "kneser-ney":
         model = reference.kneser_ney(text, order, estimated.discounts.tolist(), prune)
@@ -50,17 +50,22 @@ def test_the_reference_on_random_texts(seeds):
 
 
 @pytest.mark.parametrize("smoothing", ["kneser-ney", "absolute"])
-def test_discounts_of_the_reference(smoothing):
+def test_estimated_discounts_and_a_longer_text(smoothing):
+    """Enough words that every discount can be estimated, and tables of n-grams have to grow."""
     rng = random.Random(3)
     words = [f"w{int(rng.paretovariate(0.7))}" for _ in range(3000)]
     text = [words[i : i + 10] for i in range(0, len(words), 10)]
     estimated = estimate(text, 3, smoothing)
+    assert estimated.counted[2] > 1500
     counts = reference.count(text, 3)
     if smoothing == "kneser-ney":
         expected = [reference.modified_discounts(n) for n in reference.continuations(counts)]
+        model = reference.kneser_ney(text, 3)
     else:
         expected = [[reference.absolute_discount(level)] * 3 for level in counts]
+        model = reference.absolute(text, 3)
     np.testing.assert_allclose(estimated.discounts, expected, rtol=1e-12)
+    assert_agrees(estimated, model)
 
 
 def test_lmplz_on_the_text_of_its_own_test():
@@ -99,6 +104,20 @@ def test_figures_worked_by_hand(smoothing, options, by_hand):
 def test_what_add_k_leaves_goes_to_the_shorter_context():
     rows = rows_of(estimate(["a b", "a c"], 2, "add-k"))
     assert 10 ** rows[("a",)][1] == pytest.approx((3 / 7) / (7 / 11))
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize("k", [0.1, 0.3, 0.7, 1.1])
+def test_contexts_that_every_word_follows(smoothing, k):
+    """Nothing is left for others: no weight is needed, and none may be 0 / 0."""
+    words = ["a", "b", "c", "<unk>"]
+    text = [[*pair] for pair in itertools.product(words, words)] + [[w] for w in words] + [[]]
+    for threshold in (0.0, 1e-3, 1e-1):
+        made = quietly(text, 3, smoothing, k=k, prune_entropy=threshold)
+        model = model_of(made)
+        assert np.isfinite([*model.probs.values(), *model.backoffs.values()]).all()
+        assert_sums_to_one(model)
+        assert_agrees(made, of_reference(text, made, 3, smoothing, k=k, prune_entropy=threshold))
 
 
 def test_the_sentence_begins_with_certainty():
@@ -166,4 +185,4 @@ def test_more_text_of_the_kind_is_better_predicted():
             reference.perplexity(model_of(quietly(text, order, smoothing, k=0.1)), held_out)
             for order in (1, 2)
         ]
-        assert all(lower < higher / 2 for higher, lower in pairwise(by_order)), smoothing
+        assert all(lower < higher / 2 for higher, lower in itertools.pairwise(by_order)), smoothing

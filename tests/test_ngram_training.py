@@ -62,6 +62,7 @@ def test_characters():
     made = quietly(["ab\u3000b", "\U0001f600 a"], 2, unit="char")
     assert made.words == ["<unk>", "<s>", "</s>", "a", "b", "<space>", "\U0001f600"]
     assert made.tokens == 7
+    same(made, quietly(["ab\u3000b\r\n", "\U0001f600 a\n"], 2, unit="char"))
     same(made, quietly([["a", "b", " ", "b"], list("\U0001f600 a")], 2, unit="char"))
     same(made, quietly([["a", "b", "<space>", "b"], "\U0001f600 a"], 2, unit="char"))
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.peers.decode_text import BLANK, LABELS, sentences
+from bench.peers.decode_text import BLANK, LABELS, written
 
 FAST, CTCBD = "fast-ctc-decode", "ctc-beam-decoder"
 FLASHLIGHT, PYCTC = "flashlight-text", "pyctcdecode"
@@ -51,7 +51,7 @@ SETTINGS = (
         token_min_logp=-5,
         beam_prune_logp=-10,
         lm=True,
-        goals={"flat": (20, 20), "peaky": (5, 5)},
+        goals={"flat": (20, 20), "peaky": (5, 5), "names": (5, 5)},
     ),
     Setting(
         "3-gram, lexicon, cut at e^-10", (FLASHLIGHT,), beam_prune_logp=-10, lm=True, lexicon=True
@@ -82,7 +82,7 @@ class DecodeCase:
     @property
     def peers(self) -> tuple[str, ...]:
         """pyctcdecode takes half a minute for the widest beams: it is left out there."""
-        widest = 100 if self.kind == "peaky" else 50
+        widest = 50 if self.kind == "flat" else 100
         return tuple(peer for peer in self.setting.peers if peer != PYCTC or self.beam <= widest)
 
     @property
@@ -102,6 +102,7 @@ class DecodeCase:
         flat: normal logits, in which nothing is written: most classes are alive in most frames.
         peaky: 8 more (with 32 classes) for the class on a path through sentences, three frames of
         four on the blank: it has 0.98 of a frame, and one or two classes are above e^-5.
+        names: peaky, and every eighth word is none that a language model knows.
         """
         return _log_probs(self.kind, self.frames, self.classes, self.seed)
 
@@ -109,7 +110,7 @@ class DecodeCase:
 CASES = [
     DecodeCase(setting, kind, beam)
     for setting in SETTINGS
-    for kind in ("peaky", "flat")
+    for kind in ("peaky", *(("names",) if setting.lm and not setting.lexicon else ()), "flat")
     for beam in BEAMS
 ] + [
     DecodeCase(LARGE, kind, beam, classes=5000) for kind in ("peaky", "flat") for beam in (10, 100)
@@ -120,16 +121,16 @@ CASES = [
 def _log_probs(kind: str, frames: int, classes: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     scores = rng.standard_normal((frames, classes), dtype=np.float32)
-    if kind == "peaky":
-        path = _path(frames, classes, seed)
+    if kind != "flat":
+        path = _path(frames, classes, seed, kind == "names")
         scores[np.arange(frames), path] += np.float32(8 + math.log(classes / len(LABELS)))
     return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
 
 
-def _path(frames: int, classes: int, seed: int) -> np.ndarray:
+def _path(frames: int, classes: int, seed: int, with_names: bool) -> np.ndarray:
     tokens = np.arange(2, frames) * 7919 % (classes - 1) + 1  # any, where there are no words
     if classes == len(LABELS):
-        text = " ".join(word for words in sentences(frames // 20, seed + 1) for word in words)
+        text = written(frames // 20, seed + 1, name_each=8 if with_names else None)
         tokens = np.array([LABELS.index(character) for character in text])
     path = np.full(frames, BLANK)
     path[2::4] = tokens[: len(path[2::4])]

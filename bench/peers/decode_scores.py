@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.peers.decode_cases import LM_WEIGHT, WORD_SCORE, DecodeCase
-from bench.peers.decode_sides import Found
+from bench.peers.decode_cases import LM_WEIGHT, UNK_SCORE, WORD_SCORE, DecodeCase
+from bench.peers.decode_sides import LOG_10, Found
 from bench.peers.decode_text import BLANK, arpa_path
 from bench.peers.sides import OURS
 
@@ -68,8 +68,10 @@ def _exact(case: DecodeCase, text: str) -> float:
 def _lm_share(text: str) -> float:
     from unrolled.lm import NGram
 
-    words = text.split()
-    return LM_WEIGHT * NGram.load(arpa_path()).score(words) + WORD_SCORE * len(words)
+    words, model = text.split(), NGram.load(arpa_path())
+    unknown = sum(word not in model for word in words)
+    score = model.score(words) + unknown * UNK_SCORE * LOG_10
+    return LM_WEIGHT * score + WORD_SCORE * len(words)
 
 
 def _words(text: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -105,7 +107,8 @@ def _pyctcdecode_like(case: DecodeCase, build: Callable) -> Decode:
     """The n-best list, since `decode` alone prunes by history, as ours and the others do not."""
     setting, log_probs = case.setting, case.log_probs()
     model = str(arpa_path()) if setting.lm else None
-    decoder = build(list(case.labels()), model, None, LM_WEIGHT, WORD_SCORE, UNK_SCORE)
+    with silent_stderr():
+        decoder = build(list(case.labels()), model, None, LM_WEIGHT, WORD_SCORE, UNK_SCORE)
     limits = [max(limit, NEVER) for limit in (setting.beam_prune_logp, setting.token_min_logp)]
 
     def decode() -> Found:
@@ -149,12 +152,13 @@ def _flashlight_free(case: DecodeCase) -> tuple:
 def _flashlight_lexicon(case: DecodeCase) -> tuple:
     from flashlight.lib.text import decoder as flashlight
     from flashlight.lib.text.decoder.kenlm import KenLM
-    from flashlight.lib.text.dictionary import create_word_dict
+    from flashlight.lib.text.dictionary import Dictionary
 
     setting, silence = case.setting, LABELS.index(" ")
-    lexicon = {word: [[*word, " "]] for word in vocabulary()}
-    words = create_word_dict(lexicon)
-    lm = KenLM(str(arpa_path()), words)
+    lexicon = vocabulary()
+    words = Dictionary([*lexicon, "<unk>"])
+    with silent_stderr():
+        lm = KenLM(str(arpa_path()), words)
     trie = flashlight.Trie(case.classes, silence)
     start = lm.start(False)
     for word in lexicon:
@@ -176,6 +180,19 @@ def _flashlight_lexicon(case: DecodeCase) -> tuple:
     unknown = words.get_index("<unk>")
     decoder = flashlight.LexiconDecoder(options, trie, lm, silence, BLANK, unknown, [], False)
     return decoder, (lm, trie)
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """KenLM draws a bar each time that it reads a model."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 SIDES: dict[str, Callable[[DecodeCase], Decode]] = {

@@ -37,6 +37,15 @@ def sentences(count: int, seed: int) -> list[list[str]]:
     return drawn
 
 
+def written(count: int, seed: int, name_each: int | None = None) -> str:
+    """Return sentences as a text; every `name_each`-th word is one of letters drawn alone."""
+    words = [word for sentence in sentences(count, seed) for word in sentence]
+    rng = np.random.default_rng(seed)
+    for place in range(name_each - 1, len(words), name_each) if name_each else ():
+        words[place] = "".join(rng.choice(list(LABELS[2:28]), len(words[place])))
+    return " ".join(words)
+
+
 @lru_cache(maxsize=1)
 def words_and_followers() -> tuple[list[str], np.ndarray]:
     """All words, the commonest first, and for each the eight that often come after it."""

@@ -125,6 +125,27 @@ py::tuple conv2d_backward_weight_array(const Array<Real>& grad_y, const Array<Re
   return py::make_tuple(grad_weight, grad_bias);
 }
 
+template <class Real>
+py::tuple conv2d_backward_array(const Array<Real>& grad_y, const Array<Real>& x, const Array<Real>& weight,
+                                Pair stride, const Borders& padding, Pair dilation, int64_t groups,
+                                const std::string& algorithm) {
+  require_4d(x, weight);
+  const Conv2dShape s = make_shape(x.shape(0), x.shape(1), last_two(x), weight.shape(0), last_two(weight),
+                                   {stride, padding, dilation, groups, algorithm});
+  require(weight.shape(1) * groups == s.C, "weight must have the channels of x divided by groups");
+  require_shape(grad_y, {s.N, s.K, s.OH, s.OW}, "grad_y must have the shape of the output");
+  Array<Real> grad_x = make_array_like(x), grad_weight = make_array_like(weight);
+  Array<Real> grad_bias = make_array<Real>({s.K});
+  const Real *g = grad_y.data(), *from = x.data(), *w = weight.data();
+  Real *to_x = grad_x.mutable_data(), *to_weight = grad_weight.mutable_data();
+  Real* to_bias = grad_bias.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    conv2d_backward(s, g, from, w, to_x, to_weight, to_bias);
+  }
+  return py::make_tuple(grad_x, grad_weight, grad_bias);
+}
+
 // What the pooling behind a convolution is given as: kernel, stride, padding, dilation, ceil_mode, relu.
 using Pooling = std::tuple<Pair, Pair, Pair, Pair, bool, bool>;
 
@@ -199,6 +220,8 @@ void register_of(py::module_& m) {
   m.def("conv2d_backward_weight", &conv2d_backward_weight_array<Real>, "grad_y"_a.noconvert(),
         "x"_a.noconvert(), "kernel_size"_a, "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a,
         "bias"_a);
+  m.def("conv2d_backward", &conv2d_backward_array<Real>, "grad_y"_a.noconvert(), "x"_a.noconvert(),
+        "weight"_a.noconvert(), "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a);
   m.def("conv2d_max_pool", &conv2d_max_pool_array<Real>, "x"_a.noconvert(), "weight"_a.noconvert(),
         "bias"_a.noconvert().none(true), "stride"_a, "padding"_a, "dilation"_a, "groups"_a, "algorithm"_a,
         "pooling"_a);

@@ -87,40 +87,60 @@ std::string_view text_of(py::handle text) {
   return text.cast<std::string_view>();
 }
 
-// The views live as long as `sentence` holds its strings.
-Sentence sentence_of(py::handle sentence) {
-  if (py::isinstance<py::str>(sentence)) return {{}, text_of(sentence)};
-  Sentence tokens;
-  for (const py::handle token : sentence) tokens.tokens.push_back(text_of(token));
-  return tokens;
+// The words are views of strings that `owner` holds.
+struct HeldSentence {
+  py::object owner;
+  Sentence words;
+};
+
+HeldSentence sentence_of(const py::handle sentence) {
+  if (py::isinstance<py::str>(sentence)) {
+    return {py::reinterpret_borrow<py::object>(sentence), {{}, text_of(sentence)}};
+  }
+  const auto tokens = py::tuple(py::reinterpret_borrow<py::object>(sentence));
+  HeldSentence held{tokens, {}};
+  for (const py::handle token : tokens) held.words.tokens.push_back(text_of(token));
+  return held;
 }
 
 py::tuple score(const NGram& model, const py::object& sentence, bool bos, bool eos) {
-  const Sentence words = sentence_of(sentence);
+  const HeldSentence held = sentence_of(sentence);
   int64_t tokens = 0;
-  const double sum = search::score(model, words, {bos, eos}, &tokens);
+  const double sum = search::score(model, held.words, {bos, eos}, &tokens);
   return py::make_tuple(sum, tokens);
 }
 
 py::list full_scores(const NGram& model, const py::object& sentence, bool bos, bool eos) {
+  const HeldSentence held = sentence_of(sentence);
   py::list scores;
-  for (const search::WordScore& word : search::full_scores(model, sentence_of(sentence), {bos, eos})) {
+  for (const search::WordScore& word : search::full_scores(model, held.words, {bos, eos})) {
     scores.append(py::make_tuple(word.log_prob, word.length, word.unknown));
   }
   return scores;
 }
 
 Array<double> score_batch(const NGram& model, const py::list& sentences, bool bos, bool eos) {
-  std::vector<Sentence> all;
-  for (const py::handle sentence : sentences) all.push_back(sentence_of(sentence));
-  auto scores = make_array<double>({static_cast<int64_t>(all.size())});
+  std::vector<py::object> owners;
+  std::vector<Sentence> words;
+  for (const py::handle sentence : sentences) {
+    HeldSentence held = sentence_of(sentence);
+    owners.push_back(std::move(held.owner));
+    words.push_back(std::move(held.words));
+  }
+  auto scores = make_array<double>({std::ssize(words)});
   double* out = scores.mutable_data();
   const py::gil_scoped_release release;
-  search::score_batch(model, all, {bos, eos}, out);
+  search::score_batch(model, words, {bos, eos}, out);
   return scores;
 }
 
 py::tuple step(const NGram& model, const NGramState& state, std::string_view word) {
+  NGramState next;
+  const double log_prob = model.score(state, model.find(word), next);
+  return py::make_tuple(log_prob, next);
+}
+
+py::tuple full_step(const NGram& model, const NGramState& state, std::string_view word) {
   NGramState next;
   int length = 0;
   const search::WordId id = model.find(word);
@@ -195,6 +215,7 @@ void register_ngram(py::module_& m) {
       .def("begin", &NGram::begin)
       .def("empty", &NGram::empty)
       .def("step", &step, "state"_a, "word"_a)
+      .def("full_step", &full_step, "state"_a, "word"_a)
       .def("score", &score, "sentence"_a, "bos"_a, "eos"_a)
       .def("full_scores", &full_scores, "sentence"_a, "bos"_a, "eos"_a)
       .def("score_batch", &score_batch, "sentences"_a, "bos"_a, "eos"_a)

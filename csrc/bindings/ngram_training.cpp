@@ -24,6 +24,14 @@ struct Levels {
 // Breaks the files that the model is written to: their columns stand between white space.
 bool breaks_words(Py_UCS4 character) { return character == 0 || Py_UNICODE_ISSPACE(character); }
 
+// Lines as files give them end in a line feed.
+Py_ssize_t length_without_end(const py::handle& line) {
+  Py_ssize_t length = PyUnicode_GET_LENGTH(line.ptr());
+  const auto last = [&] { return PyUnicode_READ_CHAR(line.ptr(), length - 1); };
+  while (length > 0 && (last() == '\n' || last() == '\r')) --length;
+  return length;
+}
+
 std::string_view utf8_of(const py::handle& text) {
   Py_ssize_t bytes = 0;
   const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &bytes);
@@ -53,7 +61,7 @@ class TextCounter {
     for (const py::handle line : lines) {
       if (!PyUnicode_Check(line.ptr())) throw py::type_error("expected a text (str), got " + shown(line));
       sentence_.assign(1, kBeginWord);
-      const Py_ssize_t length = PyUnicode_GET_LENGTH(line.ptr());
+      const Py_ssize_t length = length_without_end(line);
       for (Py_ssize_t i = 0; i < length; ++i)
         sentence_.push_back(character_word(PyUnicode_READ_CHAR(line.ptr(), i)));
       count_sentence();

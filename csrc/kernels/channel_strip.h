@@ -2,7 +2,7 @@
 // channel, what vectors hold are channels of one pixel.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/simd_stream.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 
@@ -35,27 +35,33 @@ void gather_channels(const Real* planes, int64_t plane_stride, int64_t count, in
   }
 }
 
-// The reverse: strip (pixels, W) to `pixels` of `count` planes.
+// The reverse: strip (pixels, W) to `pixels` of `count` planes. With `past` whole lines go past the caches.
 template <class Real>
-void scatter_channels(const Real* strip, int64_t pixels, int64_t count, Real* planes, int64_t plane_stride) {
-  constexpr int64_t W = kWidth<Real>;
+void scatter_channels(const Real* strip, int64_t pixels, int64_t count, bool past, Real* planes,
+                      int64_t plane_stride) {
+  constexpr int64_t W = kWidth<Real>, kBytes = W * static_cast<int64_t>(sizeof(Real));
   if (pixels < W) {
     for (int64_t lane = 0; lane < count; ++lane) {
       for (int64_t p = 0; p < pixels; ++p) planes[lane * plane_stride + p] = strip[p * W + lane];
     }
     return;
   }
+  const bool lines = past && kBytes == kLineBytes && plane_stride % W == 0;
   for (int64_t p = 0; p < pixels; p += W) {
     const int64_t first = p + W <= pixels ? p : pixels - W;
     const auto row = [=](int i) { return load(strip + (first + i) * W); };
-    if (count >= W) {
-      transpose_block<Real>(row, planes + first, plane_stride);
+    Real* const to = planes + first;
+    const bool whole = lines && starts_line(to);
+    if (count >= W && !whole) {
+      transpose_block<Real>(row, to, plane_stride);
       continue;
     }
     Real block[W * W];
     transpose_block<Real>(row, block, W);
-    for (int64_t lane = 0; lane < count; ++lane)
-      store(planes + lane * plane_stride + first, load(block + lane * W));
+    for (int64_t lane = 0; lane < count; ++lane) {
+      const Vec<Real> v = load(block + lane * W);
+      whole ? store_past(to + lane * plane_stride, v) : store(to + lane * plane_stride, v);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/depthwise.h"
 
 #include "kernels/depthwise_block.h"
+#include "kernels/simd_stream.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
@@ -232,11 +233,20 @@ void interleave(int64_t rows, int64_t n, const Real* even, const Real* odd, int6
   }
 }
 
+template <class Real>
+void write_past(int64_t n, const Real* from, Real* to) {
+  int64_t head = 0;
+  while (head < n && !starts_line(to + head)) ++head;
+  for (int64_t i = 0; i < head; ++i) to[i] = from[i];
+  map_past(n - head, to + head,
+           [from, head](int64_t i, int64_t count) { return load_or_zero(from + head + i, count); });
+}
+
 }  // namespace
 
 template <class Real>
 DepthwiseKernels<Real> depthwise_kernels() {
-  return {pad_rows<Real>, correlate<Real>, interleave<Real>};
+  return {pad_rows<Real>, correlate<Real>, interleave<Real>, write_past<Real>};
 }
 template DepthwiseKernels<float> depthwise_kernels();
 template DepthwiseKernels<double> depthwise_kernels();

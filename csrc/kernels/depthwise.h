@@ -53,6 +53,9 @@ struct DepthwiseKernels {
   // Rows of n elements: even[0], odd[0], even[1], ...
   void (*interleave)(int64_t rows, int64_t n, const Real* even, const Real* odd, int64_t from_pitch, Real* to,
                      int64_t to_pitch);
+
+  // n elements that lie in the cache to memory, past the caches; other threads see them at the end.
+  void (*write_past)(int64_t n, const Real* from, Real* to);
 };
 
 }  // namespace unrolled

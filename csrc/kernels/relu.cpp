@@ -10,6 +10,7 @@ void forward(int64_t n, const Real* x, bool past, Real* y) {
   const auto positive = [](Vec<Real> v) { return v <= Real(0) ? Vec<Real>{} : v; };
   if (!past || !starts_line(y)) return map(n, x, y, positive);
   map_past(n, y, [=](int64_t i, int64_t count) { return positive(load_or_zero(x + i, count)); });
+  stream_fence();
 }
 
 template <class Real>
@@ -19,6 +20,7 @@ void backward(int64_t n, const Real* grad_y, const Real* y, bool past, Real* gra
   map_past(n, grad_x, [=](int64_t i, int64_t count) {
     return gate(load_or_zero(grad_y + i, count), load_or_zero(y + i, count));
   });
+  stream_fence();
 }
 
 }  // namespace

@@ -56,7 +56,6 @@ UNROLLED_INLINE void map_past(int64_t n, Real* z, F f) {
   }
   for (; i + W <= n; i += W) store_past(z + i, f(i, W));
   if (i < n) store_partial(z + i, n - i, f(i, n - i));
-  stream_fence();
 }
 
 }  // namespace unrolled::UNROLLED_LEVEL

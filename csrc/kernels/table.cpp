@@ -23,6 +23,8 @@ DecodeSymbolKernels<Real> decode_symbol_kernels();
 template <class Real>
 DepthwiseKernels<Real> depthwise_kernels();
 template <class Real>
+DepthwisePlaneKernels<Real> depthwise_plane_kernels();
+template <class Real>
 DepthwiseWeightKernels<Real> depthwise_weight_kernels();
 template <class Real>
 CellKernels<Real> gru_kernels();
@@ -79,6 +81,7 @@ Kernels<Real> kernels() {
       .decode = decode_kernels<Real>(),
       .decode_symbols = decode_symbol_kernels<Real>(),
       .depthwise = depthwise_kernels<Real>(),
+      .depthwise_plane = depthwise_plane_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
       .gru = gru_kernels<Real>(),
       .gru_reset_before = gru_reset_before_kernels<Real>(),

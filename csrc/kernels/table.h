@@ -14,6 +14,7 @@
 #include "kernels/decode.h"
 #include "kernels/decode_symbols.h"
 #include "kernels/depthwise.h"
+#include "kernels/depthwise_plane.h"
 #include "kernels/depthwise_weight.h"
 #include "kernels/loss.h"
 #include "kernels/matmul.h"
@@ -44,6 +45,7 @@ struct Kernels {
   DecodeKernels<Real> decode;
   DecodeSymbolKernels<Real> decode_symbols;
   DepthwiseKernels<Real> depthwise;
+  DepthwisePlaneKernels<Real> depthwise_plane;
   DepthwiseWeightKernels<Real> depthwise_weight;
   CellKernels<Real> gru;
   CellKernels<Real> gru_reset_before;

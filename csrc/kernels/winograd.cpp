@@ -208,7 +208,7 @@ void transform_output(const WinogradShape& s, const Real* products, int64_t plan
       transform_output_tile<Real, m>(from, plane, narrow_row, narrow, b, relu, s.OW - t * m, s.OW * W,
                                      scratch + t * m * W);
     }
-    scatter_channels(scratch, rows * s.OW, count, y + (first + k) * s.OH * s.OW + row * m * s.OW,
+    scatter_channels(scratch, rows * s.OW, count, s.past, y + (first + k) * s.OH * s.OW + row * m * s.OW,
                      s.OH * s.OW);
   }
 }

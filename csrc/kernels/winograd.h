@@ -15,6 +15,7 @@ struct WinogradShape {
   int64_t pad_top, pad_left;
   int64_t tile_rows, tile_columns;
   bool narrow_row, narrow_column;
+  bool past = false;  // y goes past the caches
 };
 
 // The tiles of a block in this order, so that the tiles that have a given point lie side by side.

@@ -198,7 +198,7 @@ void transform_output(const WinogradShape& s, const Real* products, int64_t plan
         store(scratch + (t * P::m + i) * W, relu ? (sum <= Real(0) ? Vec<Real>{} : sum) : sum);
       }
     }
-    scatter_channels(scratch, pixels, count, y + (first + k) * s.OW + begin, s.OW);
+    scatter_channels(scratch, pixels, count, s.past, y + (first + k) * s.OW + begin, s.OW);
   }
 }
 

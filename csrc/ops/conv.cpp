@@ -150,7 +150,9 @@ void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real
   }
   const ConvMethod method = conv2d_method<Real>(s);
   if (method == ConvMethod::depthwise) {
-    return conv2d_depthwise_backward_weight(s, grad_y, x, grad_weight, grad_bias);
+    const Real* no_weight = nullptr;
+    Real* no_grad_x = nullptr;
+    return conv2d_depthwise_backward(s, grad_y, x, no_weight, no_grad_x, grad_weight, grad_bias);
   }
   if (grad_bias && method == ConvMethod::direct) sum_bias(s, grad_y, grad_bias);
   for_each_group(s, [&](const Group& g) {
@@ -163,11 +165,23 @@ void conv2d_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real
   });
 }
 
-#define UNROLLED_INSTANTIATE(Real)                                                                  \
-  template ConvMethod conv2d_method<Real>(const Conv2dShape&);                                      \
-  template void conv2d(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&, Real*); \
-  template void conv2d_backward_input(const Conv2dShape&, const Real*, const Real*, Real*);         \
-  template void conv2d_backward_weight(const Conv2dShape&, const Real*, const Real*, Real*, Real*);
+template <class Real>
+void conv2d_backward(const Conv2dShape& s, const Real* grad_y, const Real* x, const Real* weight,
+                     Real* grad_x, Real* grad_weight, Real* grad_bias) {
+  if (!is_empty(s) && conv2d_method<Real>(s) == ConvMethod::depthwise) {
+    return conv2d_depthwise_backward(s, grad_y, x, weight, grad_x, grad_weight, grad_bias);
+  }
+  conv2d_backward_input(s, grad_y, weight, grad_x);
+  conv2d_backward_weight(s, grad_y, x, grad_weight, grad_bias);
+}
+
+#define UNROLLED_INSTANTIATE(Real)                                                                       \
+  template ConvMethod conv2d_method<Real>(const Conv2dShape&);                                           \
+  template void conv2d(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&, Real*);      \
+  template void conv2d_backward_input(const Conv2dShape&, const Real*, const Real*, Real*);              \
+  template void conv2d_backward_weight(const Conv2dShape&, const Real*, const Real*, Real*, Real*);      \
+  template void conv2d_backward(const Conv2dShape&, const Real*, const Real*, const Real*, Real*, Real*, \
+                                Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)
 #undef UNROLLED_INSTANTIATE

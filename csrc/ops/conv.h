@@ -49,4 +49,9 @@ template <class Real>
 void conv2d_backward_weight(const Conv2dShape& shape, const Real* grad_y, const Real* x, Real* grad_weight,
                             Real* grad_bias);
 
+// All gradients in one call, which reads grad_y only once where that pays; grad_bias may be null.
+template <class Real>
+void conv2d_backward(const Conv2dShape& shape, const Real* grad_y, const Real* x, const Real* weight,
+                     Real* grad_x, Real* grad_weight, Real* grad_bias);
+
 }  // namespace unrolled

@@ -1,11 +1,13 @@
 #include "ops/conv_depthwise.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "dispatch.h"
 #include "memory.h"
 #include "ops/conv_depthwise_input.h"
+#include "ops/conv_depthwise_weight.h"
 #include "ops/depthwise_pass.h"
 #include "ops/lane_sums.h"
 #include "parallel.h"
@@ -19,16 +21,6 @@ constexpr int64_t kWeightTasks = 32;  // of the weight gradient: channels first,
 constexpr int64_t kMaxSlices = 16;
 constexpr int64_t kSumElements = 1 << 12;    // of the weight gradient's sums at a time
 constexpr int64_t kChainElements = 1 << 14;  // of a plane or several, between two stages of the sums
-
-DepthwisePass forward_pass(const Conv2dShape& s, int64_t element_size) {
-  return DepthwisePass({s.H, s.OH, s.R, s.stride_h, s.dilation_h, s.pad_top},
-                       {s.W, s.OW, s.S, s.stride_w, s.dilation_w, s.pad_left}, element_size);
-}
-
-DepthwiseWindow forward_window(const Conv2dShape& s, const DepthwisePass& pass,
-                               const std::vector<int64_t>& columns) {
-  return {s.R, s.S, s.stride_h, s.dilation_h, pass.plane().row_pitch(), columns.data()};
-}
 
 // weight (K, R, S) -> (K, S, R).
 template <class Real>
@@ -73,28 +65,85 @@ bool conv2d_depthwise_fits(const Conv2dShape& s) {
   return own_kernels && (stride_1 || (dilation_1 && std::max(s.stride_h, s.stride_w) <= kMaxStride));
 }
 
+namespace {
+
+// Channel c of one image.
+template <class Real>
+class DepthwiseForward {
+ public:
+  DepthwiseForward(const Conv2dShape& s, const Real* weight, const Epilogue<Real>& epilogue)
+      : s_(s),
+        epilogue_(epilogue),
+        pass_(forward_pass(s, sizeof(Real))),
+        tap_columns_(pass_.tap_columns()),
+        window_(forward_window(s, pass_, tap_columns_)),
+        bands_(forward_bands<Real>(s)),
+        taps_(transpose_taps(s, weight)) {}
+
+  struct Scratch {
+    Buffer<Real> band;
+    BandWriter<Real> writer;
+  };
+  Scratch make_scratch() const {
+    const int64_t rows = std::max(pass_.rows_at_once(), bands_.rows_at_once);
+    return {pass_.make_band<Real>(), BandWriter<Real>(s_.N * s_.y_step, rows * s_.OW)};
+  }
+
+  // x (H, W) -> the channel's planes of y (K, OH, OW)
+  void correlate(int64_t c, const Real* x, Scratch& scratch, Real* y) const {
+    if (bands_.fit) {
+      return bands_.for_each([&](const DepthwisePlane& band, int64_t i) {
+        bands_.prefetch(band, i, x);
+        for_each_kernel(c, y + i * s_.OW, band.rows, scratch.writer, [&](int64_t k, Real* to) {
+          kernels<Real>().depthwise_plane.correlate(band, taps_.data() + k * s_.kernel(), ends(k), x, to);
+        });
+      });
+    }
+    pass_.for_each_band([&](int64_t i, int64_t rows) {
+      pass_.fill_band(i, rows, x, scratch.band);
+      pass_.prefetch_band(i + rows, x);
+      for_each_kernel(c, y + i * s_.OW, rows, scratch.writer, [&](int64_t k, Real* to) {
+        kernels<Real>().depthwise.correlate(window_, taps_.data() + k * s_.kernel(), ends(k), rows, s_.OW,
+                                            scratch.band.data(), to, s_.OW);
+      });
+    });
+  }
+
+ private:
+  DepthwiseEnds<Real> ends(int64_t k) const {
+    return {epilogue_.bias ? epilogue_.bias[k] : Real(0), false, epilogue_.relu};
+  }
+
+  // Calls make(k, where its rows are made) for the channel's kernels; y: the rows of the first plane.
+  template <class Make>
+  void for_each_kernel(int64_t c, Real* y, int64_t rows, BandWriter<Real>& writer, Make&& make) const {
+    const int64_t m = multiplier(s_);
+    for (int64_t k = c * m; k < (c + 1) * m; ++k) {
+      Real* const to = y + k * s_.pixels();
+      make(k, writer.place(to));
+      writer.write(rows * s_.OW, to);
+    }
+  }
+
+  Conv2dShape s_;
+  Epilogue<Real> epilogue_;
+  DepthwisePass pass_;
+  std::vector<int64_t> tap_columns_;
+  DepthwiseWindow window_;
+  DepthwiseBands bands_;
+  Buffer<Real> taps_;
+};
+
+}  // namespace
+
 template <class Real>
 void conv2d_depthwise(const Conv2dShape& s, const Real* x, const Real* weight, const Epilogue<Real>& epilogue,
                       Real* y) {
-  const DepthwisePass pass = forward_pass(s, sizeof(Real));
-  const std::vector<int64_t> tap_columns = pass.tap_columns();
-  const DepthwiseWindow window = forward_window(s, pass, tap_columns);
-  const Buffer<Real> taps = transpose_taps(s, weight);
+  const DepthwiseForward<Real> forward(s, weight, epilogue);
   for_each_task(s, [&](int64_t n, int64_t begin, int64_t end) {
-    Buffer<Real> band = pass.make_band<Real>();
-    const int64_t m = multiplier(s);
+    auto scratch = forward.make_scratch();
     for (int64_t c = begin; c < end; ++c) {
-      pass.for_each_band([&](int64_t i, int64_t rows) {
-        pass.fill_band(i, rows, x + n * s.x_step + c * s.H * s.W, band);
-        for (int64_t k = c * m; k < (c + 1) * m; ++k) {
-          Real* to = y + n * s.y_step + k * s.pixels() + i * s.OW;
-          prefetch_rows(rows, s.OW, to + rows * s.OW);
-          kernels<Real>().depthwise.correlate(
-              window, taps.data() + k * s.kernel(),
-              {epilogue.bias ? epilogue.bias[k] : Real(0), false, epilogue.relu}, rows, s.OW, band.data(), to,
-              s.OW);
-        }
-      });
+      forward.correlate(c, x + n * s.x_step + c * s.H * s.W, scratch, y + n * s.y_step);
     }
   });
 }
@@ -140,33 +189,29 @@ void add_slices(const Conv2dShape& s, int64_t slices, const Real* partial, Real*
 }  // namespace
 
 template <class Real>
-void conv2d_depthwise_backward_weight(const Conv2dShape& s, const Real* grad_y, const Real* x,
-                                      Real* grad_weight, Real* grad_bias) {
-  const DepthwiseWeightKernels<Real>& kernel = kernels<Real>().depthwise_weight;
-  const DepthwisePass pass = forward_pass(s, sizeof(Real));
-  const std::vector<int64_t> tap_columns = pass.tap_columns();
-  const DepthwiseWindow window = forward_window(s, pass, tap_columns);
+void conv2d_depthwise_backward(const Conv2dShape& s, const Real* grad_y, const Real* x, const Real* weight,
+                               Real* grad_x, Real* grad_weight, Real* grad_bias) {
+  const DepthwiseWeightGradient<Real> by_weight(s);
+  std::optional<DepthwiseInputGradient<Real>> by_input;
+  if (grad_x) by_input.emplace(s, weight);
   const int64_t step = channels_of_sums(s), blocks = (s.C + step - 1) / step;
   const int64_t slices = std::min({(kWeightTasks + blocks - 1) / blocks, kMaxSlices, s.N});
-  const int64_t m = multiplier(s), size = s.kernel() + 1;
+  const int64_t m = multiplier(s), size = s.kernel() + 1, lanes = kernels<Real>().depthwise_weight.lanes;
   const int64_t images_of_chain = std::max<int64_t>(1, kChainElements / s.pixels());
   Buffer<Real> partial(slices * s.K * size);
   parallel_for(slices * blocks, total_work(s), [&](int64_t task) {
     const int64_t slice = task / blocks, c0 = task % blocks * step, c1 = std::min(c0 + step, s.C);
     const int64_t first = slice * s.N / slices, last = (slice + 1) * s.N / slices;
     LaneSums<Real> sums((c1 - c0) * m * size);
-    Buffer<Real> band = pass.make_band<Real>();
+    auto scratch = by_weight.make_scratch();
+    std::optional<typename DepthwiseInputGradient<Real>::Scratch> input_scratch;
+    if (by_input) input_scratch.emplace(by_input->make_scratch());
     for (int64_t n = first; n < last; ++n) {
+      const Real* g = grad_y + n * s.y_step;
       for (int64_t c = c0; c < c1; ++c) {
-        pass.for_each_band([&](int64_t i, int64_t rows) {
-          pass.fill_band(i, rows, x + n * s.x_step + c * s.H * s.W, band);
-          for (int64_t k = c * m; k < (c + 1) * m; ++k) {
-            const Real* from = grad_y + n * s.y_step + k * s.pixels() + i * s.OW;
-            prefetch_rows(rows, s.OW, from + rows * s.OW);
-            kernel.correlate_taps(window, rows, s.OW, from, s.OW, band.data(),
-                                  sums.recent() + (k - c0 * m) * size * kernel.lanes);
-          }
-        });
+        const int64_t plane = n * s.x_step + c * s.H * s.W;
+        by_weight.correlate(c, g, x + plane, scratch, sums.recent() + (c - c0) * m * size * lanes);
+        if (by_input) by_input->correlate(c, g, *input_scratch, grad_x + plane);
       }
       if ((n - first) % images_of_chain == images_of_chain - 1) sums.flush();
     }
@@ -175,11 +220,12 @@ void conv2d_depthwise_backward_weight(const Conv2dShape& s, const Real* grad_y, 
   add_slices(s, slices, partial.data(), grad_weight, grad_bias);
 }
 
-#define UNROLLED_INSTANTIATE(Real)                                                                    \
-  template void conv2d_depthwise(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&, \
-                                 Real*);                                                              \
-  template void conv2d_depthwise_backward_input(const Conv2dShape&, const Real*, const Real*, Real*); \
-  template void conv2d_depthwise_backward_weight(const Conv2dShape&, const Real*, const Real*, Real*, Real*);
+#define UNROLLED_INSTANTIATE(Real)                                                                          \
+  template void conv2d_depthwise(const Conv2dShape&, const Real*, const Real*, const Epilogue<Real>&,       \
+                                 Real*);                                                                    \
+  template void conv2d_depthwise_backward_input(const Conv2dShape&, const Real*, const Real*, Real*);       \
+  template void conv2d_depthwise_backward(const Conv2dShape&, const Real*, const Real*, const Real*, Real*, \
+                                          Real*, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)
 #undef UNROLLED_INSTANTIATE

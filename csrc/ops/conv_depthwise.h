@@ -16,9 +16,9 @@ template <class Real>
 void conv2d_depthwise_backward_input(const Conv2dShape& shape, const Real* grad_y, const Real* weight,
                                      Real* grad_x);
 
-// grad_bias may be null.
+// All gradients while the planes are in the cache; grad_x and grad_bias may be null.
 template <class Real>
-void conv2d_depthwise_backward_weight(const Conv2dShape& shape, const Real* grad_y, const Real* x,
-                                      Real* grad_weight, Real* grad_bias);
+void conv2d_depthwise_backward(const Conv2dShape& shape, const Real* grad_y, const Real* x,
+                               const Real* weight, Real* grad_x, Real* grad_weight, Real* grad_bias);
 
 }  // namespace unrolled

@@ -57,7 +57,8 @@ DepthwiseInputGradient<Real>::DepthwiseInputGradient(const Conv2dShape& s, const
       pass_(all_phases(row_phases_, s.OH, s.dilation_h), all_phases(column_phases_, s.OW, s.dilation_w),
             sizeof(Real)),
       split_step_(pass_.rows_at_once() * pass_.columns().outputs),
-      split_size_(s.stride_w > 1 ? s.stride_h * s.stride_w * split_step_ : 0) {
+      split_size_(s.stride_w > 1 ? s.stride_h * s.stride_w * split_step_ : 0),
+      bands_(backward_bands<Real>(s)) {
   for (const AxisPhase& rows : row_phases_) {
     for (const AxisPhase& columns : column_phases_) phases_.push_back(make_phase(rows, columns, weight));
   }
@@ -101,17 +102,35 @@ void DepthwiseInputGradient<Real>::interleave(int64_t rows, const Real* phases, 
 }
 
 template <class Real>
+void DepthwiseInputGradient<Real>::correlate_planes(int64_t c, const Real* grad_y, Scratch& scratch,
+                                                    Real* grad_x) const {
+  const int64_t m = s_.K / s_.C;
+  bands_.for_each([&](const DepthwisePlane& band, int64_t i) {
+    Real* const to = scratch.writer.place(grad_x + i * s_.W);
+    for (int64_t k = c * m; k < (c + 1) * m; ++k) {
+      const Real* from = grad_y + k * s_.pixels();
+      bands_.prefetch(band, i, from);
+      kernels<Real>().depthwise_plane.correlate(band, phases_[0].taps.data() + k * s_.kernel(),
+                                                {0, k > c * m, false}, from, to);
+    }
+    scratch.writer.write(band.rows * s_.W, grad_x + i * s_.W);
+  });
+}
+
+template <class Real>
 void DepthwiseInputGradient<Real>::correlate(int64_t c, const Real* grad_y, Scratch& scratch,
                                              Real* grad_x) const {
+  if (bands_.fit) return correlate_planes(c, grad_y, scratch, grad_x);
   const int64_t m = s_.K / s_.C, columns = pass_.columns().outputs;
   pass_.for_each_band([&](int64_t i, int64_t count) {
-    Real* to = grad_x + i * s_.stride_h * s_.W;
+    Real* const result = grad_x + i * s_.stride_h * s_.W;
+    Real* to = scratch.writer.place(result);
     const auto rows_of = [&](int64_t a) {  // the last phases may lack the last row
       return std::clamp<int64_t>(phases_[a * s_.stride_w].rows - i, 0, count);
     };
-    prefetch_rows(count * s_.stride_h, s_.W, to + count * s_.stride_h * s_.W);
     for (int64_t k = c * m; k < (c + 1) * m; ++k) {
       pass_.fill_band(i, count, grad_y + k * s_.pixels(), scratch.band);
+      pass_.prefetch_band(i + count, grad_y + k * s_.pixels());
       for (int64_t p = 0; p < s_.stride_h * s_.stride_w; ++p) {
         const int64_t a = p / s_.stride_w;
         const bool direct = s_.stride_w == 1;
@@ -123,6 +142,7 @@ void DepthwiseInputGradient<Real>::correlate(int64_t c, const Real* grad_y, Scra
     for (int64_t a = 0; s_.stride_w > 1 && a < s_.stride_h; ++a) {
       interleave(rows_of(a), scratch.split.data() + a * s_.stride_w * split_step_, to + a * s_.W);
     }
+    scratch.writer.write(std::min(count * s_.stride_h, s_.H - i * s_.stride_h) * s_.W, result);
   });
 }
 

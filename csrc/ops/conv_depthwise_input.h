@@ -26,8 +26,13 @@ class DepthwiseInputGradient {
   // Memory that one thread works in.
   struct Scratch {
     Buffer<Real> band, split;
+    BandWriter<Real> writer;
   };
-  Scratch make_scratch() const { return {pass_.make_band<Real>(), Buffer<Real>(split_size_)}; }
+  Scratch make_scratch() const {
+    return {pass_.make_band<Real>(), Buffer<Real>(split_size_),
+            BandWriter<Real>(s_.N * s_.x_step,
+                             std::max(pass_.rows_at_once() * s_.stride_h, bands_.rows_at_once) * s_.W)};
+  }
 
   // Channel c of one image: grad_y (K, OH, OW) -> grad_x (H, W).
   void correlate(int64_t c, const Real* grad_y, Scratch& scratch, Real* grad_x) const;
@@ -43,6 +48,7 @@ class DepthwiseInputGradient {
   };
 
   Phase make_phase(const AxisPhase& rows, const AxisPhase& columns, const Real* weight) const;
+  void correlate_planes(int64_t c, const Real* grad_y, Scratch& scratch, Real* grad_x) const;
   void correlate_phase(const Phase& phase, int64_t k, bool accumulate, int64_t rows, const Buffer<Real>& band,
                        Real* y, int64_t pitch) const;
   void interleave(int64_t rows, const Real* phases, Real* grad_x) const;
@@ -52,6 +58,7 @@ class DepthwiseInputGradient {
   DepthwisePass pass_;
   std::vector<Phase> phases_;  // (stride_h, stride_w)
   int64_t split_step_, split_size_;
+  DepthwiseBands bands_;
 };
 
 }  // namespace unrolled

@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "ops/matmul.h"
 #include "parallel.h"
+#include "stream.h"
 
 namespace unrolled {
 namespace {
@@ -29,8 +30,8 @@ template <class Real>
 WinogradShape image_shape(const WinogradKernels<Real>& kernel, const Conv2dShape& s) {
   const int64_t m = kernel.tile;
   WinogradShape w{
-      s.C,   s.H,  s.W, s.K, s.OH, s.OW, s.pad_top, s.pad_left, ceil_divide(s.OH, m), ceil_divide(s.OW, m),
-      false, false};
+      s.C,   s.H,   s.W,  s.K, s.OH, s.OW, s.pad_top, s.pad_left, ceil_divide(s.OH, m), ceil_divide(s.OW, m),
+      false, false, false};
   if (kernel.one_axis) {
     w.tile_rows = ceil_divide(w.tile_columns, kTilesAtOnce);
     w.tile_columns = ceil_divide(w.tile_columns, w.tile_rows);
@@ -134,6 +135,7 @@ void convolve_block(const WinogradKernels<Real>& kernel, const WinogradShape& w,
       }
     }
   }
+  if (w.past) stream_done();
   for (int64_t n = first_image; y.pool && n < end / w.tile_rows; ++n) {
     y.pool_channels(n, first, last - first, to + (n - first_image) * step + first * s.pixels());
   }
@@ -143,7 +145,8 @@ template <class Real>
 void convolve(const Conv2dShape& s, WinogradTile tile, const ConvGradient<Real>& x,
               const WinogradWeight<Real>& weight, const Epilogue<Real>& epilogue, const ConvOutput<Real>& y) {
   const WinogradKernels<Real>& kernel = winograd_kernels<Real>(tile, s.kernel());
-  const WinogradShape w = image_shape(kernel, s);
+  WinogradShape w = image_shape(kernel, s);
+  w.past = !y.pool && s.N * s.K * s.pixels() * static_cast<int64_t>(sizeof(Real)) >= kStreamConvBytes;
   const Buffer<Real> u = transform_weight(kernel, s, weight);
   // How the work is cut changes no bit: every output is made by the same operations in every block.
   const int64_t threads = get_num_threads(), unit = x.pool || y.pool ? w.tile_rows : 1;  // rows kept together

@@ -3,100 +3,10 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "search/fusion_words.h"
+#include "search/fusion_units.h"
 
 namespace unrolled::search {
 namespace {
-
-// How a text falls into units.
-class UnitReader {
- public:
-  virtual ~UnitReader() = default;
-  // Pairs of a state that have the same key complete the same units; kNothing where they complete none.
-  virtual int32_t key(uint32_t state, int32_t token) const = 0;
-  virtual void read(uint32_t state, int32_t token, std::vector<std::string>& units) = 0;
-  virtual void read_end(uint32_t state, std::vector<std::string>& units) = 0;
-
-  static constexpr int32_t kNothing = -1, kEnding = -2;
-};
-
-class UnitSplitter {
- public:
-  virtual ~UnitSplitter() = default;
-  virtual std::unique_ptr<UnitReader> reader(const PrefixTokens& prefixes) const = 0;
-  virtual int64_t most_units(int32_t token) const = 0;
-};
-
-class WordUnitReader final : public UnitReader {
- public:
-  WordUnitReader(const FusionLabels& labels, const std::vector<WordEdge>& edges, const PrefixTokens& prefixes)
-      : edges_(edges), words_(labels, prefixes) {}
-
-  int32_t key(uint32_t, int32_t token) const override {
-    const WordEdge edge = edges_[static_cast<std::size_t>(token)];
-    return edge == WordEdge::kInside ? kNothing : edge == WordEdge::kAfter ? kEnding : token;
-  }
-  void read(uint32_t state, int32_t token, std::vector<std::string>& units) override {
-    words_.visit_ended(state, token, [&](const std::string& word) { units.push_back(word); });
-  }
-  void read_end(uint32_t state, std::vector<std::string>& units) override {
-    std::string word;
-    words_.read(state, word);
-    if (!word.empty()) units.push_back(std::move(word));
-  }
-
- private:
-  const std::vector<WordEdge>& edges_;
-  WordReader words_;
-};
-
-class WordSplitter final : public UnitSplitter {
- public:
-  explicit WordSplitter(FusionLabels labels) : labels_(std::move(labels)) {
-    for (int32_t c = 0; c < labels_.classes(); ++c) edges_.push_back(WordReader::edge(labels_, c));
-  }
-  std::unique_ptr<UnitReader> reader(const PrefixTokens& prefixes) const override {
-    return std::make_unique<WordUnitReader>(labels_, edges_, prefixes);
-  }
-  int64_t most_units(int32_t token) const override {
-    return static_cast<int64_t>(edges_[static_cast<std::size_t>(token)]);
-  }
-
- private:
-  FusionLabels labels_;
-  std::vector<WordEdge> edges_;
-};
-
-class LabelUnitReader final : public UnitReader {
- public:
-  explicit LabelUnitReader(const LabelUnits& labels) : labels_(labels) {}
-
-  int32_t key(uint32_t state, int32_t token) const override {
-    return labels_.of(state, token).empty() ? kNothing : token;
-  }
-  void read(uint32_t state, int32_t token, std::vector<std::string>& units) override {
-    const auto of_pair = labels_.of(state, token);
-    units.assign(of_pair.begin(), of_pair.end());
-  }
-  void read_end(uint32_t, std::vector<std::string>&) override {}
-
- private:
-  const LabelUnits& labels_;
-};
-
-class LabelSplitter final : public UnitSplitter {
- public:
-  explicit LabelSplitter(LabelUnits labels) : labels_(std::move(labels)) {}
-  std::unique_ptr<UnitReader> reader(const PrefixTokens&) const override {
-    return std::make_unique<LabelUnitReader>(labels_);
-  }
-  int64_t most_units(int32_t token) const override {
-    return static_cast<int64_t>(labels_.units[static_cast<std::size_t>(token)].size());
-  }
-
- private:
-  LabelUnits labels_;
-};
 
 class ModelSource final : public FusionSource {
  public:
@@ -292,14 +202,12 @@ std::unique_ptr<FusionPart> ModelSource::part(const PrefixTokens& prefixes) cons
 std::shared_ptr<FusionSource> make_word_model(FusionLabels labels,
                                               std::shared_ptr<const UnitModelSource> model,
                                               LanguageWeights weights) {
-  return std::make_shared<ModelSource>(std::make_unique<WordSplitter>(std::move(labels)), std::move(model),
-                                       weights);
+  return std::make_shared<ModelSource>(split_words(std::move(labels)), std::move(model), weights);
 }
 
 std::shared_ptr<FusionSource> make_label_model(LabelUnits units, std::shared_ptr<const UnitModelSource> model,
                                                LanguageWeights weights) {
-  return std::make_shared<ModelSource>(std::make_unique<LabelSplitter>(std::move(units)), std::move(model),
-                                       weights);
+  return std::make_shared<ModelSource>(split_labels(std::move(units)), std::move(model), weights);
 }
 
 }  // namespace unrolled::search

@@ -8,7 +8,9 @@
 
 namespace unrolled::search {
 
-// Units are words, each scored when it is complete; empty ones do not count.
+// Units are words, each scored when it is complete; empty ones do not count. An unfinished word that no known
+// word begins like has weights.lm * weights.unknown of its score at once, if that is below 0: it can become
+// none but an unknown word, and what it has left to lose is then told as soon as possible.
 std::shared_ptr<FusionSource> make_word_ngram(FusionLabels labels, std::shared_ptr<const NGram> model,
                                               LanguageWeights weights);
 

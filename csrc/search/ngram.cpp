@@ -41,7 +41,8 @@ NGramState NGram::begin() const {
 
 double NGram::score(const NGramState& in, WordId word, NGramState& out, int* matched) const {
   const NGramImage& model = *image_;
-  const uint32_t context = in.length, longest = model.header().order - 1;
+  const uint32_t longest = model.header().order - 1;
+  const uint32_t context = std::min(in.length, longest);  // a state may be another model's
   uint64_t keys[kMaxContext];
   uint64_t key = chain_start(word);
   for (uint32_t i = 0; i < context; ++i) {  // all addresses are known before the first answer is there

@@ -68,6 +68,7 @@ class ArpaWriter {
  private:
   uint64_t ngrams(int n) const;
   void write_head(std::string& text) const;
+  const NGramWeights* find(const WordId* words) const;
   void write_ngram(std::string& text) const;
 
   std::shared_ptr<const NGramImage> image_;

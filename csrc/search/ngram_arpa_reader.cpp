@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 
 #include "search/ngram_arpa.h"
 
@@ -146,15 +145,14 @@ void ArpaReader::take_section(std::string_view line) {
 float ArpaReader::number(std::string_view text, const char* what) const {
   std::string_view digits = text;
   if (digits.starts_with('+')) digits.remove_prefix(1);
+  const char *begin = digits.data(), *end = begin + digits.size();
   float value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  const bool tiny =
-      error == std::errc::result_out_of_range && std::strtod(std::string(digits).c_str(), nullptr) < 1;
-  if (tiny && end == digits.data() + digits.size()) return 0;
-  if (error != std::errc() || end != digits.data() + digits.size() || std::isnan(value)) {
-    refuse(std::string("expected ") + what + ", found " + quoted(text));
-  }
-  return value;
+  const auto [stop, error] = std::from_chars(begin, end, value);
+  if (error == std::errc() && stop == end && !std::isnan(value)) return value;
+  double fine = 0;  // which holds what is too near to 0 for a float
+  const auto [fine_stop, fine_error] = std::from_chars(begin, end, fine);
+  if (fine_error == std::errc() && fine_stop == end && std::fabs(fine) < 1) return 0;
+  refuse(std::string("expected ") + what + ", found " + quoted(text));
 }
 
 WordId ArpaReader::word_id(std::string_view word) {
@@ -228,6 +226,8 @@ std::shared_ptr<const NGramImage> ArpaReader::finish() {
     return build_ngram(rows_);
   } catch (const BadNGram& bad) {
     refuse(line_of(bad.order, bad.row), bad.what());
+  } catch (const std::invalid_argument& bad) {
+    refuse(bad.what());
   }
 }
 

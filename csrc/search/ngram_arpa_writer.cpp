@@ -60,16 +60,19 @@ void ArpaWriter::write_head(std::string& text) const {
   }
 }
 
+// Null where the words are no n-gram: in a damaged model that was not checked.
+const NGramWeights* ArpaWriter::find(const WordId* words) const {
+  for (int i = 0; i < n_; ++i) {
+    if (words[i] >= image_->header().words) return nullptr;
+  }
+  return n_ == 1 ? image_->unigrams + words[0] : image_->tables[n_ - 2].find(key_of(words, n_));
+}
+
 void ArpaWriter::write_ngram(std::string& text) const {
   const WordId unigram = static_cast<WordId>(row_ + (image_->header().has_unknown ? 0 : 1));
   const WordId* words = n_ == 1 ? &unigram : image_->ngrams[n_ - 2] + row_ * static_cast<uint64_t>(n_);
-  const NGramWeights* weights = &image_->unigrams[unigram < image_->header().words ? unigram : 0];
-  if (n_ > 1) weights = image_->tables[n_ - 2].find(key_of(words, n_));
-  for (int i = 0; i < n_; ++i) {
-    if (words[i] >= image_->header().words) weights = nullptr;
-  }
-  if (!weights)
-    throw std::invalid_argument("the model is damaged: an n-gram that it lists is not in its tables");
+  const NGramWeights* weights = find(words);
+  if (!weights) throw std::invalid_argument("the model is damaged: an n-gram it lists is not in its tables");
   append(text, weights->log10_prob());
   for (int i = 0; i < n_; ++i) {
     text += i == 0 ? '\t' : ' ';

@@ -8,8 +8,10 @@ namespace {
 // Of one context: P(w | h) = (count - discount) / total + left / total * P(w | shorter h).
 struct ContextSums {
   double total = 0;
-  double left = 0;   // what discounts, n-grams left out and the method itself give to the shorter context
-  double lower = 0;  // what the shorter context gives to the words that this one keeps; for kAdd alone
+  double left = 0;  // what discounts, n-grams left out and the method itself give to the shorter context
+  // For kAdd alone: the words that are kept, and what the shorter context gives to them.
+  double lower = 0;
+  uint32_t kept = 0;
 };
 
 class LevelEstimator {
@@ -34,7 +36,9 @@ class LevelEstimator {
       const double lower = below ? below->probs[level_.suffix[row]] : 1.0 / words_;
       estimates.probs[row] =
           (mass(counts_[row]) + (interpolates ? sums.left * lower : options_.added)) / sums.total;
-      if (!interpolates && estimates.kept[row]) sums.lower += lower;
+      if (interpolates || !estimates.kept[row]) continue;
+      sums.lower += lower;
+      ++sums.kept;
     }
     if (below) set_backoffs(*below, interpolates);
   }
@@ -51,8 +55,7 @@ class LevelEstimator {
     return options_.discounts[order_ - 1][std::min<uint64_t>(count, 3) - 1];
   }
 
-  // A discount above the count, as a user may choose one, takes all of it.
-  double mass(uint64_t count) const { return std::max(0.0, static_cast<double>(count) - discount(count)); }
+  double mass(uint64_t count) const { return static_cast<double>(count) - discount(count); }
 
   void add_up(const std::vector<uint8_t>& kept) {
     for (uint32_t row = 0; row < level_.size(); ++row) {
@@ -80,7 +83,7 @@ class LevelEstimator {
       if (sums.total == 0) continue;
       backoffs[row] = sums.left / sums.total;
       // Where every word is kept nothing is left on either side, and no word asks for the weight.
-      if (!interpolates) backoffs[row] = sums.lower < 1 ? backoffs[row] / (1 - sums.lower) : 1.0;
+      if (!interpolates) backoffs[row] = sums.kept < words_ ? backoffs[row] / (1 - sums.lower) : 1.0;
     }
   }
 

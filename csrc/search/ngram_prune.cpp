@@ -47,7 +47,7 @@ class LevelPruner {
   double prob(uint32_t row) const { return estimates_.probs[row]; }
   double lower(uint32_t row) const { return below_.probs[level_.suffix[row]]; }
 
-  // Between the model and the one without this n-gram alone (Stolcke 1998, equations 6 to 8).
+  // Between the model and the one without this n-gram alone (Stolcke 1998, section 3).
   double divergence(uint32_t row) const {
     const uint32_t context = level_.context[row];
     const Unseen& with = unseen_[context];

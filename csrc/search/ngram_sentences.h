@@ -9,7 +9,7 @@
 
 namespace unrolled::search {
 
-// Tokens, or a text whose words are between white space.
+// Tokens, or a text, in UTF-8, whose words are between white space.
 struct Sentence {
   std::vector<std::string_view> tokens;
   std::string_view text;

@@ -54,13 +54,14 @@ void WeightedCandidates::weigh_pairs(const Beam<double>& beam, const DecodeSymbo
                                      const NodeWeights& weights, FusionRun& run,
                                      const Candidates<double>& pairs) {
   states_.clear(), tokens_.clear();
+  state_of_.resize(static_cast<std::size_t>(beam.size()));
+  for (std::size_t k = 0; k < state_of_.size(); ++k) state_of_[k] = weights.of(beam.node[k]).state;
   std::size_t i = 0;
   for (int64_t j = 0; j < symbols.count; ++j) {
     const int32_t symbol = symbols.symbol[j];
     const auto end = static_cast<std::size_t>(ends_[static_cast<std::size_t>(j)]);
     if (weighted_[static_cast<std::size_t>(symbol)]) {
-      for (; i < end; ++i)
-        states_.push_back(weights.of(beam.node[static_cast<std::size_t>(pairs.place[i])]).state);
+      for (; i < end; ++i) states_.push_back(state_of_[static_cast<std::size_t>(pairs.place[i])]);
       tokens_.resize(states_.size(), symbol);
     }
     i = end;
@@ -74,6 +75,7 @@ int64_t WeightedCandidates::keep_pairs(const Beam<double>& beam, const DecodeSym
                                        double least, Candidates<double>& found) const {
   std::size_t i = 0, kept = 0;
   const double* log_weight = log_weights_.data();
+  double last = 0, last_factor = 1;  // most weights are 0, or that of a pair before
   for (int64_t j = 0; j < symbols.count; ++j) {
     const int32_t symbol = symbols.symbol[j];
     const double probability = symbols.probability[j];
@@ -84,14 +86,15 @@ int64_t WeightedCandidates::keep_pairs(const Beam<double>& beam, const DecodeSym
       double mass = found.mass[i], added = 0;
       if (weighted) {
         added = *log_weight++;
-        mass = (beam.last[place] == symbol ? beam.blank[place] : beam.total[place]) * probability *
-               std::exp(added);
-        if (!(mass >= least)) continue;
+        if (added != 0 && added != last) last = added, last_factor = std::exp(added);
+        const double factor = added == 0 ? 1 : last_factor;
+        mass = (beam.last[place] == symbol ? beam.blank[place] : beam.total[place]) * probability * factor;
       }
       found.mass[kept] = mass;
       found.place[kept] = found.place[i];
       found.symbol[kept] = symbol;
-      found.log_weight[kept++] = added;
+      found.log_weight[kept] = added;
+      kept += mass >= least;  // no jump: it could not be foreseen
     }
   }
   std::fill_n(found.mass.begin() + static_cast<std::ptrdiff_t>(kept), kVectorRoom, 0.0);

@@ -36,7 +36,8 @@ class WeightedCandidates {
   std::vector<double> raises_;     // by which a class's mass may grow
   std::vector<double> raised_;     // probabilities of the frame's symbols
   std::vector<int64_t> ends_;
-  std::vector<uint32_t> states_;
+  std::vector<uint32_t> state_of_;  // of each place in the beam
+  std::vector<uint32_t> states_;    // and tokens: pairs that are weighed
   std::vector<int32_t> tokens_;
   std::vector<double> log_weights_;
 };

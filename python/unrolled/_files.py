@@ -14,7 +14,7 @@ except ModuleNotFoundError:  # Windows: no such locks, and folders cannot be ope
     fcntl = None  # type: ignore[assignment]
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Write `data` so that `path` always holds either its old content or all of the new.
 
     The bytes go to a temporary file beside `path`, are flushed to the disk, and replace `path`
@@ -45,7 +45,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise OSError(error.errno, message, str(path)) from error
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes | memoryview) -> None:
     """Write `data` atomically into a folder that the caller has claimed, one of many small files.
 
     As `write_atomically`, but in a fraction of the time. Nothing is flushed to the disk: a kill
@@ -60,11 +60,13 @@ def replace_file(path: Path, data: bytes) -> None:
     _rename_written(temporary, path, data, sync=False)
 
 
-def _write_and_rename(path: Path, data: bytes) -> None:
+def _write_and_rename(path: Path, data: bytes | memoryview) -> None:
     _rename_written(path.with_name(f"{_temporary_prefix(path)}{secrets.token_hex(4)}"), path, data)
 
 
-def _rename_written(temporary: Path, path: Path, data: bytes, sync: bool = True) -> None:
+def _rename_written(
+    temporary: Path, path: Path, data: bytes | memoryview, sync: bool = True
+) -> None:
     try:
         _write_new(temporary, data, sync)
         os.replace(temporary, path)
@@ -74,7 +76,7 @@ def _rename_written(temporary: Path, path: Path, data: bytes, sync: bool = True)
         raise
 
 
-def _write_new(path: Path, data: bytes, sync: bool) -> None:
+def _write_new(path: Path, data: bytes | memoryview, sync: bool) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o666)
     try:

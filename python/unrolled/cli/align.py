@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +117,8 @@ def check_sources(args: argparse.Namespace) -> None:
 
 
 def _align_one(args: argparse.Namespace, name: str) -> int:
-    from unrolled._files import write_atomically
     from unrolled.cli.align_item import align_item
+    from unrolled.cli.items import write_one
     from unrolled.data.emissions import open_emissions
 
     settings = Settings.of(args)
@@ -130,13 +129,9 @@ def _align_one(args: argparse.Namespace, name: str) -> int:
     alignment = align_item(emissions, entry, settings)
     text = render(alignment, name, args.level, entry.id)
     warn(alignment)
-    if args.out is None:
-        sys.stdout.write(text)
+    out = write_one(text, args.out, f"{entry.id}{FORMATS[name].suffix}")
+    if out is None:
         return 0
-    out = Path(args.out)
-    if out.is_dir():
-        out = out / f"{entry.id}{FORMATS[name].suffix}"
-    write_atomically(out, text.encode())
     words = len(alignment.words)
     counted = f"{words} words" if words else f"{len(alignment.spans)} tokens"
     print(f"{out}: {counted}, {score_of(alignment):.3f} a frame")

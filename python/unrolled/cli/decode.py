@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import Any
 
 from unrolled.cli.align_output import format_of, needs_seconds
@@ -127,10 +125,10 @@ def check_format(args: argparse.Namespace, name: str) -> None:
 
 
 def _decode_one(settings: DecodeSettings, name: str) -> int:
-    from unrolled._files import write_atomically
     from unrolled.cli.decode_items import reference_of, single_item
     from unrolled.cli.decode_many import Decoding
     from unrolled.cli.error_rates import print_error_rates
+    from unrolled.cli.items import write_one
 
     args = settings.args
     if FORMATS[name].in_seconds and not settings.has_seconds:
@@ -140,12 +138,8 @@ def _decode_one(settings: DecodeSettings, name: str) -> int:
     reference = reference_of(entry)
     decoded = Decoding(settings, items).decode_item(entry)
     text = render(decoded.found, name, args.level, entry.id, decoded.scale)
-    if args.out is None:
-        sys.stdout.write(text)
-    else:
-        out = Path(args.out)
-        out = out / f"{entry.id}{FORMATS[name].suffix}" if out.is_dir() else out
-        write_atomically(out, text.encode())
+    out = write_one(text, args.out, f"{entry.id}{FORMATS[name].suffix}")
+    if out is not None:
         print(f"{out}: score {decoded.found[0].score:.4f}")
     if reference is not None:
         print_error_rates([reference], [decoded.found[0].text])

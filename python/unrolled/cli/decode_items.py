@@ -11,7 +11,7 @@ from pathlib import Path
 from unrolled.cli.errors import CommandError
 from unrolled.cli.items import ARCHIVES, Items
 from unrolled.cli.progress import note
-from unrolled.data.emission_files import SUFFIXES, find_arrays, several
+from unrolled.data.emission_files import SUFFIXES, find_arrays, is_emissions, several
 from unrolled.data.labels import DataError, read_labels
 from unrolled.data.manifests import Entry, Manifest, fault_of_id
 
@@ -68,8 +68,9 @@ def _in_folder(folder: Path) -> Items:
 
 
 def _in_archive(path: Path) -> Items:
-    arrays = {array.name: array for array in find_arrays(path)}
+    arrays = {array.name: array for array in find_arrays(path) if is_emissions(array.shape)}
     entries = [Entry(name, path, name, source=f"{path}[{name}]") for name in arrays]
+    _require_distinct(entries)
     return Items(entries, len(entries), arrays)
 
 

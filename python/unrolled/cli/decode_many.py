@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +15,7 @@ from unrolled.cli.decode_output import FORMATS, render
 from unrolled.cli.decode_settings import DecodeSettings
 from unrolled.cli.errors import CommandError
 from unrolled.cli.items import Items, digest, origin, print_counts, refuse_own_names
+from unrolled.cli.progress import note
 from unrolled.data.manifests import Entry
 
 if TYPE_CHECKING:
@@ -59,12 +62,10 @@ class Decoding:
     def decode(self, entries: Sequence[Entry]) -> Iterator[Decoded | Exception]:
         """Decode items together; in the place of one that cannot be is what is wrong with it."""
         for run in self._runs(entries):
-            found = iter(self._search([one for _, one in run if not isinstance(one, Exception)]))
-            for entry, emissions in run:
-                if isinstance(emissions, Exception):
-                    yield emissions
-                else:
-                    yield self._result(entry, next(found), len(emissions))
+            read = [(entry, one) for entry, one in run if not isinstance(one, Exception)]
+            results = iter(self._search(read) if read else [])
+            for _, one in run:
+                yield one if isinstance(one, Exception) else next(results)
 
     def _runs(self, entries: Sequence[Entry]) -> Iterator[Run]:
         """Read items in runs of one dtype that stay of some size when they are padded."""
@@ -88,16 +89,30 @@ class Decoding:
         except FAULTS as error:
             return error
 
+    def _search(self, run: list[tuple[Entry, RealArray]]) -> list[Decoded | Exception]:
+        """Decode items together, or each alone where the search refuses one of them."""
+        nbest = self.settings.args.nbest
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # no text fits: `_result` says it
+                found = self.settings.decoder.decode([one for _, one in run], nbest=nbest)
+        except FAULTS as error:
+            if len(run) > 1:
+                return [decoded for item in run for decoded in self._search([item])]
+            reason = str(error).removeprefix("item 0: ")
+            return [CommandError(f"{run[0][0].emissions}: {reason}")]
+        return [
+            self._result(entry, texts if nbest > 1 else [texts], len(emissions))
+            for (entry, emissions), texts in zip(run, found, strict=True)
+        ]
+
     def _result(self, entry: Entry, found: list[Hypothesis], frames: int) -> Decoded | Exception:
+        if found[0].score == -math.inf:
+            note(f"{entry.id}: no text of the lexicon fits; widen --beam-width, --beam-prune-logp")
         try:
             return Decoded(found, self.settings.scale_of(entry, frames), frames)
         except CommandError as error:
             return error
-
-    def _search(self, arrays: list[RealArray]) -> list[list[Hypothesis]]:
-        nbest = self.settings.args.nbest
-        found = self.settings.decoder.decode(arrays, nbest=nbest) if arrays else []
-        return [[one] if nbest == 1 else one for one in found]
 
 
 def decode_many(settings: DecodeSettings, name: str) -> int:

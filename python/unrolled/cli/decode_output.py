@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +75,14 @@ def _as_json(found: Sequence[Hypothesis], item: str, aligned: Alignment) -> str:
 def _scores(hypothesis: Hypothesis) -> dict[str, Any]:
     return {
         "text": hypothesis.text,
-        "score": hypothesis.score,
-        "acoustic_score": hypothesis.acoustic_score,
+        "score": _number(hypothesis.score),
+        "acoustic_score": _number(hypothesis.acoustic_score),
         "lm_score": hypothesis.lm_score,
         "units": hypothesis.units,
         "hotword_score": hypothesis.hotword_score,
     }
+
+
+def _number(value: float) -> float | None:
+    """Return what JSON can hold: nothing for the score of an impossible text."""
+    return value if math.isfinite(value) else None

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from unrolled.cli.arguments import count, finite, logarithm, not_negative
 from unrolled.cli.emission_settings import EmissionSettings
 from unrolled.cli.errors import CommandError
-from unrolled.cli.items import content_of
+from unrolled.cli.items import content_of, stamp_of
 
 if TYPE_CHECKING:
     from unrolled.decode import BeamSearchDecoder
 
 _SEARCH = ("beam_width", "token_min_logp", "beam_prune_logp", "token_top_k", "merge")
 _LANGUAGE = ("lm_unit", "lm_weight", "word_score", "unk_score")
-_CONTENTS = ("lm", "lexicon", "hotwords")
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +139,10 @@ class DecodeSettings(EmissionSettings):
         """Return what a text depends on beside its emissions, fit for JSON."""
         args = self.args
         names = (*_SEARCH, *_LANGUAGE, "no_lm_eos", "hotword_weight", "logits", "blank")
-        contents = [content_of(getattr(args, name)) for name in _CONTENTS]
         symbols = None if self.labels is None else self.labels.symbols
-        return [[getattr(args, name) for name in (*names, "separator")], symbols, contents]
+        known = [
+            None if args.lm is None else stamp_of(args.lm),
+            content_of(args.lexicon),
+            content_of(args.hotwords),
+        ]
+        return [[getattr(args, name) for name in (*names, "separator")], symbols, known]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,18 @@ class Items:
         return open_emissions(entry.emissions, entry.key, logits=logits, found=found)
 
 
+def write_one(text: str, out: str | None, name: str) -> Path | None:
+    """Print what came of one item, or write it to a file, or into a folder under its name."""
+    from unrolled._files import write_atomically
+
+    if out is None:
+        sys.stdout.write(text)
+        return None
+    path = Path(out) / name if Path(out).is_dir() else Path(out)
+    write_atomically(path, text.encode())
+    return path
+
+
 def refuse_own_names(corpus: Corpus, items: Items) -> None:
     """Refuse an id whose file would be the index or the list of errors.
 
@@ -64,10 +77,15 @@ def refuse_own_names(corpus: Corpus, items: Items) -> None:
 
 def origin(entry: Entry) -> list[Any]:
     """Return what changes when the content of an item does; raises OSError without its file."""
-    status = os.stat(entry.emissions)
     text = entry.text if entry.text_file is None else entry.text_file.read_bytes().hex()
     own = [entry.key, text, entry.tokens, entry.duration, entry.width, entry.offset]
-    return [*own, status.st_size, status.st_mtime_ns]
+    return [*own, *stamp_of(entry.emissions)]
+
+
+def stamp_of(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the size of a file and when it was changed: for what is too large to read twice."""
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 def content_of(path: str | None) -> str | None:

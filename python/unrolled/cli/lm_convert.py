@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from unrolled.cli.lm_files import (
-    FORMATS,
-    add_unit,
-    check_output,
-    load_model,
-    save_model,
-    size_of,
-)
+from unrolled.cli.lm_files import add_unit, check_output, load_model, save_model, size_of
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,7 +19,7 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="the file to read; its content tells the format")
     add("output", metavar="OUTPUT", help="the file to write: .arpa, .arpa.gz or .ngram")
-    add("--format", choices=sorted(set(FORMATS.values())), help="default: by the suffix of OUTPUT")
+    add("--format", choices=("arpa", "arpa.gz", "ngram"), help="default: by the suffix of OUTPUT")
     add_unit(parser, None)
     parser.set_defaults(run=run)
 

@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from unrolled.lm import NGram
     from unrolled.lm.sentences import TextLines
 
-#: What a file's name may end in, and the format that it stands for.
-FORMATS = {
-    ".arpa": "arpa",
-    ".lm": "arpa",
-    ".arpa.gz": "arpa.gz",
-    ".lm.gz": "arpa.gz",
-    ".ngram": "ngram",
-}
 _STDIN = "-"
 
 
@@ -90,10 +82,12 @@ def check_output(path: str, format: str | None = None) -> None:
     ------
     CommandError
     """
+    from unrolled.lm.model_files import ENDINGS
+
     if Path(path).is_dir():
         raise CommandError(f"{path}: is a folder; name a file")
-    if format is None and not path.lower().endswith(tuple(FORMATS)):
-        raise CommandError(f"{path}: name a file that ends in {', '.join(FORMATS)}")
+    if format is None and not path.lower().endswith(tuple(ENDINGS)):
+        raise CommandError(f"{path}: name a file that ends in {', '.join(ENDINGS)}")
 
 
 def size_of(path: str) -> str:

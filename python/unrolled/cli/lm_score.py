@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from unrolled.cli.errors import CommandError
 from unrolled.cli.lm_files import add_texts, add_unit, load_model, read_texts
 from unrolled.cli.tables import escaped, print_facts
 
@@ -84,6 +85,9 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score everything, then print: a damaged line leaves no half output."""
     model = load_model(args.model, args.unit)
+    for border in ("<s>", "</s>"):
+        if border not in model:
+            raise CommandError(f"{args.model}: does not know {border}; lines begin and end with it")
     lines = _with_progress(read_texts(args.texts))
     if args.total:
         total, rows = measure(model, lines), []

@@ -152,8 +152,7 @@ def _facts_of_orders(made: Estimate) -> list[tuple[str, str]]:
     """Say what is kept of each order, and its discounts."""
     facts = []
     for order, table in enumerate(made.tables, start=1):
-        kept = len(table[0]) - (order == 1)  # <s> is given, not counted
-        counted = made.counted[order - 1]
+        kept, counted = len(table[0]), made.counted[order - 1]
         said = f"{kept:,}" if kept == counted else f"{kept:,} of {counted:,}"
         if made.discounts is not None:
             shown = dict.fromkeys(f"{discount:.4f}" for discount in made.discounts[order - 1])

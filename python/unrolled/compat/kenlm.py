@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from unrolled import _core
 from unrolled.lm import NGram
 
+_LOG_10 = math.log(10)
+
 
 class LoadMethod:
     """How KenLM loads binary files; accepted, as ours are mapped and KenLM's converted."""
@@ -118,7 +120,7 @@ class Model:
 
     def score(self, sentence: str | bytes, bos: bool = True, eos: bool = True) -> float:
         """Return the log10 probability of the words between white space."""
-        return self._model.score(_words(sentence), bos, eos) / math.log(10)
+        return self._model.score(_words(sentence), bos, eos) / _LOG_10
 
     def perplexity(self, sentence: str | bytes) -> float:
         """Return 10 ** (-score / words), where ``</s>`` is a word."""
@@ -129,7 +131,7 @@ class Model:
     ) -> Iterator[tuple[float, int, bool]]:
         """Yield (log10 probability, n-gram length, unknown) of each word, of ``</s>`` last."""
         for log_prob, length, unknown in self._model.full_scores(_words(sentence), bos, eos):
-            yield log_prob / math.log(10), length, unknown
+            yield log_prob / _LOG_10, length, unknown
 
     def BeginSentenceWrite(self, state: State) -> None:
         """Make it the state after ``<s>``."""
@@ -141,13 +143,14 @@ class Model:
 
     def BaseScore(self, in_state: State, word: str, out_state: State) -> float:
         """Return log10 P(word | in_state), and write the state after it."""
-        return self.BaseFullScore(in_state, word, out_state).log_prob
+        log_prob, out_state._state = self._model.step(in_state._state, word)
+        return log_prob / _LOG_10
 
     def BaseFullScore(self, in_state: State, word: str, out_state: State) -> FullScoreReturn:
         """Return the score with its n-gram's length, and write the state after it."""
-        log_prob, state, length, unknown = self._model._model.step(in_state._state, word)
+        log_prob, state, length, unknown = self._model._model.full_step(in_state._state, word)
         out_state._state = state
-        return FullScoreReturn(log_prob / math.log(10), length, unknown)
+        return FullScoreReturn(log_prob / _LOG_10, length, unknown)
 
     def __contains__(self, word: str | bytes) -> bool:
         return (word.decode() if isinstance(word, bytes) else word) in self._model

@@ -93,10 +93,16 @@ class ScoredUnits:
         bonuses = np.array([self._bonuses.get(unit, 0.0) for unit in units])
         if self._model is None:
             return bonuses, states
-        numbers = [self._numbers[unit] for unit in units]
-        steps = [self._model.score(*pair) for pair in zip(states, numbers, strict=True)]
-        scores = np.array([float(score) for _, score in steps])
-        return self._weight * scores + bonuses, [state for state, _ in steps]
+        steps = [self._step(*pair) for pair in zip(states, units, strict=True)]
+        return np.array([score for _, score in steps]) + bonuses, [state for state, _ in steps]
+
+    def _step(self, state: Any, unit: str) -> tuple[Any, float]:
+        """Words are asked for before the lexicon is: those that are not in it have no number."""
+        number = self._numbers.get(unit)
+        if number is None or self._model is None:
+            return state, -math.inf
+        after, score = self._model.score(state, number)
+        return after, self._weight * float(score)
 
     def finish(self, states: list[Any]) -> NDArray[np.float64]:
         """Return scores of the end, weighted."""

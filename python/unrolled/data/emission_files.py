@@ -111,7 +111,7 @@ def choose_array(path: str | os.PathLike[str], found: list[Found], key: str | No
         if named:
             return named[0]
         raise DataError([f"{path}: has no array of floats {key!r}, only {_listed(found)}"])
-    fitting = [array for array in found if _is_emissions(array.shape)] or found
+    fitting = [array for array in found if is_emissions(array.shape)] or found
     usual = [array for array in fitting if array.name in NAMES]
     if len(fitting) == 1 or len(usual) == 1:
         return (usual or fitting)[0]
@@ -122,11 +122,12 @@ def choose_array(path: str | os.PathLike[str], found: list[Found], key: str | No
 
 def several(found: list[Found]) -> bool:
     """Whether a file holds emissions of many items, none of them with a usual name."""
-    fitting = [array for array in found if _is_emissions(array.shape)]
+    fitting = [array for array in found if is_emissions(array.shape)]
     return len(fitting) > 1 and not any(array.name in NAMES for array in fitting)
 
 
-def _is_emissions(shape: tuple[int, ...]) -> bool:
+def is_emissions(shape: tuple[int, ...]) -> bool:
+    """Whether an array of that shape may be the emissions of one item."""
     return len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.align.alignment import Alignment
 from unrolled.align.words import Word
 from unrolled.ctc.losses import loss
 from unrolled.ctc.spans import Span
@@ -40,7 +41,8 @@ class Confidence:
         it too, at its place by the cheapest alignment of the two texts: the language model counts.
     tokens : list of Span
         The spans of the tokens with their ``posterior``: the probability, given the text, that the
-        path stands at the token in these frames.
+        path stands at the token in these frames. It sums over all paths: of long recordings it
+        takes far longer than all else.
     words : list of Word
         The words with the same.
 
@@ -115,12 +117,16 @@ class Confidence:
     @property
     def tokens(self) -> list[Span]:
         """The spans of the tokens, with the probability of their place."""
-        return self._hypothesis.aligned_with_posterior.spans
+        return self._aligned.spans
 
     @property
     def words(self) -> list[Word]:
         """The words, with the probability of their place."""
-        return self._hypothesis.aligned_with_posterior.words
+        return self._aligned.words
+
+    @cached_property
+    def _aligned(self) -> Alignment:
+        return self._hypothesis.align(posterior=True)
 
     @cached_property
     def _shares(self) -> NDArray[np.float64]:

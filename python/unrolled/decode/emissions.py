@@ -71,7 +71,8 @@ def _groups(
     if own and len(allowed) != len(items):
         raise ValueError(f"allowed must have one mask an item: {len(items)}, got {len(allowed)}")
     names = [f"log_probs[{i}]" for i in range(len(items))]
-    arrays = as_reals(**dict(zip(names, items, strict=True)))
+    given = {name: as_numpy(item, name) for name, item in zip(names, items, strict=True)}
+    arrays = as_reals(**given)
     for name, array in zip(names, arrays, strict=True):
         require_axes(array, name, "T, C")
         labels.require_width(array.shape[1], name)

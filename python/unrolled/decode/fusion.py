@@ -50,7 +50,8 @@ def build(
     unk_score : float
         Added to the log probability that an n-gram model gives to ``<unk>``, for each unit that it
         does not know; ``-inf`` forbids them. It is part of `lm_score`, so that `lm_weight`
-        multiplies it. Models in Python have their own way with unknown units.
+        multiplies it. Where it is below 0, an unfinished word has it as soon as no known word
+        begins so. Models in Python have their own way with unknown units.
     lm_eos : bool
         Whether the log probability of the end, ``</s>``, is added to `lm_score` of a whole text.
         It is no unit.

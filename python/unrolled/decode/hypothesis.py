@@ -27,7 +27,7 @@ class Hypothesis(Reading):
 
     `BeamSearchDecoder.decode` makes it. Nothing is computed before it is asked for. For
     `alignment`, `spans`, `word_spans` and `confidence` the emissions are kept as they were when
-    they were decoded: a copy that lives as long as the hypothesis.
+    they were decoded: a copy that lives as long as the hypothesis, of a batch the copy of all.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class Hypothesis(Reading):
     @cached_property
     def alignment(self) -> Alignment:
         """The best path of the tokens through the emissions."""
-        return self.aligned_with_posterior.replace(posterior=None)
+        return self.align()
 
     @property
     def spans(self) -> list[Span]:
@@ -157,15 +157,20 @@ class Hypothesis(Reading):
         """How sure it is, by several measures."""
         return Confidence(self)
 
-    @cached_property
-    def aligned_with_posterior(self) -> Alignment:
-        """The alignment, whose spans and words have the probability of their place too."""
+    def align(self, posterior: bool = False) -> Alignment:
+        """Align the tokens with the emissions.
+
+        Parameters
+        ----------
+        posterior : bool
+            Whether spans and words have the probability of their place, which takes far longer.
+        """
         result = self._result
         alignment: Alignment = forced_align(
             result.require_emissions(),
             self.tokens,
             blank=result.labels.blank,
-            posterior=True,
+            posterior=posterior,
             labels=result.labels.texts,
             seconds_per_frame=result.scale.seconds_per_frame,
             stride=result.scale.stride,

@@ -92,8 +92,7 @@ class Labels:
         word_delimiter: str | None = _SPACE,
         kind: Kind | None = None,
     ) -> None:
-        texts = tuple(label_list(labels))
-        _require_texts(texts)
+        texts = _read_texts(labels)
         silent = _find_blank(texts, blank)
         _require_distinct(texts, silent, isinstance(labels, Mapping))
         specials = frozenset(
@@ -101,7 +100,9 @@ class Labels:
         )
         spoken = {t: i for i, t in enumerate(texts) if i != silent and i not in specials}
         delimiter = _find_delimiter(word_delimiter, spoken)
-        kind = _tell_kind(list(spoken), delimiter) if kind is None else _require_kind(kind)
+        kind = kind or _tell_kind(list(spoken), delimiter)
+        if kind not in _KINDS:
+            raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
         if kind != "characters":
             delimiter = None
         self.__dict__.update(
@@ -220,12 +221,20 @@ def _as_list(tokens: Iterable[int]) -> list[int]:
     return tokens.tolist() if isinstance(tokens, np.ndarray) else list(tokens)
 
 
-def _require_texts(texts: tuple[Any, ...]) -> None:
+def _read_texts(labels: Any) -> tuple[str, ...]:
+    if isinstance(labels, Mapping):
+        odd = next((c for c in labels.values() if not isinstance(c, (int, np.integer))), None)
+        if odd is not None:
+            raise TypeError(f"labels: the class of a text must be a whole number, got {odd!r}")
+    elif not hasattr(labels, "__iter__"):
+        raise TypeError(f"labels must be a sequence of texts, or a mapping, got {labels!r}")
+    texts = tuple(label_list(labels))
     wrong = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
     if wrong is not None:
         raise TypeError(f"labels must be texts; that of class {wrong} is {texts[wrong]!r}")
     if not texts:
         raise ValueError("labels must name every class of the emissions, got none")
+    return texts
 
 
 def _find_blank(texts: tuple[str, ...], blank: Any) -> int:
@@ -286,10 +295,3 @@ def _tell_kind(spoken: list[str], delimiter: int | None) -> Kind:
 def _letters(text: str) -> int:
     """Count characters without the marks that combine with them."""
     return sum(unicodedata.category(character)[0] != "M" for character in text)
-
-
-def _require_kind(kind: Any) -> Kind:
-    if kind not in _KINDS:
-        raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
-    found: Kind = kind
-    return found

@@ -103,8 +103,8 @@ def fuse_language_model(
     weights = _core.LanguageWeights(lm_weight, word_score, unk_score, lm_eos)
     if isinstance(lm, NGram):
         if unit == "word":
-            return _core.fuse_word_ngram(core_labels(letters), lm._core, weights)
-        return _core.fuse_label_ngram(_label_units(lm, letters, unit), lm._core, weights)
+            return _core.fuse_word_ngram(core_labels(letters), lm._model, weights)
+        return _core.fuse_label_ngram(_label_units(lm, letters, unit), lm._model, weights)
     bound = float(getattr(lm, "upper_bound", 0.0))
     if lm_weight > 0:
         bound = min(bound, (MOST_GAIN_PER_UNIT - word_score) / lm_weight)

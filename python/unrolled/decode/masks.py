@@ -70,7 +70,7 @@ class AllowedClasses:
         n, frames, classes = shape
         if mask.ndim == 2 and not batched:
             mask = mask[np.newaxis]
-        full = {1: (classes,), 2: (n, classes), 3: shape}.get(mask.ndim, ())
+        full = {1: (classes,), 2: (n, classes), 3: shape}.get(mask.ndim)
         if mask.shape != full:
             axes = (
                 f"({n}, {classes}) or ({n}, {frames}, {classes})"

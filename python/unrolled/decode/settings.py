@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unrolled import _core
+from unrolled._arrays import LARGEST_SIZE
 
 Merge = Literal["sum", "max"]
 
@@ -66,10 +67,10 @@ class SearchSettings:
         return _core.BeamSearch(
             classes,
             blank,
-            self.beam_width or 0,
+            min(self.beam_width or 0, LARGEST_SIZE),
             float(self.token_min_logp),
             float(self.beam_prune_logp),
-            self.token_top_k or 0,
+            min(self.token_top_k or 0, classes),
             self.merge == "max",
             fusion,
         )

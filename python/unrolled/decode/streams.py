@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from unrolled import _core
-from unrolled._arrays import RealArray, as_real
+from unrolled._arrays import RealArray, as_numpy, as_real
 from unrolled.decode.hypothesis import Hypothesis, make_hypotheses
 from unrolled.decode.labels import Labels
 from unrolled.decode.masks import AllowedClasses
@@ -60,7 +60,8 @@ class Stream:
     """A search that is under way: `BeamSearchDecoder.start` makes it.
 
     However the frames are cut into chunks, the result has the same bits as of all at once. Of a
-    decoder's streams each keeps its own state; one stream is for one thread at a time.
+    decoder's streams each keeps its own state; one stream is for one thread at a time. What has no
+    end is decoded with ``keep_emissions=False``: then memory grows with the text alone.
 
     Attributes
     ----------
@@ -121,7 +122,7 @@ class Stream:
             The stream is finished.
         """
         self._require_open("push")
-        chunk = as_real(log_probs, "log_probs")
+        chunk = as_real(as_numpy(log_probs, "log_probs"), "log_probs")
         chunk = chunk[np.newaxis] if chunk.ndim == 1 else chunk
         if chunk.ndim != 2:
             raise ValueError(f"log_probs must have the axes (t, C) or (C,), got {chunk.shape}")
@@ -139,9 +140,7 @@ class Stream:
         RuntimeError
             The stream is finished.
         """
-        self._require_open("partial")
-        found = self._search.best(ask_for(1), False)
-        return Partial(self._make_result(found, self._emissions()), 0, self._search.stable())
+        return self.partials(1)[0]
 
     def partials(self, nbest: int) -> list[Partial]:
         """Return the best texts so far, of which `partial` is the first.
@@ -151,10 +150,10 @@ class Stream:
         RuntimeError
             The stream is finished.
         """
-        self._require_open("partials")
-        found = self._make_result(self._search.best(nbest, False), self._emissions())
+        self._require_open("partial")
+        found = self._make_result(self._search.best(ask_for(nbest), False), self._emissions())
         stable = self._search.stable()
-        return [Partial(found, rank, stable) for rank in range(found.score.size)]
+        return [Partial(found, rank, stable) for rank in range(min(nbest, found.score.size))]
 
     def finish(self, nbest: int = 1) -> Any:
         """Score the end and return the best texts; the stream is then finished.
@@ -183,7 +182,7 @@ class Stream:
             raise RuntimeError(f"{what}: this stream is finished; decoder.start() begins another")
 
     def _emissions(self) -> Emissions | None:
-        return None if self._kept is None else partial(self._kept.first, self.frames)
+        return None if self._kept is None else functools.partial(self._kept.first, self.frames)
 
 
 class KeptFrames:

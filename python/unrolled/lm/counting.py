@@ -52,7 +52,7 @@ def count_ngrams(
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{_place(source, counter.sentences)}: {error}") from error
-    if counter.word_counts()[[0, *range(3, len(counter.words()))]].sum() == 0:
+    if counter.word_counts().sum() == counter.sentences:  # nothing but </s>
         raise ValueError("sentences hold no token; give text to learn from")
     return counter
 

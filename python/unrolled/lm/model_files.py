@@ -16,6 +16,14 @@ PIECE = 1 << 20
 _GZIP = b"\x1f\x8b"
 _BINARY = (b"unrolled n-gram\n", b"mmap lm http://kheafield.com/code")
 FORMATS = ("arpa", "arpa.gz", "ngram")
+#: What names end in, and the format that it stands for.
+ENDINGS = {
+    ".arpa": "arpa",
+    ".lm": "arpa",
+    ".arpa.gz": "arpa.gz",
+    ".lm.gz": "arpa.gz",
+    ".ngram": "ngram",
+}
 
 
 def read_model(path: str | os.PathLike[str], unit: str, check: bool) -> _core.NGram:
@@ -58,9 +66,7 @@ def write_model(model: _core.NGram, path: str | os.PathLike[str], format: str | 
 
 def _format_of(path: str | os.PathLike[str]) -> str:
     name = Path(os.fsdecode(path)).name.lower()
-    endings = {".arpa": "arpa", ".lm": "arpa", ".ngram": "ngram"}
-    endings.update({".arpa.gz": "arpa.gz", ".lm.gz": "arpa.gz"})
-    for ending, kind in endings.items():
+    for ending, kind in ENDINGS.items():
         if name.endswith(ending):
             return kind
     raise ValueError(

@@ -45,6 +45,7 @@ class NGram:
             raise TypeError("make a model with NGram.load, NGram.train or NGram.from_tables")
         self._model = model
         self.unit = model.unit or None
+        self._has_begin, self._has_end = model.begin_word != 0, model.end_word != 0
 
     @classmethod
     def load(
@@ -73,13 +74,13 @@ class NGram:
 
         Examples
         --------
-        >>> import os, tempfile
+        >>> import math, os, tempfile
         >>> text = "\\data\\\nngram 1=3\n\n\\1-grams:\n-1 <s>\n-0.5 </s>\n-0.2 hey\n\n\\end\\\n"
         >>> path = os.path.join(tempfile.mkdtemp(), "small.arpa")
         >>> with open(path, "w") as file:
         ...     _ = file.write(text)
         >>> model = NGram.load(path)
-        >>> round(model.score("hey hey") / np.log(10), 3)
+        >>> round(model.score("hey hey") / math.log(10), 3)
         -0.9
         """
         return cls(read_model(path, _unit_name(unit), check))
@@ -111,8 +112,9 @@ class NGram:
 
         Examples
         --------
+        >>> import math
         >>> model = NGram.from_tables(["<unk>", "a"], [([[0], [1]], [-1.0, -0.1], [0.0, 0.0])])
-        >>> round(model.score(["a", "b"], bos=False, eos=False) / np.log(10), 3)
+        >>> round(model.score(["a", "b"], bos=False, eos=False) / math.log(10), 3)
         -1.1
         """
         arrays = [_table(table, order) for order, table in enumerate(tables, 1)]
@@ -215,8 +217,7 @@ class NGram:
         States are what of the past still matters: they compare and hash by it. ``</s>`` is a token
         as any other.
         """
-        log_prob, next_state, _, _ = self._model.step(state, token)
-        return log_prob, next_state
+        return self._model.step(state, token)
 
     def __repr__(self) -> str:
         unit = f", unit={self.unit!r}" if self.unit else ""
@@ -230,12 +231,10 @@ class NGram:
         return self._model.score(self._tokens(sentence), bos, eos)
 
     def _tokens(self, sentence: str | Sequence[str]) -> str | Sequence[str]:
-        if not isinstance(sentence, str):
+        if self.unit != "char" or not isinstance(sentence, str):
             return sentence
-        if self.unit == "char":
-            space = self.space
-            return [space if character.isspace() else character for character in sentence]
-        return sentence if sentence.isascii() else sentence.split()
+        space = self.space
+        return [space if character.isspace() else character for character in sentence]
 
     @property
     def space(self) -> str:
@@ -243,9 +242,9 @@ class NGram:
         return next((space for space in SPACES if space in self), SPACES[0])
 
     def _require_ends(self, bos: bool, eos: bool) -> None:
-        if bos and not self._model.begin_word:
+        if bos and not self._has_begin:
             raise ValueError("the model does not know <s>: pass bos=False")
-        if eos and not self._model.end_word:
+        if eos and not self._has_end:
             raise ValueError("the model does not know </s>: pass eos=False")
 
 

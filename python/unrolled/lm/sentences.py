@@ -22,7 +22,7 @@ def split_sentence(text: str, unit: str) -> list[str]:
     Parameters
     ----------
     text
-        A sentence.
+        A sentence; line ends behind it do not count.
     unit
         "word": what stands between white space; "char": its characters, where white space is
         "<space>".
@@ -35,7 +35,7 @@ def split_sentence(text: str, unit: str) -> list[str]:
     """
     if unit == "word":
         return text.split()
-    return [SPACE if character.isspace() else character for character in text]
+    return [SPACE if character.isspace() else character for character in text.rstrip("\r\n")]
 
 
 class TextLines:

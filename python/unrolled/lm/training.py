@@ -32,7 +32,7 @@ class Estimate:
         For each order: numbers of the words (n, order), log10 probabilities (n,), and log10
         back-off weights (n,), 0 where there is none.
     counted
-        How many different n-grams of each order the text has; the tables hold fewer after pruning.
+        How many n-grams of each order there are; the tables hold fewer after pruning.
     discounts
         (orders, 3): of counts 1, 2, and 3 or more; None for methods without discounts.
     sentences, tokens
@@ -159,12 +159,10 @@ def estimate(
         entropy=float(prune_entropy),
     )
     counts = counter.word_counts()
-    counted = levels.sizes()
-    counted[0] -= 1  # <s> is given, not counted
     return Estimate(
         words=words,
         tables=tables,
-        counted=counted,
+        counted=levels.sizes(),
         discounts=discounts,
         sentences=counter.sentences,
         tokens=int(counts.sum()) - counter.sentences,

@@ -99,8 +99,23 @@ def backward(
     require_axes(x, "x", X_AXES[axes])
     require_axes(weight, "weight", _WEIGHT_AXES[axes])
     geometry.check_channels(x.shape[1], weight, as_sizes(options.groups, "groups", 1, 1)[0])
+    if options.padding_mode == "zeros" and grad_y.shape[:1] == x.shape[:1]:
+        return _all_gradients(axes, grad_y, x, weight, options)
     grad_x = backward_input(axes, grad_y, weight, x.shape[2:], options)
     return grad_x, *backward_weight(axes, grad_y, x, weight.shape[2:], options)
+
+
+def _all_gradients(
+    axes: int, grad_y: RealArray, x: RealArray, weight: RealArray, options: Options
+) -> tuple[RealArray, RealArray, RealArray]:
+    """Compute the three gradients in one call, which may read grad_y once for all."""
+    shape = geometry.fit(x.shape[2:], weight.shape[2:], options)
+    geometry.check_memory(x.shape[1], shape)
+    _check_grad_y(grad_y, weight.shape[0], shape)
+    grad_x, grad_weight, grad_bias = _core.conv2d_backward(
+        with_rows(grad_y), with_rows(x), with_rows(weight), *shape.core_options
+    )
+    return without_rows(grad_x, axes), without_rows(grad_weight, axes), grad_bias
 
 
 def bias_gradient(grad_y: RealArray) -> RealArray:

@@ -102,12 +102,13 @@ def choose_rows(shares: Sequence[dict[Prefix, float]], most: int) -> list[Prefix
 
 
 def _show_shares(figure: Figure, axis: Axes, table: NDArray[np.float64]) -> None:
+    from matplotlib.colors import PowerNorm
+
     rows, frames = table.shape
     shown = axis.imshow(
         table,
         cmap="Blues",
-        vmin=0,
-        vmax=1,
+        norm=PowerNorm(0.5, 0, 1),  # where many prefixes are in the running, all have little
         extent=(0, frames, rows, 0),
         interpolation="nearest",
         aspect="auto",
@@ -115,7 +116,7 @@ def _show_shares(figure: Figure, axis: Axes, table: NDArray[np.float64]) -> None
     axis.set_ylim(rows, 0)
     axis.hlines(np.arange(1, rows), 0, frames, color="#e8e8e8", linewidth=0.6)
     axis.tick_params(axis="y", length=0)
-    bar = figure.colorbar(shown, cax=axis.inset_axes((1.01, 0, 0.012, 1)), ticks=[0, 0.5, 1])
+    bar = figure.colorbar(shown, cax=axis.inset_axes((1.01, 0, 0.012, 1)), ticks=[0, 0.1, 0.5, 1])
     bar.ax.tick_params(colors=INK, labelsize=9)
 
 

@@ -214,7 +214,7 @@ def add_k(
             followers = [ngram for ngram in kept if ngram[:-1] == context]
             left = 1 - sum(model.probs[ngram] for ngram in followers)
             lower = 1 - sum(model.probs[ngram[1:]] for ngram in followers)
-            model.backoffs[context] = left / lower if lower > 0 else 1.0
+            model.backoffs[context] = left / lower if len(followers) < size else 1.0
     return model
 
 

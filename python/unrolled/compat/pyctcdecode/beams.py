@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from unrolled.decode.hypothesis import Hypothesis
 
@@ -74,40 +77,68 @@ class LMBeam(NamedTuple):
     lm_score: float
 
 
-def normal_text(hypothesis: Hypothesis) -> str:
-    """Return the words of a text with one space between them."""
-    return " ".join(hypothesis.text.split())
+@dataclass(frozen=True)
+class Text:
+    """A text with one space between its words: of hypotheses that differ in spaces alone.
+
+    Attributes
+    ----------
+    text : str
+    best : Hypothesis
+        The best of them.
+    logit_score, lm_score : float
+        Of all their paths.
+    """
+
+    text: str
+    best: Hypothesis
+    logit_score: float
+    lm_score: float
+
+    def plus(self, other: Hypothesis) -> Text:
+        """Return the text with the paths of another hypothesis, which is not better."""
+        logit_score = float(np.logaddexp(self.logit_score, other.acoustic_score))
+        share = self.lm_score - self.logit_score
+        return Text(self.text, self.best, logit_score, logit_score + share)
+
+    def word_frames(self, first_frame: int = 0) -> list[WordFrames]:
+        """Return each word with the frames that it stands on."""
+        frames = [
+            (word.text, (first_frame + word.start, first_frame + word.end))
+            for word in self.best.word_spans
+        ]
+        return [(part, place) for text, place in frames for part in text.split()]
 
 
-def word_frames(hypothesis: Hypothesis, first_frame: int = 0) -> list[WordFrames]:
-    """Return each word of `normal_text` with the frames that it stands on."""
-    frames = [
-        (word.text, (first_frame + word.start, first_frame + word.end))
-        for word in hypothesis.word_spans
-    ]
-    return [(part, place) for text, place in frames for part in text.split()]
+def texts_of(found: Hypothesis | list[Hypothesis]) -> list[Text]:
+    """Put hypotheses together that differ in spaces alone; the best text first."""
+    texts: dict[str, Text] = {}
+    for hypothesis in found if isinstance(found, list) else [found]:
+        words = " ".join(hypothesis.text.split())
+        if words in texts:
+            texts[words] = texts[words].plus(hypothesis)
+        else:
+            scores = hypothesis.acoustic_score, hypothesis.score
+            texts[words] = Text(words, hypothesis, *scores)
+    return sorted(texts.values(), key=lambda text: -text.lm_score)
 
 
-def output_beam(hypothesis: Hypothesis, lm_state: Any) -> OutputBeam:
+def output_beam(text: Text, lm_state: Any) -> OutputBeam:
     """Make the beam of a text that was found."""
-    frames = word_frames(hypothesis)
-    scores = hypothesis.acoustic_score, hypothesis.score
-    return OutputBeam(normal_text(hypothesis), lm_state, frames, *scores)
+    return OutputBeam(text.text, lm_state, text.word_frames(), text.logit_score, text.lm_score)
 
 
-def lm_beam(
-    hypothesis: Hypothesis, last_char: str | None, first_frame: int, *, is_word_open: bool
-) -> LMBeam:
+def lm_beam(text: Text, last_char: str | None, first_frame: int, *, is_word_open: bool) -> LMBeam:
     """Make the beam of a text under way; `is_word_open`: its last word may go on."""
-    words = word_frames(hypothesis, first_frame)
+    words = text.word_frames(first_frame)
     open_word, open_frames = words.pop() if is_word_open and words else ("", NO_FRAMES)
     return LMBeam(
-        " ".join(text for text, _ in words),
+        " ".join(word for word, _ in words),
         "",
         open_word,
         last_char,
         [frames for _, frames in words],
         open_frames,
-        hypothesis.acoustic_score,
-        hypothesis.score,
+        text.logit_score,
+        text.lm_score,
     )

@@ -10,8 +10,8 @@ from unrolled.compat.pyctcdecode.alphabet import Alphabet
 from unrolled.compat.pyctcdecode.beams import (
     OutputBeam,
     OutputBeamMPSafe,
-    normal_text,
     output_beam,
+    texts_of,
 )
 from unrolled.compat.pyctcdecode.emissions import as_log_probs
 from unrolled.compat.pyctcdecode.language_model import LanguageModel
@@ -107,7 +107,8 @@ class BeamSearchDecoderCTC:
         searcher = self._searcher(
             beam_width, beam_prune_logp, token_min_logp, hotwords, hotword_weight, lm_start_state
         )
-        return normal_text(searcher.decode(as_log_probs(logits, self._labels)))
+        found = searcher.decode(as_log_probs(logits, self._labels), nbest=beam_width)
+        return texts_of(found)[0].text
 
     def decode_beams(
         self,
@@ -142,7 +143,8 @@ class BeamSearchDecoderCTC:
             beam_width, beam_prune_logp, token_min_logp, hotwords, hotword_weight
         )
         batch = [as_log_probs(logits, self._labels) for logits in logits_list]
-        return [normal_text(hypothesis) for hypothesis in searcher.decode(batch)] if batch else []
+        found = searcher.decode(batch, nbest=beam_width) if batch else []
+        return [texts_of(item)[0].text for item in found]
 
     def decode_beams_batch(
         self,
@@ -219,7 +221,7 @@ class BeamSearchDecoderCTC:
         result = beams.pushed(searcher, as_log_probs(logits, self._labels), processed_frames)
         assert result.stream is not None
         found = result.stream.finish(beam_width) if is_end else result.stream.partial()
-        result.fill(_as_list(found), is_complete=is_end or force_next_word)
+        result.fill(found, is_complete=is_end or force_next_word)
         return result
 
     def _searcher(
@@ -242,7 +244,7 @@ class BeamSearchDecoderCTC:
             beam_width=beam_width,
             beam_prune_logp=beam_prune_logp,
             token_min_logp=token_min_logp,
-            hotwords=self._spellable(words) or None,
+            hotwords=(words and self._spellable(words)) or None,
             hotword_weight=hotword_weight,
             **({} if model is None else model.decoder_arguments(lm_start_state)),
         )
@@ -262,10 +264,10 @@ class BeamSearchDecoderCTC:
     ) -> list[OutputBeam]:
         model = self._language_model
         beams = []
-        for hypothesis in _as_list(found):
-            words = normal_text(hypothesis).split()
+        for text in texts_of(found):
+            words = text.text.split()
             state = None if model is None else model.state_after(words, start_state)
-            beams.append(output_beam(hypothesis, state))
+            beams.append(output_beam(text, state))
         return beams
 
 
@@ -298,7 +300,3 @@ def build_ctcdecoder(
         kenlm_model_path, unigrams, alpha, beta, unk_score_offset, lm_score_boundary
     )
     return BeamSearchDecoderCTC(alphabet, model)
-
-
-def _as_list(found: Hypothesis | list[Hypothesis]) -> list[Hypothesis]:
-    return found if isinstance(found, list) else [found]

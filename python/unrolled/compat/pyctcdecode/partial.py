@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from unrolled._arrays import RealArray
-from unrolled.compat.pyctcdecode.beams import NO_FRAMES, LMBeam, lm_beam
+from unrolled.compat.pyctcdecode.beams import NO_FRAMES, LMBeam, lm_beam, texts_of
 from unrolled.decode.decoder import BeamSearchDecoder
 from unrolled.decode.hypothesis import Hypothesis
 from unrolled.decode.streams import Stream
@@ -60,15 +60,15 @@ class UtteranceBeams(list[LMBeam]):
             stream.push(log_probs)
         return UtteranceBeams((), stream, searcher, first_frame)
 
-    def fill(self, hypotheses: Iterable[Hypothesis], *, is_complete: bool) -> None:
-        """Take the beams of hypotheses; `is_complete`: their last words are complete."""
+    def fill(self, found: Hypothesis | list[Hypothesis], *, is_complete: bool) -> None:
+        """Take the beams of what was found; `is_complete`: last words are complete."""
         assert self.searcher is not None
         labels = self.searcher.labels
-        for hypothesis in hypotheses:
-            last = hypothesis.tokens[-1] if hypothesis.tokens else None
+        for text in texts_of(found):
+            last = text.best.tokens[-1] if text.best.tokens else None
             is_open = not is_complete and last is not None and not labels.ends_word[last]
             last_char = None if last is None else labels.texts[last]
-            self.append(lm_beam(hypothesis, last_char, self.first_frame, is_word_open=is_open))
+            self.append(lm_beam(text, last_char, self.first_frame, is_word_open=is_open))
 
 
 def starting_state() -> tuple[UtteranceBeams, dict[str, Any], dict[str, Any]]:
