@@ -24,14 +24,27 @@ class Passes(NamedTuple):
     """The functions of one kind of convolution."""
 
     forward: Any
+    by_all: Any
     by_input: Any
     by_weight: Any
     weight_alone: dict[str, Any]  # options of by_weight where the bias needs no gradient
 
 
 _PASSES = {  # by the number of spatial axes
-    1: Passes(ops.conv1d, ops.conv1d_backward_input, ops.conv1d_backward_weight, {"bias": False}),
-    2: Passes(ops.conv2d, ops.conv2d_backward_input, ops.conv2d_backward_weight, {"bias": False}),
+    1: Passes(
+        ops.conv1d,
+        ops.conv1d_backward,
+        ops.conv1d_backward_input,
+        ops.conv1d_backward_weight,
+        {"bias": False},
+    ),
+    2: Passes(
+        ops.conv2d,
+        ops.conv2d_backward,
+        ops.conv2d_backward_input,
+        ops.conv2d_backward_weight,
+        {"bias": False},
+    ),
 }
 
 
@@ -66,6 +79,9 @@ class ConvFunction(Function):
         """Run the passes whose gradients are needed."""
         if self.y is not None:
             grad_y = relu_backward(grad_y, self.y)
+        if self.x is not None and self.weight is not None and self._may_share_passes:
+            grads = self.passes.by_all(grad_y, self.x, self.weight, **self.options)
+            return (*grads[:2], grads[2] if self.needs_input_grad[2] else None)
         grad_x = grad_weight = grad_bias = None
         if self.weight is not None:
             grad_x = self.passes.by_input(grad_y, self.weight, self.input_size, **self.options)
@@ -76,6 +92,11 @@ class ConvFunction(Function):
         elif self.needs_input_grad[2]:
             grad_bias = bias_gradient(grad_y)
         return grad_x, grad_weight, grad_bias if self.needs_input_grad[2] else None
+
+    @property
+    def _may_share_passes(self) -> bool:
+        """Depthwise gradients come from one reading; others would sum a bias for nothing."""
+        return self.needs_input_grad[2] or self.options["groups"] > 1
 
 
 def conv1d(

@@ -17,12 +17,14 @@ from unrolled.ops.conv_geometry import check_algorithm
 _PASSES = {  # by the number of spatial axes
     1: Passes(
         ops.conv_transpose1d,
+        ops.conv_transpose1d_backward,
         ops.conv_transpose1d_backward_input,
         ops.conv_transpose1d_backward_weight,
         {},
     ),
     2: Passes(
         ops.conv_transpose2d,
+        ops.conv_transpose2d_backward,
         ops.conv_transpose2d_backward_input,
         ops.conv_transpose2d_backward_weight,
         {},
