@@ -67,6 +67,13 @@ def test_delimiters_before_between_and_behind_words():
         assert not ends(fusion, tokens), tokens
 
 
+def test_classes_without_text_complete_no_word():
+    labels = Labels(["", "a", "b", "c", " ", "<unk>"])
+    fusion = build(labels, lexicon=["ab"])
+    assert ends(fusion, [1, 5, 2, 4])
+    assert not ends(fusion, [1, 5, 4]) and not ends(fusion, [1, 5])
+
+
 def test_a_file_of_words(tmp_path):
     file = tmp_path / "words.txt"
     file.write_bytes("\ufeffab\r\n\r\nabc\ta  b c\nabc c b a\n".encode())

@@ -78,11 +78,11 @@ def test_long_streams(frames):
 
 def test_what_is_forgotten_is_not_needed(rng):
     """A stream that has collected its tree finds texts with the mass that all their paths have."""
-    log_probs = peaky_emissions(rng, 6000, 40, np.float32)
+    log_probs = peaky_emissions(rng, 20_000, 40, np.float32)
     stream = make_search(40, beam_width=150).start()
-    for start in range(0, 6000, 500):
+    for start in range(0, 20_000, 500):
         stream.push(np.ascontiguousarray(log_probs[start : start + 500]))
-    found = unpack(stream.best(5, True))
+    found = unpack(stream.best(3, True))
     for text, score in zip(found.tokens, found.scores, strict=True):
         exact = -float(ctc.loss(log_probs, list(text), reduction="sum"))
-        assert len(text) > 1000 and exact - 10 < score < exact + 0.01
+        assert len(text) > 3000 and exact - 30 < score < exact + 0.05

@@ -3,8 +3,11 @@
 from unrolled.decode.calibration import Calibration, calibrate, expected_calibration_error
 from unrolled.decode.confidence import Confidence
 from unrolled.decode.decoder import BeamSearchDecoder
+from unrolled.decode.hotwords import Hotwords
 from unrolled.decode.hypothesis import Hotword, Hypothesis
 from unrolled.decode.labels import Labels
+from unrolled.decode.language_models import LanguageModel
+from unrolled.decode.lexicon import Lexicon
 from unrolled.decode.streams import Partial, Stream
 from unrolled.decode.tuning import Tuning, tune
 
@@ -13,8 +16,11 @@ __all__ = [
     "Calibration",
     "Confidence",
     "Hotword",
+    "Hotwords",
     "Hypothesis",
     "Labels",
+    "LanguageModel",
+    "Lexicon",
     "Partial",
     "Stream",
     "Tuning",

@@ -9,8 +9,9 @@ they look for. The search is ours, and differs in this:
   and the scores of ours are those of all paths.
 - Texts that differ in spaces alone are put together at the end of the search, not within it.
 - ``prune_history`` is taken and not needed.
-- An unknown word is charged ``unk_score_offset`` once it is complete, not by its length before.
-  A space at the end is not charged as an unknown word of no letters.
+- An unknown word under way is charged ``unk_score_offset`` times the model's weight, as it is when
+  it is complete, whatever its length. A space at the end is not charged as an unknown word of no
+  letters.
 - A hotword gains at most 5 for each of its letters, however large `hotword_weight` is.
 - Word boundaries as in ``▁⁇▁`` belong to the hypothesis that has them.
 - Word frames are those of the best alignment of the final text.
