@@ -255,3 +255,20 @@ def test_random_sentences_after_a_round_trip(tmp_path, rng):
     again = NGram.load(tmp_path / "again.arpa")
     sentences = [random_sentence(rng, model) for _ in range(100)]
     assert again.score_batch(sentences).tobytes() == ours.score_batch(sentences).tobytes()
+
+
+def test_what_is_utf8_is_what_python_says(tmp_path, rng):
+    edges = [b"\xc0\x80", b"\xc1\xbf", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xf0\x8f\xbf\xbf"]
+    edges += [b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\x80", b"\xe2\x82", b"\xff", b"\xc3\xa9"]
+    edges += ["\ud7ff\ue000\uffff\U0010ffff".encode()]
+    parts = [0x41, 0x7F, 0x80, 0xBF, 0xC2, 0xC3, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF4, 0x90, 0xA0]
+    edges += [bytes(rng.choice(parts, rng.integers(1, 5)).astype(np.uint8)) for _ in range(400)]
+    for word in edges:
+        text = SMALLEST.encode().replace(b"b", word)
+        try:
+            expected = word.decode()
+        except UnicodeDecodeError:
+            with pytest.raises(ValueError, match="not UTF-8"):
+                load_text(tmp_path, text)
+        else:
+            assert load_text(tmp_path, text).vocabulary[-1] == expected

@@ -30,6 +30,7 @@ void for_words(const Sentence& sentence, Visit visit) {
   for (const std::string_view token : sentence.tokens) visit(token);
   const char *at = sentence.text.data(), *const end = at + sentence.text.size();
   for (const char* word = at; at <= end;) {
+    while (at < end && static_cast<uint8_t>(*at - '!') < 0x80 - '!') ++at;  // what is plain ASCII
     const std::ptrdiff_t space = at == end ? 1 : space_at(at, end);
     if (space == 0) {
       ++at;
