@@ -253,6 +253,11 @@ def test_words_that_do_not_count_as_known(rng, arpa):
     assert mine.lm_score - mine.logit_score == pytest.approx(share, abs=1e-4)
 
 
+def test_a_list_of_all_words_changes_nothing(arpa):
+    assert isinstance(LanguageModel(arpa, [*WORDS, "more"]).decoder_arguments()["lm"], NGram)
+    assert not isinstance(LanguageModel(arpa, WORDS[1:]).decoder_arguments()["lm"], NGram)
+
+
 def test_models_of_all_kinds_are_taken(arpa):
     kenlm = pytest.importorskip("kenlm", reason="needs kenlm")
     alphabet = Alphabet.build_alphabet(LABELS)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unrolled.lm import NGram
 
 _LOG_10 = math.log(10)
+_MARKS = frozenset({"<unk>", "<UNK>", "<s>", "</s>"})
 
 
 class LanguageModel:
@@ -23,7 +24,8 @@ class LanguageModel:
     kenlm_model : NGram, path, or model of kenlm or `unrolled.compat.kenlm`
         These models are read anew from their files.
     unigrams : collection of str, optional
-        The words that count as known, of those that the model knows. All of them without it.
+        The words that count as known, of those that the model knows. All of them without it. Where
+        it leaves out some, the search asks the model through Python, and takes longer.
     alpha : float
         Weight of the model's log probabilities.
     beta : float
@@ -44,7 +46,7 @@ class LanguageModel:
         score_boundary: bool = True,
     ) -> None:
         self.ngram = _as_ngram(kenlm_model)
-        self.unigrams = None if unigrams is None else frozenset(unigrams)
+        self.unigrams = _as_restriction(unigrams, self.ngram)
         self.alpha = alpha
         self.beta = beta
         self.unk_score_offset = unk_score_offset
@@ -119,6 +121,14 @@ class _WordModel:
 
     def _is_known(self, word: str) -> bool:
         return word in self._ngram and (self._unigrams is None or word in self._unigrams)
+
+
+def _as_restriction(unigrams: Collection[str] | None, ngram: NGram) -> frozenset[str] | None:
+    """Return None where all words of the model are among them: the search then asks the model."""
+    if unigrams is None:
+        return None
+    words = frozenset(unigrams)
+    return None if all(word in words or word in _MARKS for word in ngram.vocabulary) else words
 
 
 def _as_ngram(model: Any) -> NGram:
