@@ -41,11 +41,12 @@ def blocks(language, page=README):
     ]
 
 
-def test_the_python_example_of_the_readme_runs_as_printed(tmp_path):
+def test_the_python_examples_of_the_readme_run_as_printed(tmp_path):
     examples = blocks("python")
-    assert len(examples) == 1
-    assert len(examples[0].strip().splitlines()) <= 15
+    assert len(examples) == 2
+    assert all(len(example.strip().splitlines()) <= 15 for example in examples)
     assert run(examples[0], tmp_path)
+    assert run(examples[1], tmp_path).startswith("cat a 4.5")
 
 
 def test_the_python_example_of_classifying_runs_as_printed(tmp_path):

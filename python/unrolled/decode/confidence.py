@@ -109,7 +109,7 @@ class Confidence:
     @property
     def margin(self) -> float:
         """Score less that of the next hypothesis."""
-        scores, rank = self._hypothesis._result.score, self._hypothesis.rank
+        scores, rank = self._hypothesis.compared.score, self._hypothesis.rank
         if rank + 1 == scores.size:
             return math.inf
         return float(scores[rank] - scores[rank + 1])
@@ -130,7 +130,7 @@ class Confidence:
 
     @cached_property
     def _shares(self) -> NDArray[np.float64]:
-        scores = self._hypothesis._result.score
+        scores = self._hypothesis.compared.score
         if not math.isfinite(scores[0]):
             return np.zeros(scores.size)
         shares = np.exp(scores - scores[0])

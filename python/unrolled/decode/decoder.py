@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from unrolled.ctc.spans import FrameScale
-from unrolled.decode.emissions import batches_of
+from unrolled.decode.emissions import EmissionBatch, batches_of
 from unrolled.decode.fusion import build
 from unrolled.decode.hotwords import Hotwords, as_hotwords
 from unrolled.decode.hypothesis import make_hypotheses
@@ -159,6 +160,8 @@ class BeamSearchDecoder:
             hotword_weight=hotword_weight,
         )
         self._search = self.settings.make_search(len(self.labels), self.labels.blank, fusion)
+        # Without fusion a search is quicker than writing out texts that nobody may ask for.
+        self._is_searched_again = keep_emissions and fusion is None
 
     def __repr__(self) -> str:
         names = ("lm", "lexicon", "hotwords")
@@ -213,7 +216,8 @@ class BeamSearchDecoder:
         >>> [hypothesis.text for hypothesis in decoder.decode([frames, frames[:1]])]
         ['1', '1']
         """
-        asked = ask_for(nbest)
+        compared = ask_for(nbest)
+        asked = nbest if self._is_searched_again else compared
         batches, batched = batches_of(
             log_probs, lengths, self.labels, self._allowed, allowed, self._keep_emissions
         )
@@ -225,7 +229,11 @@ class BeamSearchDecoder:
                 raise batch.locate(error) from None
             for item, (one, frames) in enumerate(zip(found, batch.lengths.tolist(), strict=True)):
                 kept = batch.scores[item, :frames] if self._keep_emissions else None
-                best = make_hypotheses(self._make_result(one, kept, batch.first + item), nbest)
+                result = self._make_result(one, kept, batch.first + item)
+                if self._is_searched_again:
+                    again = partial(self._search_again, batch.item(item), kept, compared)
+                    result = result._replace(compared=again)
+                best = make_hypotheses(result, nbest)
                 hypotheses.append(best[0] if nbest == 1 else best)
         return hypotheses if batched else hypotheses[0]
 
@@ -261,6 +269,12 @@ class BeamSearchDecoder:
         if not {"labels", "blank", "word_delimiter"} & changes.keys():
             arguments.update(labels=self.labels, blank=0, word_delimiter=" ")  # read once
         return BeamSearchDecoder(**arguments)
+
+    def _search_again(
+        self, item: EmissionBatch, kept: Emissions | None, asked: int
+    ) -> SearchResult:
+        (found,) = self._search.decode(item.scores, item.lengths, item.mask, asked)
+        return self._make_result(found, kept)
 
     def _make_result(
         self, found: Found, emissions: Emissions | None, item: int = 0

@@ -26,6 +26,12 @@ class EmissionBatch(NamedTuple):
     mask: Mask | None
     first: int = 0
 
+    def item(self, item: int) -> EmissionBatch:
+        """Return one item of it, as a batch."""
+        one = slice(item, item + 1)
+        mask = self.mask if self.mask is None or self.mask.ndim == 1 else self.mask[one]
+        return EmissionBatch(self.scores[one], self.lengths[one], mask, self.first + item)
+
     def locate(self, error: ValueError) -> ValueError:
         """Return an error that counts items from the first of this batch, saying so."""
         return ValueError(f"log_probs[{self.first}:]: {error}") if self.first else error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from unrolled.align.alignment import Alignment
 from unrolled.align.viterbi import forced_align
@@ -84,6 +84,10 @@ class Hypothesis(Reading):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.text!r}, score={self.score:.6g})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies hold all that was found: no search goes with them."""
+        return {**self.__dict__, "_result": self.compared}
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -178,9 +182,14 @@ class Hypothesis(Reading):
         )
         return alignment.replace(word_slices=self._word_slices)
 
+    @cached_property
+    def compared(self) -> SearchResult:
+        """What was found, with all the hypotheses that confidence compares."""
+        return self._result.compared() if self._result.compared else self._result
+
     def nbest_list(self) -> list[Hypothesis]:
         """Return the list that this one is of, it included, best first: some ten, or more."""
-        return make_hypotheses(self._result, self._result.score.size)
+        return make_hypotheses(self.compared, self.compared.score.size)
 
     @cached_property
     def _word_slices(self) -> list[WordSlice]:

@@ -20,9 +20,7 @@ Emissions = NDArray[Any] | Callable[[], NDArray[Any]]
 
 
 def ask_for(nbest: Any) -> int:
-    """Return how many hypotheses to ask the core for when `nbest` are wanted.
-
-    The others cost next to nothing, and confidence compares with them.
+    """Return how many hypotheses confidence compares where `nbest` are wanted.
 
     Raises
     ------
@@ -61,6 +59,8 @@ class SearchResult(NamedTuple):
         Of the decoder.
     emissions : ndarray (T, C), function that returns it, or None
         What was decoded; None where it was not kept.
+    compared : function that returns a SearchResult, or None
+        The same search with all the hypotheses that confidence compares; None where these are they.
     """
 
     tokens: NDArray[np.int32]
@@ -75,6 +75,7 @@ class SearchResult(NamedTuple):
     scale: FrameScale
     parts: ScoreParts
     emissions: Emissions | None
+    compared: Callable[[], SearchResult] | None = None
 
     def require_emissions(self) -> NDArray[Any]:
         """Return the emissions (T, C).
