@@ -24,6 +24,7 @@ from oracles import assert_same_bits_as_one_thread, every_text
 from unrolled.decode import BeamSearchDecoder
 from unrolled.decode.fusion import build
 from unrolled.lm import NGram
+from unrolled.reference.decode import beam_search
 from unrolled.reference.softmax import log_softmax
 
 NO_CUTS = {
@@ -131,6 +132,23 @@ def test_unbounded_beams_equal_the_sum_over_all_paths(kind, rng, save):
             h = scores[text.tokens]
             assert h.score == pytest.approx(text.score, abs=1e-6), (k, arguments, text)
             assert h.acoustic_score == pytest.approx(text.acoustic_score, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ALL_LABELS)
+def test_beams_of_any_width_keep_what_the_reference_keeps(kind, rng, save):
+    """What a symbol is given counts when the beam is chosen, and so do gains that come with it."""
+    labels = ALL_LABELS[kind]
+    for k in range(20):
+        arguments, bonus = random_knowledge(rng, labels, save)
+        width, cuts = int(rng.integers(2, 6)), {"token_min_logp": -4.0, "beam_prune_logp": -np.inf}
+        log_probs = emissions(rng, 8, len(labels))
+        decoder = BeamSearchDecoder(labels, beam_width=width, **cuts, **arguments)
+        expected = beam_search(log_probs, blank=labels.blank, beam_width=width, bonus=bonus, **cuts)
+        if not expected:
+            continue  # with all that a lexicon allows cut away, ours takes the frame again
+        found = decoder.decode(log_probs, nbest=width)
+        assert [list(h.tokens) for h in found] == [list(h.tokens) for h in expected], k
+        np.testing.assert_allclose([h.score for h in found], [h.score for h in expected], rtol=1e-6)
 
 
 def test_parts_of_a_score_add_up(rng, save):
