@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "case.h"
 #include "ops/decode.h"
@@ -33,12 +34,12 @@ Array emissions(const Problem& p) {
 }
 
 Call decode(const Problem& p) {
-  return [p, log_probs = emissions(p)] {
+  return [p, log_probs = emissions(p), idle = std::make_shared<unrolled::IdleDecodeStreams>()] {
     const unrolled::search::BeamSettings settings{
         p.C, 0, p.width, p.top_k, p.min_logp, -std::numeric_limits<double>::infinity(), false};
     const unrolled::DecodeBatch<float> batch{1, p.T, &p.T, log_probs.data(), nullptr, 0, 0};
     unrolled::Interrupt interrupt;
-    unrolled::decode(settings, nullptr, batch, 1, interrupt);
+    unrolled::decode(settings, nullptr, batch, 1, *idle, interrupt);
   };
 }
 

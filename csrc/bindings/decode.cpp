@@ -170,7 +170,7 @@ class Search {
     {
       const Unlocked unlocked(fusion_);
       Interrupt interrupt(check_signals);
-      found = decode(settings_, fusion_.get(), batch, nbest, interrupt);
+      found = decode(settings_, fusion_.get(), batch, nbest, *idle_, interrupt);
     }
     py::list results;
     for (const std::vector<Hypothesis>& item : found) results.append(arrays_of(item));
@@ -200,6 +200,7 @@ class Search {
 
   BeamSettings settings_;
   MaybeFusion fusion_;
+  std::unique_ptr<IdleDecodeStreams> idle_ = std::make_unique<IdleDecodeStreams>();
 };
 
 Search make_search(int64_t classes, int64_t blank, int64_t beam_width, double token_min_logp,

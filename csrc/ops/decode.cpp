@@ -22,21 +22,23 @@ template <class Real, class Score>
 std::vector<std::vector<search::Hypothesis>> decode_in(const search::BeamSettings& settings,
                                                        const search::Fusion* fusion,
                                                        const DecodeBatch<Score>& batch, int64_t count,
+                                                       search::IdleStreams<Real>& idle,
                                                        Interrupt& interrupt) {
   std::vector<std::vector<search::Hypothesis>> found(static_cast<std::size_t>(batch.N));
   std::vector<std::exception_ptr> errors(found.size());
+  const bool serial = fusion && fusion->needs_python();
   const auto decode_item = [&](int64_t n) {
     const auto i = static_cast<std::size_t>(n);
     try {
       if (interrupt.requested()) return;
-      search::BeamStream<Real> stream(settings, fusion);
-      stream.push(item_rows(batch, settings.classes, n), interrupt);
-      found[i] = stream.best(count, true);
+      auto stream = idle.take(settings, fusion);
+      stream->push(item_rows(batch, settings.classes, n), interrupt);
+      found[i] = stream->best(count, true);
+      if (!serial) idle.give(std::move(stream));  // else it holds objects of Python
     } catch (...) {
       errors[i] = std::current_exception();
     }
   };
-  const bool serial = fusion && fusion->needs_python();
   const int64_t work = serial ? 0 : batch.N * batch.T * settings.classes;
   parallel_for(batch.N, work, decode_item);
   for (const std::exception_ptr& error : errors) {  // that of the first item, on any number of threads
@@ -55,20 +57,21 @@ template <class Score>
 std::vector<std::vector<search::Hypothesis>> decode(const search::BeamSettings& settings,
                                                     const search::Fusion* fusion,
                                                     const DecodeBatch<Score>& batch, int64_t count,
-                                                    Interrupt& interrupt) {
+                                                    IdleDecodeStreams& idle, Interrupt& interrupt) {
   if constexpr (std::is_same_v<Score, float>) {
     if (decodes_in_float(settings, fusion)) {
-      return decode_in<float>(settings, fusion, batch, count, interrupt);
+      return decode_in<float>(settings, fusion, batch, count, idle.singles, interrupt);
     }
   }
-  return decode_in<double>(settings, fusion, batch, count, interrupt);
+  return decode_in<double>(settings, fusion, batch, count, idle.doubles, interrupt);
 }
 
 template std::vector<std::vector<search::Hypothesis>> decode(const search::BeamSettings&,
                                                              const search::Fusion*, const DecodeBatch<float>&,
-                                                             int64_t, Interrupt&);
+                                                             int64_t, IdleDecodeStreams&, Interrupt&);
 template std::vector<std::vector<search::Hypothesis>> decode(const search::BeamSettings&,
                                                              const search::Fusion*,
-                                                             const DecodeBatch<double>&, int64_t, Interrupt&);
+                                                             const DecodeBatch<double>&, int64_t,
+                                                             IdleDecodeStreams&, Interrupt&);
 
 }  // namespace unrolled

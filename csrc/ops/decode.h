@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "search/beam_search.h"
+#include "search/idle_streams.h"
 
 namespace unrolled {
 
@@ -17,13 +17,19 @@ struct DecodeBatch {
   int64_t allowed_item_stride, allowed_frame_stride;
 };
 
+// What searches with the same settings and fusion leave for the next ones.
+struct IdleDecodeStreams {
+  search::IdleStreams<float> singles;
+  search::IdleStreams<double> doubles;
+};
+
 // The best `count` hypotheses of each item, best first. Fusion that calls Python is left to the calling
 // thread, which then holds the GIL.
 template <class Score>
 std::vector<std::vector<search::Hypothesis>> decode(const search::BeamSettings& settings,
                                                     const search::Fusion* fusion,
                                                     const DecodeBatch<Score>& batch, int64_t count,
-                                                    Interrupt& interrupt);
+                                                    IdleDecodeStreams& idle, Interrupt& interrupt);
 
 // Masses are kept in float32 where emissions are and nothing asks for more.
 bool decodes_in_float(const search::BeamSettings& settings, const search::Fusion* fusion);
