@@ -86,7 +86,7 @@ class Hypothesis(Reading):
         return f"{type(self).__name__}({self.text!r}, score={self.score:.6g})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies hold all that was found: no search goes with them."""
+        """Give copies all that was found: no search goes with them."""
         return {**self.__dict__, "_result": self.compared}
 
     __eq__ = object.__eq__
