@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
 
 from align_problems import normal_log_probs, random_target
+from interrupts import assert_stops_within_half_a_second
 from unrolled.align import forced_align
 
 # Some minutes of work: labels nearly as many as it takes, in float64 or float32.
@@ -40,19 +38,7 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_interrupt(dtype, count):
-    """It returns within half a second; the bound leaves room for a busy machine."""
-    command = [sys.executable, "-c", CHILD, "600000", "250000", dtype, str(count)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "ready\n"
-            time.sleep(1.0)
-            assert child.poll() is None
-            start = time.perf_counter()
-            child.send_signal(signal.SIGINT)
-            assert child.stdout.readline() == "stopped\n"
-            assert time.perf_counter() - start < 2.0
-        finally:
-            child.kill()
+    assert_stops_within_half_a_second(CHILD, "600000", "250000", dtype, str(count))
 
 
 def test_sixteen_threads_give_the_bits_of_one(rng):

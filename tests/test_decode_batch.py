@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -19,6 +16,7 @@ from beam_problems import (
     stream_search,
     unpack,
 )
+from interrupts import assert_stops_within_half_a_second
 from unrolled.reference.softmax import log_softmax
 
 SETTINGS = [
@@ -199,16 +197,4 @@ except KeyboardInterrupt:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("work", [["batch", "1"], ["batch", "2"], ["stream", "1"]])
 def test_interrupt(work):
-    """It returns within half a second; the bound leaves room for a busy machine."""
-    command = [sys.executable, "-c", CHILD, *work]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "ready\n"
-            time.sleep(1.0)
-            assert child.poll() is None
-            start = time.perf_counter()
-            child.send_signal(signal.SIGINT)
-            assert child.stdout.readline() == "stopped\n"
-            assert time.perf_counter() - start < 2.0
-        finally:
-            child.kill()
+    assert_stops_within_half_a_second(CHILD, *work)

@@ -33,6 +33,7 @@ class BeamStream {
   // How many leading symbols all prefixes in the beam share.
   int64_t stable() const { return search_.tree().depth(search_.tree().common(search_.beam().nodes())); }
   int64_t frames() const { return frames_; }
+  int64_t prefixes() const { return search_.tree().size(); }  // that are remembered
   // Back to the beginning; memory is kept.
   void reset();
 

@@ -24,13 +24,14 @@ class IdleStreams {
     return std::make_unique<BeamStream<Real>>(settings, fusion);
   }
   void give(Stream stream) {
-    if (stream->frames() > kMostFrames) return;
+    if (stream->frames() > kMostFrames || stream->prefixes() > kMostPrefixes) return;
     const std::lock_guard lock(mutex_);
     idle_.push_back(std::move(stream));
   }
 
  private:
-  static constexpr int64_t kMostFrames = 1 << 14;  // what longer ones need is too much to be kept
+  // What longer or wider ones need is too much to be kept.
+  static constexpr int64_t kMostFrames = 1 << 14, kMostPrefixes = 1 << 20;
 
   Stream take_idle() {
     const std::lock_guard lock(mutex_);
