@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import zlib
 
 import numpy as np
 import pytest
+
+# A shell's background jobs ignore Ctrl-C, and so would the programs that tests stop by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The largest error allowed, relative to the largest magnitude of the expected array, by stem and
 # dtype. The unit is the rounding of the type: 6e-8 in float32, 1.1e-16 in float64.
