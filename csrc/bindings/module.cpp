@@ -8,9 +8,11 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   unrolled::register_runtime(m);
   unrolled::register_activation(m);
   unrolled::register_align(m);
+  unrolled::register_attention(m);
   unrolled::register_conv(m);
   unrolled::register_ctc(m);
   unrolled::register_edit_distance(m);
+  unrolled::register_embedding(m);
   unrolled::register_ngram(m);
   unrolled::register_ngram_training(m);
   unrolled::register_fusion(m);
@@ -23,5 +25,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   unrolled::register_pool(m);
   unrolled::register_recurrent(m);
   unrolled::register_softmax(m);
+  unrolled::register_step_model(m);
+  unrolled::register_generate(m);
   unrolled::register_upsample(m);
 }

@@ -8,6 +8,8 @@ template <class Real>
 AlignRowKernels<Real> align_row_kernels();
 AlignTileKernels align_tile_kernels();
 template <class Real>
+AttentionKernels<Real> attention_kernels();
+template <class Real>
 ConvKernels<Real> conv_kernels();
 template <class Real>
 ThinKernels<Real> thin_kernels();
@@ -26,6 +28,8 @@ template <class Real>
 DepthwisePlaneKernels<Real> depthwise_plane_kernels();
 template <class Real>
 DepthwiseWeightKernels<Real> depthwise_weight_kernels();
+template <class Real>
+EmbeddingKernels<Real> embedding_kernels();
 template <class Real>
 CellKernels<Real> gru_kernels();
 template <class Real>
@@ -71,6 +75,7 @@ Kernels<Real> kernels() {
       .activation = activation_kernels<Real>(),
       .align_row = align_row_kernels<Real>(),
       .align_tile = align_tile_kernels(),
+      .attention = attention_kernels<Real>(),
       .conv = conv_kernels<Real>(),
       .thin = thin_kernels<Real>(),
       .ctc = ctc_kernels(),
@@ -83,6 +88,7 @@ Kernels<Real> kernels() {
       .depthwise = depthwise_kernels<Real>(),
       .depthwise_plane = depthwise_plane_kernels<Real>(),
       .depthwise_weight = depthwise_weight_kernels<Real>(),
+      .embedding = embedding_kernels<Real>(),
       .gru = gru_kernels<Real>(),
       .gru_reset_before = gru_reset_before_kernels<Real>(),
       .loss = loss_kernels<Real>(),

@@ -4,6 +4,7 @@
 #include "kernels/activation.h"
 #include "kernels/align.h"
 #include "kernels/align_tile.h"
+#include "kernels/attention.h"
 #include "kernels/conv.h"
 #include "kernels/conv_thin.h"
 #include "kernels/ctc.h"
@@ -16,6 +17,7 @@
 #include "kernels/depthwise.h"
 #include "kernels/depthwise_plane.h"
 #include "kernels/depthwise_weight.h"
+#include "kernels/embedding.h"
 #include "kernels/loss.h"
 #include "kernels/matmul.h"
 #include "kernels/norm.h"
@@ -35,6 +37,7 @@ struct Kernels {
   ActivationKernels<Real> activation;
   AlignRowKernels<Real> align_row;
   AlignTileKernels align_tile;
+  AttentionKernels<Real> attention;
   ConvKernels<Real> conv;
   ThinKernels<Real> thin;
   CtcKernels ctc;
@@ -47,6 +50,7 @@ struct Kernels {
   DepthwiseKernels<Real> depthwise;
   DepthwisePlaneKernels<Real> depthwise_plane;
   DepthwiseWeightKernels<Real> depthwise_weight;
+  EmbeddingKernels<Real> embedding;
   CellKernels<Real> gru;
   CellKernels<Real> gru_reset_before;
   LossKernels<Real> loss;

@@ -1,0 +1,1 @@
+#include "search/step_model.h"
