@@ -21,6 +21,7 @@ from unrolled.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from unrolled.nn.ctc import CTCLoss
 from unrolled.nn.dropout import Dropout, Dropout1d, Dropout2d
 from unrolled.nn.elementwise_loss import KLDivLoss, MSELoss
+from unrolled.nn.embedding import Embedding
 from unrolled.nn.flatten import Flatten, Identity
 from unrolled.nn.gru import GRU
 from unrolled.nn.layer_norm import LayerNorm
@@ -67,6 +68,7 @@ __all__ = [
     "Dropout",
     "Dropout1d",
     "Dropout2d",
+    "Embedding",
     "Flatten",
     "GRUCell",
     "Identity",
