@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
-from unrolled import nn
-from unrolled.autograd import Tensor
-from unrolled.data.pairs import IGNORED, PairBatch
-from unrolled.lm.vocabulary import Vocabulary
-from unrolled.models.recurrent import make_recurrent
-from unrolled.models.seq2seq_bridge import Bridge
-from unrolled.nn.checks import one_of, positive, probability
-from unrolled.nn.functional import cross_entropy
+from unrolled.models.seq2seq_network import Seq2SeqNetwork
+from unrolled.models.seq2seq_scoring import log_probabilities
+from unrolled.models.seq2seq_tokens import Texts, as_pairs
+from unrolled.models.seq2seq_training import Held, train_pairs
 
 if TYPE_CHECKING:
-    from unrolled.data.pairs import Ids
-
-SCORES = (None, "dot", "general", "additive")
+    from unrolled.training import History
 
 
-class Seq2Seq(nn.Module):
+class Seq2Seq(Seq2SeqNetwork):
     """An encoder-decoder: one recurrent network reads the source, another writes the target.
 
     The source is read to its end mark, and the state there starts the decoder at ``<sos>``. Each
@@ -74,152 +69,117 @@ class Seq2Seq(nn.Module):
     Luong, Pham, Manning: Effective approaches to attention-based neural machine translation (2015).
     """
 
-    longest: Any
-
-    def __init__(
+    def fit(
         self,
-        source: Vocabulary,
-        target: Vocabulary,
+        sources: Texts,
+        targets: Texts,
         *,
-        cell: str = "lstm",
-        embedding: int = 128,
-        hidden: int = 256,
-        encoder_layers: int = 1,
-        decoder_layers: int = 1,
-        bidirectional: bool = True,
-        attention: str | None = None,
-        feeding: str = "none",
-        feedback: bool = True,
-        dropout: float = 0.0,
-        tie: bool = False,
-    ) -> None:
-        positive(embedding=embedding, hidden=hidden)
-        positive(encoder_layers=encoder_layers, decoder_layers=decoder_layers)
-        one_of("attention", attention, SCORES)
-        _check_marks(target)
-        _check_sizes(embedding, hidden, bidirectional, tie)
-        if attention is None and feeding != "none":
-            raise ValueError(f"feeding={feeding!r} needs attention: there is no context to feed")
-        if tie and not feedback:
-            raise ValueError("tie=True needs feedback=True: there are no target embeddings to tie")
-        self.source, self.target = source, target
-        self.feedback = bool(feedback)
-        self.attends = attention is not None
-        self.register_buffer("longest", np.array(20, np.int64))
-        self.source_embedding = nn.Embedding(len(source), embedding)
-        self.encoder = make_recurrent(
-            cell,
-            embedding,
-            hidden // 2 if bidirectional else hidden,
-            encoder_layers,
-            bidirectional=bidirectional,
-            dropout=dropout,
-        )
-        self.bridge = Bridge(
-            encoder_layers, decoder_layers, hidden, parts=2 if cell == "lstm" else 1
-        )
-        features = embedding if feedback else 1
-        self.target_embedding = nn.Embedding(len(target), embedding) if feedback else None
-        if attention is None:
-            self.decoder = make_recurrent(cell, features, hidden, decoder_layers, dropout=dropout)
-        else:
-            between = dropout if decoder_layers > 1 else 0.0
-            self.decoder = nn.AttentionDecoder(
-                cell,
-                features,
-                hidden,
-                hidden,
-                decoder_layers,
-                score=attention,
-                feeding=feeding,
-                dropout=between,
-            )
-        self.dropout = nn.Dropout(probability("dropout", dropout))
-        self.output = nn.Linear(hidden, len(target))
-        if tie and self.target_embedding is not None:
-            self.output.weight = self.target_embedding.weight
+        valid: Held = None,
+        epochs: int = 30,
+        batch_size: int = 64,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.0,
+        label_smoothing: float = 0.0,
+        sampling: float = 0.0,
+        loss_positions: int | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        seed: int = 0,
+        progress: bool | None = True,
+        **options: Any,
+    ) -> History:
+        """Train on sources and the targets to be written for them (teacher forcing).
 
-    def forward(
-        self,
-        sources: ArrayLike,
-        inputs: ArrayLike,
-        source_lengths: ArrayLike | None = None,
-        target_lengths: ArrayLike | None = None,
-    ) -> Tensor:
-        """Return scores (N, T, V) of the word after each of `inputs`, whose softmax are probabilities.
+        AdamW with a one-cycle learning rate and gradients clipped to norm 1. Afterwards the model
+        is in evaluation mode and has, with `valid`, the weights of the best epoch.
 
         Parameters
         ----------
-        sources : array-like of int (N, S)
-            Ids with the end mark.
-        inputs : array-like of int (N, T)
-            Ids of ``<sos>`` and of the words before each output.
-        source_lengths, target_lengths : array-like of int (N), optional
-            All S and T when not given. Padding is never read.
+        sources, targets : sequences of str, or of sequences of tokens
+            As many of each, as the vocabularies take them; without marks.
+        valid : (sources, targets) or float, optional
+            Pairs to measure after each epoch, or the share of the sources to set aside for that:
+            all pairs of a source go together.
+        epochs, batch_size : int
+            Times that all pairs are seen, over which the learning rate falls to 0, and pairs of
+            a step.
+        learning_rate, weight_decay : float
+            The highest of the cycle, and that of AdamW.
+        label_smoothing : float
+            Share of each target that is spread over all tokens, in [0, 1].
+        sampling : float
+            Scheduled sampling: the probability that the decoder reads, in place of the right
+            word, one drawn from its own distribution, given what it has read so far.
+        loss_positions : int, optional
+            Learn from so many outputs of each pair, drawn anew in each epoch, not from all.
+        directory, resume, seed, progress
+            As for `CNNClassifier.fit`: where to write, whether to go on from there, the start of
+            all randomness, and whether to show a bar.
+        **options
+            Further arguments of `unrolled.Trainer`: ``patience=5`` stops after five epochs without
+            a better one, ``monitor="sequence_error"`` says by what; ``checkpoint_every``, ...
+
+        Returns
+        -------
+        History
+            With, of the validation pairs, ``valid_loss`` (mean over outputs, not smoothed),
+            ``token_error`` and ``sequence_error`` of what is written greedily.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a source or target does not fit; names it. Nothing has been trained then.
+        NonFiniteError, TrainingInterrupted, CheckpointError, OSError
+            As `unrolled.Trainer.fit`.
+
+        References
+        ----------
+        Williams, Zipser: A learning algorithm for continually running fully recurrent neural
+        networks (1989). Bengio, Vinyals, Jaitly, Shazeer: Scheduled sampling for sequence
+        prediction with recurrent neural networks (2015).
         """
-        memory, state = self.encode(sources, source_lengths)
-        return self.decode(inputs, memory, state, source_lengths, target_lengths)
-
-    def encode(self, sources: ArrayLike, lengths: ArrayLike | None = None) -> tuple[Tensor, Any]:
-        """Return the encoder's states (N, S, H) and the state that starts the decoder."""
-        embedded = self.dropout(self.source_embedding(sources))
-        memory, state = self.encoder(embedded, lengths=lengths)
-        return memory, self.bridge(state)
-
-    def decode(
-        self,
-        inputs: ArrayLike,
-        memory: Tensor,
-        state: Any,
-        source_lengths: ArrayLike | None = None,
-        target_lengths: ArrayLike | None = None,
-    ) -> Tensor:
-        """Return scores (N, T, V) of the word after each of `inputs` (N, T), given the encoder's."""
-        x = self._embedded(np.asarray(inputs))
-        if self.attends:
-            states, _, _ = self.decoder(
-                x, memory, state, memory_lengths=source_lengths, lengths=target_lengths
-            )
-        else:
-            states, _ = self.decoder(x, state, lengths=target_lengths)
-        scores: Tensor = self.output(self.dropout(states))
-        return scores
-
-    def loss(self, batch: PairBatch, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean cross entropy of the outputs of a batch that are to be learned."""
-        scores = self(batch.sources, batch.inputs, batch.source_lengths, batch.target_lengths)
-        return cross_entropy(
-            scores.reshape(-1, scores.shape[2]),
-            batch.targets.reshape(-1),
-            ignore_index=IGNORED,
+        return train_pairs(
+            self,
+            sources,
+            targets,
+            valid,
+            batch_size=batch_size,
             label_smoothing=label_smoothing,
+            sampling=sampling,
+            loss_positions=loss_positions,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            directory=directory,
+            resume=resume,
+            seed=seed,
+            progress=progress,
+            **options,
         )
 
-    def _embedded(self, inputs: Ids) -> Tensor:
-        """Return what enters the decoder: embeddings of words, or nothing at all."""
-        if self.target_embedding is None:
-            return Tensor(np.zeros((*inputs.shape, 1), self.output.weight.dtype))
-        embedded: Tensor = self.dropout(self.target_embedding(inputs))
-        return embedded
+    def score(self, source: Any, target: Any) -> float:
+        """Return the natural logarithm of the probability that `target` is written for `source`.
 
+        ``P(O_1, ..., O_L, <eos> | I) = P(O_1 | I) P(O_2 | O_1, I) ...``
 
-def _check_marks(target: Vocabulary) -> None:
-    for mark, found in (("sos", target.sos_id), ("eos", target.eos_id)):
-        if found is None:
-            raise ValueError(
-                f"target has no <{mark}>, which the decoder needs: make the vocabulary with "
-                f'{mark}="<{mark}>"'
-            )
+        Parameters
+        ----------
+        source, target : str or sequence of tokens
+            As for `fit`.
 
+        Raises
+        ------
+        TypeError, ValueError
+            If one does not fit.
+        """
+        return float(self.scores([source], [target])[0])
 
-def _check_sizes(embedding: int, hidden: int, bidirectional: bool, tie: bool) -> None:
-    if bidirectional and hidden % 2:
-        raise ValueError(
-            f"hidden is {hidden}; a bidirectional encoder has half of it in each direction: "
-            "give an even number, or bidirectional=False"
-        )
-    if tie and embedding != hidden:
-        raise ValueError(
-            f"tie=True needs embedding == hidden, not {embedding} and {hidden}: the output layer "
-            "and the embeddings are one matrix"
-        )
+    def scores(self, sources: Texts, targets: Texts) -> NDArray[np.float64]:
+        """Return `score` of many pairs (N), each with the bits it has alone.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a source or target does not fit; names it.
+        """
+        return log_probabilities(self, as_pairs(self, sources, targets))
