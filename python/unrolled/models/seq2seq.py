@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.models.seq2seq_g2p_en import load_g2p_en
 from unrolled.models.seq2seq_network import Seq2SeqNetwork
 from unrolled.models.seq2seq_scoring import log_probabilities
 from unrolled.models.seq2seq_tokens import Texts, as_pairs
@@ -183,3 +184,26 @@ class Seq2Seq(Seq2SeqNetwork):
             If a source or target does not fit; names it.
         """
         return log_probabilities(self, as_pairs(self, sources, targets))
+
+    @classmethod
+    def from_g2p_en(cls, path: str | os.PathLike[str]) -> Seq2Seq:
+        """Make a model of the weights of PyPI's g2p-en, which pronounces English words.
+
+        Its sources are words of lower-case letters; it writes ARPAbet phonemes with stress, at
+        most 20, as ``G2p.predict`` of g2p-en does for words that its dictionary lacks.
+
+        Parameters
+        ----------
+        path : path-like
+            The file ``checkpoint20.npz`` of the package g2p-en.
+
+        Raises
+        ------
+        ValueError
+            If the file is not that.
+        NonFiniteError
+            If a weight is NaN or infinite.
+        OSError
+            If it cannot be read.
+        """
+        return load_g2p_en(path, cls)
