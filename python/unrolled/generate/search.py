@@ -103,14 +103,14 @@ def generate(
     return written
 
 
-def _search_of(settings: Settings, names: TokenNames) -> _core.TokenSearch:
+def _search_of(settings: Settings, names: TokenNames) -> _core.GenerationSettings:
     """Return the core's settings."""
     seed = settings.seed if settings.seed is not None or not settings.do_sample else None
     if seed is None:
         seed = int(generator().integers(_SEEDS)) if settings.do_sample else 0
     stopping = {False: 0, True: 1, "never": 2}[settings.early_stopping]
     assert settings.length_penalty is not None  # set by its constructor
-    return _core.TokenSearch(
+    return _core.GenerationSettings(
         max_new_tokens=settings.max_new_tokens,
         min_new_tokens=settings.min_new_tokens,
         num_beams=settings.num_beams,
