@@ -23,8 +23,7 @@ void EarlyTerminationSearch::advance(const StepScores& scores) {
       next_beam_.push_back(from);
       continue;
     }
-    const int32_t node =
-        extend(from.row, c.token, scores.log_probs[from.row * V_ + c.token], c.total);
+    const int32_t node = extend(from.row, c.token, scores.log_probs[from.row * V_ + c.token], c.total);
     const bool goes_on = !has_ended(node);
     if (goes_on) go_on(node, from.row);
     next_beam_.push_back({node, goes_on ? open++ : -1});

@@ -70,8 +70,7 @@ void ItemSearch::force(int32_t token, const StepScores& scores) {
 }
 
 int32_t ItemSearch::extend(int64_t row, int32_t token, float log_prob, double total) {
-  nodes_.push_back(
-      {rows_[index(row)].node, token, static_cast<int32_t>(looks_ + row), log_prob, total});
+  nodes_.push_back({rows_[index(row)].node, token, static_cast<int32_t>(looks_ + row), log_prob, total});
   return static_cast<int32_t>(nodes_.size() - 1);
 }
 

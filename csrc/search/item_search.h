@@ -81,7 +81,7 @@ class ItemSearch {
   WrittenSequence sequence(const Ranked& ranked, int64_t S) const;
 
   TokenRules rules_;
-  int64_t reading_;  // what the model reads next, in inputs_.prompts
+  int64_t reading_;    // what the model reads next, in inputs_.prompts
   int64_t looks_ = 0;  // rows before those of this step
   std::vector<OpenRow> rows_, next_;
   std::vector<TokenNode> nodes_;

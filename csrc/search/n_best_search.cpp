@@ -39,7 +39,9 @@ void NBestSearch::find_candidates(const StepScores& scores) {
 // Goes through all candidates in order; those that are open go on whatever their rank.
 void NBestSearch::keep(const std::vector<TokenCandidate>& open, const StepScores& scores) {
   std::size_t ends = 0;
-  const auto is_next = [&](const TokenCandidate& candidate) { return ends < eos_.size() && eos_[ends] < candidate; };
+  const auto is_next = [&](const TokenCandidate& candidate) {
+    return ends < eos_.size() && eos_[ends] < candidate;
+  };
   const auto width = index(settings_.num_beams);
   const auto end_next = [&] {
     const TokenCandidate& c = eos_[ends++];
@@ -71,8 +73,8 @@ bool NBestSearch::is_over(double best_total) const {
   int64_t length = written;  // as if it ended now
   if (never) {
     const int64_t least = std::max(written + 1, settings_.min_new_tokens + 1);
-    length = settings_.length_penalty > 0 ? settings_.max_new_tokens
-                                          : std::min(least, settings_.max_new_tokens);
+    length =
+        settings_.length_penalty > 0 ? settings_.max_new_tokens : std::min(least, settings_.max_new_tokens);
   }
   return ended_[needed - 1].score >= score(best_total, length);
 }

@@ -9,10 +9,10 @@
 
 namespace unrolled::search {
 
-// Each step leads every open hypothesis on with every token and keeps the best num_beams that are open, in the
-// order of TokenCandidate. A hypothesis ends where its <eos> is among the best num_beams of all candidates,
-// open or not; the best num_beams of those that have ended are kept by score, of equals the one that ended
-// first.
+// Each step leads every open hypothesis on with every token and keeps the best num_beams that are open, in
+// the order of TokenCandidate. A hypothesis ends where its <eos> is among the best num_beams of all
+// candidates, open or not; the best num_beams of those that have ended are kept by score, of equals the one
+// that ended first.
 class NBestSearch final : public ItemSearch {
  public:
   NBestSearch(const GenerationSettings& settings, const GenerationInputs& inputs, int64_t item, int64_t V)

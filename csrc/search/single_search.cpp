@@ -43,8 +43,7 @@ void SingleSearch::write(int64_t row, int64_t sequence, float* logits, const flo
   }
   if (token < 0) complain_of_nothing();
   const double before = total(rows()[index(row)].node);
-  const int32_t node =
-      extend(row, token, log_probs[token], before + static_cast<double>(log_probs[token]));
+  const int32_t node = extend(row, token, log_probs[token], before + static_cast<double>(log_probs[token]));
   ends_[index(sequence)] = node;
   if (has_ended(node)) return;
   go_on(node, static_cast<int32_t>(row));

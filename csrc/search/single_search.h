@@ -23,8 +23,8 @@ class SingleSearch final : public ItemSearch {
   void write(int64_t row, int64_t sequence, float* logits, const float* log_probs);
 
   TokenDraw draw_;
-  std::vector<int32_t> ends_;      // the last node of each sequence; none before they part
-  std::vector<int64_t> open_;      // the sequence of each row
+  std::vector<int32_t> ends_;  // the last node of each sequence; none before they part
+  std::vector<int64_t> open_;  // the sequence of each row
   std::vector<int64_t> still_open_;
   std::vector<float> logits_;
 };

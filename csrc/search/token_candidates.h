@@ -6,7 +6,8 @@
 
 namespace unrolled::search {
 
-// A token that may follow the hypothesis at `place` of the beam; -1: that hypothesis as it is, which has ended.
+// A token that may follow the hypothesis at `place` of the beam; -1: that hypothesis as it is, which has
+// ended.
 struct TokenCandidate {
   double total;
   int32_t place, token;

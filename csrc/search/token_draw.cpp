@@ -8,7 +8,7 @@
 namespace unrolled::search {
 namespace {
 
-constexpr double kColdest = 1e-30;    // below it no second token has a probability
+constexpr double kColdest = 1e-30;  // below it no second token has a probability
 constexpr int64_t kFirstNucleus = 64;
 
 // How many of the leading probabilities sum to `share`; all where they do not.
