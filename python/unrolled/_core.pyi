@@ -572,3 +572,37 @@ class PythonStepModel(StepModel):
         step: Callable[[_Ids, _Ids, _Array], tuple[_Array, ...]],
         attended: int = 0,
     ) -> None: ...
+
+class GenerationSettings:
+    def __init__(
+        self,
+        *,
+        max_new_tokens: int,
+        min_new_tokens: int,
+        num_beams: int,
+        num_return_sequences: int,
+        do_sample: bool,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        length_penalty: float,
+        early_stopping: int,
+        early_termination: bool,
+        no_repeat_ngram_size: int,
+        repetition_penalty: float,
+        seed: int,
+        keep_beams: bool,
+        eos: int,
+    ) -> None: ...
+
+def generate(
+    model: StepModel,
+    settings: GenerationSettings,
+    prompts: _Ids,
+    prompt_offsets: NDArray[np.int64],
+    read: NDArray[np.int64],
+    prefixes: _Ids,
+    prefix_offsets: NDArray[np.int64],
+    allowed: NDArray[Any] | None,
+    first_item: int,
+) -> list[tuple[list[tuple[Any, ...]], tuple[Any, ...] | None]]: ...
