@@ -474,6 +474,18 @@ def fuse_label_model(
     units: LabelUnits, model: Any, upper_bound: float, weights: LanguageWeights
 ) -> FusionSource: ...
 
+class UnitTokens:
+    def __init__(
+        self, units: list[str], tokens: list[int], unknown: int, first: int, end: int
+    ) -> None: ...
+
+def fuse_word_steps(
+    labels: FusionLabels, model: StepModel, units: UnitTokens, weights: LanguageWeights
+) -> FusionSource: ...
+def fuse_label_steps(
+    labels: LabelUnits, model: StepModel, units: UnitTokens, weights: LanguageWeights
+) -> FusionSource: ...
+
 _FusionScores = tuple[float, int, float, list[tuple[int, int, int]]]
 
 class Fusion:
