@@ -16,7 +16,7 @@ from unrolled.lm.vocabulary import Text, Vocabulary
 from unrolled.models.recurrent import make_recurrent
 from unrolled.models.sequence_prediction import predicting
 from unrolled.models.transcriber_training import Criterion, train_transcriber
-from unrolled.models.transcription import Transcription, TranscriptionSearch
+from unrolled.models.transcription import TranscriptionSearch
 from unrolled.nn.checks import positive, probability
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class SequenceTranscriber(nn.Module):
         Returns
         -------
         History
-            With ``valid_loss``, ``symbol_error_rate`` and ``item_error_rate`` of the best class of
+            With ``valid_loss``, ``token_error`` and ``sequence_error`` of the best class of
             every frame, where a source has several targets against the closest.
 
         Raises

@@ -99,8 +99,8 @@ def _errors(model: SequenceTranscriber, pairs: Loader) -> dict[str, float]:
         right.setdefault(source, []).append(target)
     errors = pronunciation_errors(list(right.values()), list(said.values()))
     return {
-        "symbol_error_rate": errors.symbol_error_rate,
-        "item_error_rate": errors.word_error_rate,
+        "token_error": errors.symbol_error_rate,
+        "sequence_error": errors.word_error_rate,
     }
 
 
