@@ -1,6 +1,6 @@
 """The compiled core: exact dtypes, C order, new arrays out. mypy's stubtest keeps it true."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -524,3 +524,31 @@ class NGram:
     ) -> NDArray[np.float64]: ...
     def image(self) -> memoryview: ...
     def arpa(self) -> ArpaPieces: ...
+
+# step_model
+_Ids = NDArray[np.int32]
+
+class StepModel:
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def items(self) -> int: ...
+    @property
+    def state_size(self) -> int: ...
+    @property
+    def attended(self) -> int: ...
+    @property
+    def needs_python(self) -> bool: ...
+    def start(self) -> _Array: ...
+    def step(self, tokens: _Ids, items: _Ids, states: _Array) -> tuple[_Array, _Array, _Maybe]: ...
+
+class PythonStepModel(StepModel):
+    def __init__(
+        self,
+        tokens: int,
+        items: int,
+        state_size: int,
+        start: Callable[[], _Array],
+        step: Callable[[_Ids, _Ids, _Array], tuple[_Array, ...]],
+        attended: int = 0,
+    ) -> None: ...

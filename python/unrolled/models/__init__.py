@@ -3,6 +3,7 @@
 from unrolled.models.cnn_classifier import CNNClassifier
 from unrolled.models.crnn import CRNN
 from unrolled.models.encoder_decoder import EncoderDecoder
+from unrolled.models.language_model import LanguageModel
 from unrolled.models.prediction import Evaluation, Prediction
 from unrolled.models.reading import CharacterSpan, Reading
 from unrolled.models.sequence_classifier import SequenceClassifier
@@ -18,6 +19,7 @@ __all__ = [
     "EncoderDecoder",
     "Evaluation",
     "Generation",
+    "LanguageModel",
     "Prediction",
     "Reading",
     "Segment",

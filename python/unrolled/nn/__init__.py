@@ -13,6 +13,8 @@ from unrolled.nn.activation import (
     Softplus,
     Tanh,
 )
+from unrolled.nn.attention import Attention
+from unrolled.nn.attention_decoder import AttentionDecoder, DecoderState
 from unrolled.nn.bidirectional import Bidirectional
 from unrolled.nn.config import build
 from unrolled.nn.container import Sequential
@@ -21,6 +23,7 @@ from unrolled.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from unrolled.nn.ctc import CTCLoss
 from unrolled.nn.dropout import Dropout, Dropout1d, Dropout2d
 from unrolled.nn.elementwise_loss import KLDivLoss, MSELoss
+from unrolled.nn.embedding import Embedding
 from unrolled.nn.flatten import Flatten, Identity
 from unrolled.nn.gru import GRU
 from unrolled.nn.layer_norm import LayerNorm
@@ -53,6 +56,8 @@ __all__ = [
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "Attention",
+    "AttentionDecoder",
     "AvgPool1d",
     "AvgPool2d",
     "BatchNorm1d",
@@ -64,9 +69,11 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "CrossEntropyLoss",
+    "DecoderState",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
+    "Embedding",
     "Flatten",
     "GRUCell",
     "Identity",

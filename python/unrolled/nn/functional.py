@@ -18,6 +18,7 @@ from unrolled.nn.conv_transpose import conv_transpose1d, conv_transpose2d
 from unrolled.nn.ctc import ctc_loss
 from unrolled.nn.dropout import dropout, dropout1d, dropout2d
 from unrolled.nn.elementwise_loss import kl_div, mse_loss
+from unrolled.nn.embedding import embedding
 from unrolled.nn.flatten import flatten
 from unrolled.nn.gru import gru
 from unrolled.nn.layer_norm import layer_norm
@@ -56,6 +57,7 @@ __all__ = [
     "dropout1d",
     "dropout2d",
     "elu",
+    "embedding",
     "flatten",
     "gelu",
     "gru",
