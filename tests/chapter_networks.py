@@ -66,3 +66,20 @@ def state_to_modules(states):
     """Turn the reference's states into a module's for one sequence."""
     parts = [np.stack(part)[:, None] for part in zip(*states, strict=True)]
     return tuple(parts) if len(parts) > 1 else parts[0]
+
+
+def entries_of(layer):
+    """List the weights of each layer of a recurrent module that runs one way."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return [
+        [getattr(layer, f"{name}_l{k}").data for name in names] for k in range(layer.num_layers)
+    ]
+
+
+def reference_of(model, cell):
+    """Return the reference's networks with the weights of a `models.Seq2Seq` without attention."""
+    encoder = Network(model.source_embedding.weight.data.T, cell, entries_of(model.encoder))
+    P = model.target_embedding.weight.data.T if model.feedback else None
+    output = model.output.weight.data, model.output.bias.data
+    decoder = Network(P, cell, entries_of(model.decoder), *output)
+    return EncoderDecoder(encoder, decoder, model.target.sos_id, model.target.eos_id)
