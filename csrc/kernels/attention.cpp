@@ -5,39 +5,99 @@
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
 
+// run(first, count) for vectors of n elements, of which the last may be short.
+template <class Real, class Run>
+UNROLLED_INLINE void for_each_vector(int64_t n, Run run) {
+  constexpr int64_t W = kWidth<Real>;
+  int64_t i = 0;
+  for (; i + W <= n; i += W) run(i, W);
+  if (i < n) run(i, n - i);
+}
+
 template <class Real>
-void additive(int64_t S, int64_t K, const Real* query, const Real* keys, const Real* v, Real* hidden,
-              Real* scores) {
+void additive(int64_t S, int64_t K, const Real* query, const Real* keys, const Real* v, Real* scores) {
   for (int64_t s = 0; s < S; ++s) {
     const Real* key = keys + s * K;
     scores[s] = static_cast<Real>(sum_mapped<Real>(K, [=](int64_t i, int64_t count) {
-      const Vec<Real> t = tanh<Real>(load_or_zero(query + i, count) + load_or_zero(key + i, count));
-      if (hidden) store_partial<Real>(hidden + s * K + i, count, t);
-      return t * load_or_zero(v + i, count);
+      return tanh<Real>(load_or_zero(query + i, count) + load_or_zero(key + i, count)) *
+             load_or_zero(v + i, count);
     }));
   }
 }
 
 template <class Real>
-void additive_backward(int64_t S, int64_t K, const Real* grad_scores, const Real* hidden, const Real* v,
-                       Real* grad_query, Real* grad_keys, Real* grad_v) {
-  for (int64_t s = 0; s < S; ++s) {
-    const Real g = grad_scores[s];
-    const Real* h = hidden + s * K;
-    for (int64_t k = 0; k < K; ++k) {
-      const Real inner = g * v[k] * (1 - h[k] * h[k]);
-      grad_query[k] += inner;
-      grad_keys[s * K + k] += inner;
-      grad_v[k] += g * h[k];
+void additive_backward(int64_t S, int64_t K, const Real* grad_scores, const Real* query, const Real* keys,
+                       const Real* v, Real* grad_query, Real* grad_keys, Real* grad_v) {
+  for_each_vector<Real>(K, [=](int64_t i, int64_t count) {
+    const Vec<Real> q = load_or_zero(query + i, count), of_v = load_or_zero(v + i, count);
+    Vec<Real> sum_query = {}, sum_v = load_or_zero(grad_v + i, count);
+    for (int64_t s = 0; s < S; ++s) {
+      const Vec<Real> hidden = tanh<Real>(q + load_or_zero(keys + s * K + i, count));
+      const Vec<Real> grad = broadcast<Real>(grad_scores[s]);
+      const Vec<Real> inner = grad * of_v * (Real(1) - hidden * hidden);
+      sum_v += grad * hidden;
+      sum_query += inner;
+      Real* grad_key = grad_keys + s * K + i;
+      store_some(grad_key, count, load_or_zero(grad_key, count) + inner);
     }
+    store_some(grad_query + i, count, sum_query);
+    store_some(grad_v + i, count, sum_v);
+  });
+}
+
+// Four vectors of a row at a time, so that each weight is read once for them.
+template <class Real>
+void weighted_sum(int64_t S, int64_t M, const Real* weights, const Real* rows, Real* y) {
+  constexpr int kVectors = 4;
+  constexpr int64_t W = kWidth<Real>;
+  int64_t i = 0;
+  for (; i + kVectors * W <= M; i += kVectors * W) {
+    Vec<Real> sum[kVectors] = {};
+    for (int64_t s = 0; s < S; ++s) {
+      const Vec<Real> weight = broadcast<Real>(weights[s]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[v] += weight * load(rows + s * M + i + v * W);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) store(y + i + v * W, sum[v]);
   }
+  for_each_vector<Real>(M - i, [=](int64_t j, int64_t count) {
+    Vec<Real> sum = {};
+    for (int64_t s = 0; s < S; ++s) sum += weights[s] * load_or_zero(rows + s * M + i + j, count);
+    store_some(y + i + j, count, sum);
+  });
+}
+
+template <class Real>
+void add_outer(int64_t S, int64_t M, const Real* weights, const Real* x, Real* rows) {
+  for (int64_t s = 0; s < S; ++s, rows += M) {
+    const Vec<Real> weight = broadcast<Real>(weights[s]);
+    for_each_vector<Real>(M, [=](int64_t i, int64_t count) {
+      store_some(rows + i, count, load_or_zero(rows + i, count) + weight * load_or_zero(x + i, count));
+    });
+  }
+}
+
+template <class Real>
+void tanh_bias(int64_t n, const Real* bias, Real* y) {
+  map2(n, y, bias, y, [](Vec<Real> sum, Vec<Real> b) { return tanh<Real>(sum + b); });
+}
+
+template <class Real>
+void tanh_backward(int64_t n, const Real* y, Real* grad) {
+  map2(n, y, grad, grad, [](Vec<Real> value, Vec<Real> g) { return g * (Real(1) - value * value); });
 }
 
 }  // namespace
 
 template <class Real>
 AttentionKernels<Real> attention_kernels() {
-  return {additive<Real>, additive_backward<Real>};
+  return {.additive = additive<Real>,
+          .additive_backward = additive_backward<Real>,
+          .weighted_sum = weighted_sum<Real>,
+          .add_outer = add_outer<Real>,
+          .tanh_bias = tanh_bias<Real>,
+          .tanh_backward = tanh_backward<Real>};
 }
 template AttentionKernels<float> attention_kernels();
 template AttentionKernels<double> attention_kernels();

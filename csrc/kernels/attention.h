@@ -1,4 +1,5 @@
-// Attention: how well a query fits each row of a memory.
+// Attention: how well a query fits each row of a memory, and sums of such rows. Scores that are dot products
+// are DotRows (kernels/recurrent.h).
 #pragma once
 
 #include <cstdint>
@@ -7,13 +8,21 @@ namespace unrolled {
 
 template <class Real>
 struct AttentionKernels {
-  // query (K), keys (S, K), v (K) -> hidden (S, K) = tanh(query + keys), scores (S) = hidden v (Bahdanau,
-  // Cho, Bengio 2015, appendix A.1.2). hidden may be null.
-  void (*additive)(int64_t S, int64_t K, const Real* query, const Real* keys, const Real* v, Real* hidden,
-                   Real* scores);
-  // grad_scores (S) and hidden of the forward pass -> added to grad_query (K), grad_keys (S, K), grad_v (K).
-  void (*additive_backward)(int64_t S, int64_t K, const Real* grad_scores, const Real* hidden, const Real* v,
-                            Real* grad_query, Real* grad_keys, Real* grad_v);
+  // query (K), keys (S, K), v (K) -> scores (S) = v . tanh(query + keys) (Bahdanau, Cho, Bengio 2015,
+  // appendix A.1.2).
+  void (*additive)(int64_t S, int64_t K, const Real* query, const Real* keys, const Real* v, Real* scores);
+  // grad_scores (S) and what the forward pass read -> grad_query (K); added to grad_keys (S, K), grad_v (K).
+  // The tanh is computed again: that is quicker than reading it from afar.
+  void (*additive_backward)(int64_t S, int64_t K, const Real* grad_scores, const Real* query,
+                            const Real* keys, const Real* v, Real* grad_query, Real* grad_keys, Real* grad_v);
+  // y (M) = weights (S) times rows (S, M).
+  void (*weighted_sum)(int64_t S, int64_t M, const Real* weights, const Real* rows, Real* y);
+  // rows (S, M) += weights (S) x (M)^T.
+  void (*add_outer)(int64_t S, int64_t M, const Real* weights, const Real* x, Real* rows);
+  // y (n) = tanh(y + bias).
+  void (*tanh_bias)(int64_t n, const Real* bias, Real* y);
+  // grad (n) = grad (1 - y^2), for y = tanh of something.
+  void (*tanh_backward)(int64_t n, const Real* y, Real* grad);
 };
 
 }  // namespace unrolled

@@ -13,6 +13,8 @@ from unrolled.nn.activation import (
     Softplus,
     Tanh,
 )
+from unrolled.nn.attention import Attention
+from unrolled.nn.attention_decoder import AttentionDecoder, DecoderState
 from unrolled.nn.bidirectional import Bidirectional
 from unrolled.nn.config import build
 from unrolled.nn.container import Sequential
@@ -54,6 +56,8 @@ __all__ = [
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "Attention",
+    "AttentionDecoder",
     "AvgPool1d",
     "AvgPool2d",
     "BatchNorm1d",
@@ -65,6 +69,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "CrossEntropyLoss",
+    "DecoderState",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
