@@ -13,6 +13,8 @@ from unrolled.models.sequence_generator import SequenceGenerator
 from unrolled.models.sequence_tagger import SequenceTagger
 from unrolled.models.symbol_decoder import Generation
 from unrolled.models.tagging import Segment, Tagging
+from unrolled.models.transcriber import SequenceTranscriber
+from unrolled.models.transcription import TranscribedToken, Transcription
 
 __all__ = [
     "CRNN",
@@ -29,6 +31,9 @@ __all__ = [
     "SequenceClassifier",
     "SequenceGenerator",
     "SequenceTagger",
+    "SequenceTranscriber",
     "Tagging",
     "WritingErrors",
+    "TranscribedToken",
+    "Transcription",
 ]
