@@ -139,7 +139,9 @@ def early_termination(says, prompt, s, eos):
 def uniform(seed, item, sequence, place):
     """Return the number in [0, 1) that a draw uses: of NumPy's Philox4x64-10."""
     counter = [place, sequence, item, 0]
-    counter = sum(part << (64 * k) for k, part in enumerate(counter)) - 1  # it steps before it draws
+    counter = (
+        sum(part << (64 * k) for k, part in enumerate(counter)) - 1
+    )  # it steps before it draws
     generator = Philox(counter=counter % 2**256, key=seed)
     return (int(generator.random_raw()) >> 11) * 2.0**-53
 
