@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import plain_generation as plain
 import pytest
-from generation_models import EOS, SOS, Continuations, Fixed, Table, names
 
+import plain_generation as plain
+from generation_models import EOS, SOS, Continuations, Fixed, Table, names
 from unrolled.generate import Settings, generate
 
 PENALTIES = (-1.0, -0.3, 0.0, 0.5, 1.0, 2.0)

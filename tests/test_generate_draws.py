@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import plain_generation as plain
-import pytest
-from generation_models import EOS, SOS, Fixed, Table, names
+from functools import partial
 
+import numpy as np
+import pytest
+
+import plain_generation as plain
+from generation_models import EOS, SOS, Fixed, Table, names
 from unrolled import manual_seed
 from unrolled.generate import Settings, generate
 
@@ -40,7 +42,7 @@ def test_draws_equal_plain_python(rng):
         for item, drawn in enumerate(generate(table.model(), names(size), settings, first_item=7)):
             for sequence, generation in enumerate(drawn):
                 expected = plain.sample(
-                    lambda history, item=item: table.raw(history, item),
+                    partial(table.raw, item=item),
                     [SOS],
                     s,
                     EOS,
