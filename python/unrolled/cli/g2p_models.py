@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LABEL_SMOOTHING = 0.1  # of the attention model
 _CHECKPOINT_STEPS = 500
-_MOST_FRAMES = 8  # of a letter, unless more are asked for
+_MOST_FRAMES = 4  # of a letter, unless more are asked for
 
 
 class Recipe(NamedTuple):
