@@ -6,6 +6,8 @@ from unrolled.models.encoder_decoder import EncoderDecoder
 from unrolled.models.language_model import LanguageModel
 from unrolled.models.prediction import Evaluation, Prediction
 from unrolled.models.reading import CharacterSpan, Reading
+from unrolled.models.seq2seq import Seq2Seq
+from unrolled.models.seq2seq_writing import WritingErrors
 from unrolled.models.sequence_classifier import SequenceClassifier
 from unrolled.models.sequence_generator import SequenceGenerator
 from unrolled.models.sequence_tagger import SequenceTagger
@@ -25,11 +27,13 @@ __all__ = [
     "Prediction",
     "Reading",
     "Segment",
+    "Seq2Seq",
     "SequenceClassifier",
     "SequenceGenerator",
     "SequenceTagger",
     "SequenceTranscriber",
     "Tagging",
+    "WritingErrors",
     "TranscribedToken",
     "Transcription",
 ]
