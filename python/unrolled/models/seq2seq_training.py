@@ -13,6 +13,7 @@ from unrolled.models.one_cycle import train_one_cycle
 from unrolled.models.seq2seq_sampling import mixed_inputs
 from unrolled.models.seq2seq_scoring import pair_loader
 from unrolled.models.seq2seq_tokens import Pairs, Texts, as_pairs
+from unrolled.models.seq2seq_writing import loader_errors
 from unrolled.nn.checks import positive, probability
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def train_pairs(
         partial(_loss, label_smoothing=label_smoothing, sampling=sampling),
         train,
         None if held is None else pair_loader(model, held, batch_size),
+        evaluate=loader_errors,
         seed=seed,
         **options,
     )
