@@ -93,16 +93,16 @@ def test_an_unbounded_beam_is_the_exhaustive_search(rng):
 
 
 def test_what_is_collected_on_the_way_is_no_less_likely_than_the_first_that_ends(rng):
-    """A complete path leaves the beam when enough open ones are ahead, which may all fall behind."""
+    """A complete path leaves the beam when enough open ones are ahead, and all may fall behind."""
     better = 0
-    for _ in range(100):
+    for _ in range(300):
         step = random_step(rng)
         options = {"symbols": range(4), "sos": 4, "eos": 0, "most": 12}
-        early = beam(step, (), 3, until="early_termination", **options)[0]
-        best = beam(step, (), 3, until="n_best", **options)[0]
+        early = beam(step, (), 2, until="early_termination", **options)[0]
+        best = beam(step, (), 2, until="n_best", **options)[0]
         assert early[1] <= best[1]
         better += early[1] < best[1]
-    assert 0 < better < 50
+    assert 0 < better < 100
 
 
 def test_scores_are_the_probabilities_of_the_sentences(rng):
