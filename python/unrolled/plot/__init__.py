@@ -3,6 +3,7 @@
 from unrolled.plot.alignments import alignment
 from unrolled.plot.beams import beam
 from unrolled.plot.confusions import confusion
+from unrolled.plot.embeddings import embeddings
 from unrolled.plot.figures import require
 from unrolled.plot.histories import curves
 from unrolled.plot.posteriors import posterior
@@ -16,6 +17,7 @@ __all__ = [
     "confusion",
     "curves",
     "dynamics",
+    "embeddings",
     "gradients",
     "horizons",
     "posterior",
