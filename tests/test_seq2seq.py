@@ -147,7 +147,7 @@ def test_the_decoder_begins_where_the_encoder_ended():
 def test_both_directions_begin_the_decoder_side_by_side():
     model = make({"encoder_layers": 2, "cell": "gru"})
     ids = LETTERS.encode("cab", eos=True)
-    output, h = model.encoder(model.source_embedding(ids[None]))
+    _, h = model.encoder(model.source_embedding(ids[None]))
     _, h_0 = model.encode(ids[None])
     assert h_0.shape == (1, 1, 8)
     assert h_0.data[0, 0, :4].tobytes() == h.data[2, 0].tobytes()  # the last layer's ends

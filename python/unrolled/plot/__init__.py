@@ -5,6 +5,7 @@ from unrolled.plot.beams import beam
 from unrolled.plot.confusions import confusion
 from unrolled.plot.embeddings import embeddings
 from unrolled.plot.figures import require
+from unrolled.plot.generations import generation
 from unrolled.plot.histories import curves
 from unrolled.plot.posteriors import posterior
 from unrolled.plot.readings import reading
@@ -18,6 +19,7 @@ __all__ = [
     "curves",
     "dynamics",
     "embeddings",
+    "generation",
     "gradients",
     "horizons",
     "posterior",
