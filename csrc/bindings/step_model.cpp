@@ -1,7 +1,68 @@
+#include "search/step_model.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "bindings/python_step_model.h"
 #include "bindings/register.h"
 
 namespace unrolled {
+namespace {
 
-void register_step_model(pybind11::module_&) {}
+using search::StepModel;
+
+Array<float> start_states(const StepModel& model) {
+  Array<float> states = make_array<float>({model.items(), model.state_size()});
+  model.start(states.mutable_data());
+  return states;
+}
+
+void require_all_below(const Array<int32_t>& numbers, int64_t end, const char* message) {
+  const int32_t* from = numbers.data();
+  require(std::all_of(from, from + numbers.size(), [end](int32_t i) { return i >= 0 && i < end; }), message);
+}
+
+py::tuple step_rows(const StepModel& model, const Array<int32_t>& tokens, const Array<int32_t>& items,
+                    const Array<float>& states) {
+  const int64_t rows = tokens.size();
+  require_shape(tokens, {rows}, "tokens must be (rows)");
+  require_shape(items, {rows}, "items must be (rows)");
+  require_shape(states, {rows, model.state_size()}, "states must be (rows, state_size)");
+  require_all_below(tokens, model.tokens(), "tokens must lie in 0 .. tokens - 1");
+  require_all_below(items, model.items(), "items must lie in 0 .. items - 1");
+  Array<float> after = make_array_like(states);
+  Array<float> logits = make_array<float>({rows, model.tokens()});
+  MaybeArray<float> attention;
+  if (model.attended() > 0) attention = make_array<float>({rows, model.attended()});
+  const int32_t *from = tokens.data(), *of = items.data();
+  const float* before = states.data();
+  float *to = after.mutable_data(), *scores = logits.mutable_data();
+  float* weights = attention ? attention->mutable_data() : nullptr;
+  {
+    const py::gil_scoped_release release;
+    model.step(rows, from, of, before, to, scores, weights);
+  }
+  return py::make_tuple(after, logits, attention);
+}
+
+}  // namespace
+
+void register_step_model(py::module_& m) {
+  py::class_<StepModel, std::shared_ptr<StepModel>>(m, "StepModel")
+      .def_property_readonly("tokens", &StepModel::tokens)
+      .def_property_readonly("items", &StepModel::items)
+      .def_property_readonly("state_size", &StepModel::state_size)
+      .def_property_readonly("attended", &StepModel::attended)
+      .def_property_readonly("needs_python", &StepModel::needs_python)
+      .def("start", &start_states)
+      .def("step", &step_rows, "tokens"_a.noconvert(), "items"_a.noconvert(), "states"_a.noconvert());
+  py::class_<PythonStepModel, StepModel, std::shared_ptr<PythonStepModel>>(m, "PythonStepModel")
+      .def(py::init([](int64_t tokens, int64_t items, int64_t state_size, py::object start, py::object step,
+                       int64_t attended) {
+             return std::make_shared<PythonStepModel>(StepModelSizes{tokens, items, state_size, attended},
+                                                      std::move(start), std::move(step));
+           }),
+           "tokens"_a, "items"_a, "state_size"_a, "start"_a, "step"_a, "attended"_a = 0);
+}
 
 }  // namespace unrolled

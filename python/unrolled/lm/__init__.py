@@ -1,6 +1,8 @@
-"""Language models: n-grams with back-off, read, asked, trained and written without KenLM."""
+"""Language models: vocabularies, and n-grams with back-off, read, asked, trained and written."""
 
 from unrolled.lm.discounts import DiscountWarning
 from unrolled.lm.ngram import NGram, NGramScore
+from unrolled.lm.unknown import UnknownTokens
+from unrolled.lm.vocabulary import Vocabulary
 
-__all__ = ["DiscountWarning", "NGram", "NGramScore"]
+__all__ = ["DiscountWarning", "NGram", "NGramScore", "UnknownTokens", "Vocabulary"]

@@ -18,11 +18,13 @@ from unrolled.metrics.error_report import (
     LineErrors,
     error_report,
 )
+from unrolled.metrics.pronunciation_errors import PronunciationErrors, pronunciation_errors
 
 __all__ = [
     "ErrorCounts",
     "ErrorReport",
     "LineErrors",
+    "PronunciationErrors",
     "character_error_rate",
     "confusion_matrix",
     "confusions",
@@ -30,6 +32,7 @@ __all__ = [
     "error_alignment",
     "error_report",
     "line_accuracy",
+    "pronunciation_errors",
     "token_error_rate",
     "word_error_rate",
 ]

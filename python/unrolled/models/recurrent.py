@@ -22,6 +22,7 @@ def make_recurrent(
     *,
     bidirectional: bool = False,
     dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
 ) -> Any:
     """Make recurrent layers: an `unrolled.nn.LSTM`, `GRU` or `RNN`.
 
@@ -34,6 +35,8 @@ def make_recurrent(
     bidirectional : bool
     dropout : float
         Between two layers; with a single one there is nothing to drop.
+    recurrent_dropout : float
+        Of the state that enters the recurrent product.
 
     Raises
     ------
@@ -49,7 +52,8 @@ def make_recurrent(
     positive(features=features, hidden=hidden, layers=layers)
     layer: Any = getattr(nn, CELLS[one_of("cell", cell, tuple(CELLS))])
     between = probability("dropout", dropout) if layers > 1 else 0.0
-    return layer(features, hidden, layers, dropout=between, bidirectional=bidirectional)
+    options = {"bidirectional": bidirectional, "recurrent_dropout": recurrent_dropout}
+    return layer(features, hidden, layers, dropout=between, **options)
 
 
 def last_hidden(state: Any, layers: int) -> Tensor:

@@ -23,6 +23,7 @@ from unrolled.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from unrolled.nn.ctc import CTCLoss
 from unrolled.nn.dropout import Dropout, Dropout1d, Dropout2d
 from unrolled.nn.elementwise_loss import KLDivLoss, MSELoss
+from unrolled.nn.embedding import Embedding
 from unrolled.nn.flatten import Flatten, Identity
 from unrolled.nn.gru import GRU
 from unrolled.nn.layer_norm import LayerNorm
@@ -42,6 +43,7 @@ from unrolled.nn.pool_average import AvgPool1d, AvgPool2d
 from unrolled.nn.receptive_field import ReceptiveField, receptive_field
 from unrolled.nn.recurrent_cell import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.rnn import RNN
+from unrolled.nn.sampled_softmax import SampledSoftmaxLoss
 from unrolled.nn.upsample import Upsample
 from unrolled.nn.viterbi import ViterbiLoss
 
@@ -72,6 +74,7 @@ __all__ = [
     "Dropout",
     "Dropout1d",
     "Dropout2d",
+    "Embedding",
     "Flatten",
     "GRUCell",
     "Identity",
@@ -90,6 +93,7 @@ __all__ = [
     "RNNCell",
     "ReLU",
     "ReceptiveField",
+    "SampledSoftmaxLoss",
     "Sequential",
     "SiLU",
     "Sigmoid",

@@ -23,7 +23,7 @@ from unrolled.nn.rnn import RNN
 from unrolled.ops.attention import WEIGHTS
 from unrolled.ops.attention_decoder import attention_decoder, attention_decoder_backward
 
-CELLS: dict[str, type[RNNBase]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 FEEDINGS = ("none", "input", "context")
 
 

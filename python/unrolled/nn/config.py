@@ -1,4 +1,7 @@
-"""Modules as JSON: the class's name and the constructor's arguments, there and back."""
+"""Modules as JSON: the class's name and the constructor's arguments, there and back.
+
+Arguments are numbers, texts, lists, dicts, modules, and vocabularies, written as modules are.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
 # Nesting of modules and lists: far above what models need, far below what recursion bears.
 _DEEPEST = 100
 
+# The one class of arguments that is no module, and where it lives; imported when it is met.
+_VOCABULARY, _ITS_HOME = "Vocabulary", "unrolled.lm.vocabulary"
+
 _classes: dict[str, type[Module]] = {}
 
 
@@ -25,11 +31,11 @@ def register(cls: type[Module]) -> None:
         If the name is that of one of the package's own modules.
     """
     known = _classes.get(cls.__name__)
-    ours = known is not None and known.__module__.startswith("unrolled.")
-    if ours and not cls.__module__.startswith("unrolled."):
+    owner = _ITS_HOME if cls.__name__ == _VOCABULARY else getattr(known, "__module__", "")
+    if owner.startswith("unrolled.") and not cls.__module__.startswith("unrolled."):
         raise ValueError(
             f"a module class cannot be called {cls.__name__}: saved models name their classes, "
-            f"and this one is {known.__module__}'s; choose another name"
+            f"and this one is {owner}'s; choose another name"
         )
     _classes[cls.__name__] = cls
 
@@ -111,6 +117,12 @@ def _build(config: dict[str, Any], depth: int) -> Module:
     return cls(*args, **kwargs)
 
 
+def _vocabulary(arguments: dict[str, Any]) -> Any:
+    from unrolled.lm.vocabulary import Vocabulary
+
+    return Vocabulary(**arguments)
+
+
 def _signature(cls: type[Module]) -> inspect.Signature:
     """Return the signature of ``__init__`` without ``self``."""
     if cls.__init__ is object.__init__:
@@ -133,6 +145,8 @@ def _to_json(value: Any, where: str) -> Any:
 
     if isinstance(value, Module):
         return value.config()
+    if type(value).__name__ == _VOCABULARY and type(value).__module__ == _ITS_HOME:
+        return {"class": _VOCABULARY, "arguments": value.arguments()}
     if isinstance(value, (list, tuple)):
         return [_to_json(item, where) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
@@ -148,6 +162,8 @@ def _from_json(value: Any, depth: int) -> Any:
     if depth > _DEEPEST:
         raise ValueError(f"config is nested more than {_DEEPEST} times")
     if _is_config(value):
+        if value["class"] == _VOCABULARY:
+            return _vocabulary(value["arguments"])
         return _build(value, depth)
     if isinstance(value, list):
         return [_from_json(item, depth + 1) for item in value]

@@ -18,6 +18,7 @@ from unrolled.nn.conv_transpose import conv_transpose1d, conv_transpose2d
 from unrolled.nn.ctc import ctc_loss
 from unrolled.nn.dropout import dropout, dropout1d, dropout2d
 from unrolled.nn.elementwise_loss import kl_div, mse_loss
+from unrolled.nn.embedding import embedding
 from unrolled.nn.flatten import flatten
 from unrolled.nn.gru import gru
 from unrolled.nn.layer_norm import layer_norm
@@ -35,6 +36,7 @@ from unrolled.nn.pool_adaptive import (
 )
 from unrolled.nn.pool_average import avg_pool1d, avg_pool2d
 from unrolled.nn.rnn import rnn
+from unrolled.nn.sampled_softmax import sampled_cross_entropy
 from unrolled.nn.upsample import interpolate
 from unrolled.nn.viterbi import viterbi_loss
 
@@ -56,6 +58,7 @@ __all__ = [
     "dropout1d",
     "dropout2d",
     "elu",
+    "embedding",
     "flatten",
     "gelu",
     "gru",
@@ -74,6 +77,7 @@ __all__ = [
     "relu",
     "reverse_sequences",
     "rnn",
+    "sampled_cross_entropy",
     "sigmoid",
     "silu",
     "softmax",
