@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from pages import DOCS, assert_examples_print_what_stands_below_them, run
 
 PAGE = DOCS / "generate.md"
