@@ -145,8 +145,12 @@ def test_pad_unk_and_sos_are_not_written_unless_they_are_allowed():
 
 
 def test_one_mark_may_be_start_and_end():
-    known = Vocabulary(["a"], unit="token", sos="#", eos="#", pad=None, unk=None)
-    generation = generate(Fixed([3, 1]).model(), known)[0]
+    class Marked(list):
+        sos_id = eos_id = 0
+        pad_id, unit = None, "token"
+        tokens = ("#", "a")
+
+    generation = generate(Fixed([3, 1]).model(), Marked(Marked.tokens))[0]
     assert (generation.tokens, generation.ended) == ([], True)
 
 
