@@ -82,6 +82,17 @@ def test_empty_references_count_what_was_read():
     assert metrics.character_error_rate(["", ""], ["abc", ""]) == 3.0
 
 
+def test_f5_word_errors_of_empty_references_and_of_a_corpus():
+    """F5: an empty reference has a finite rate, and a corpus is no mean over its lines."""
+    assert metrics.word_error_rate([""], [""]) == 0.0
+    assert metrics.word_error_rate([""], ["a b"]) == 2.0
+    assert metrics.word_error_rate(["", "a b"], ["c", "a b"]) == 0.5
+    assert metrics.word_error_rate(["a", "b c d"], ["x", "b c d"]) == 0.25
+    assert metrics.token_error_rate([[], [1, 2]], [[3], [1, 2]]) == 0.5
+    none = metrics.pronunciation_errors([[[]], [["a"], ["b"]]], [["x"], ["b"]])
+    assert (none.word_error_rate, none.symbol_error_rate) == (0.5, 1.0)
+
+
 def test_line_accuracy():
     assert metrics.line_accuracy(["a", "b", "c", ""], ["a", "x", "c", ""]) == 0.75
 

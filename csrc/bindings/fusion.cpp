@@ -10,6 +10,7 @@
 #include "search/fusion_part.h"
 #include "search/hotwords.h"
 #include "search/lexicon.h"
+#include "search/step_unit_model.h"
 
 namespace unrolled {
 namespace {
@@ -80,6 +81,27 @@ Source make_label_ngram_source(const LabelUnits& units, std::shared_ptr<search::
   return search::make_label_ngram(units, std::move(model), weights);
 }
 
+// Units and their tokens, with -1 for what is not there.
+search::UnitTokens make_unit_tokens(const std::vector<std::string>& units, const std::vector<int32_t>& tokens,
+                                    int32_t unknown, int32_t first, int32_t end) {
+  require(units.size() == tokens.size(), "there must be a token for each unit");
+  search::UnitTokens made{{}, unknown, first, end};
+  for (std::size_t i = 0; i < units.size(); ++i) made.tokens.emplace(units[i], tokens[i]);
+  return made;
+}
+
+std::shared_ptr<const search::UnitModelSource> step_units(std::shared_ptr<search::StepModel> model,
+                                                          const search::UnitTokens& units) {
+  const auto is_token = [&](int32_t token) { return token >= 0 && token < model->tokens(); };
+  const auto is_token_or_none = [&](int32_t token) { return token == -1 || is_token(token); };
+  require(model->items() > 0, "the model continues nothing");
+  require(is_token(units.first) && is_token_or_none(units.unknown) && is_token_or_none(units.end),
+          "first, unknown and end must be tokens of the model");
+  for (const auto& [unit, token] : units.tokens)
+    require(is_token(token), "units must be tokens of the model");
+  return search::make_step_unit_model(std::move(model), units);
+}
+
 std::shared_ptr<Fusion> make_fusion(int64_t classes, const std::vector<Source>& sources) {
   require(classes > 0, "classes must be at least 1");
   return search::combine(classes, {sources.begin(), sources.end()});
@@ -142,6 +164,22 @@ void register_sources(py::module_& m) {
         return search::make_label_model(units, make_python_model(std::move(model), upper_bound), weights);
       },
       "units"_a, "model"_a, "upper_bound"_a, "weights"_a);
+  py::class_<search::UnitTokens>(m, "UnitTokens")
+      .def(py::init(&make_unit_tokens), "units"_a, "tokens"_a, "unknown"_a, "first"_a, "end"_a);
+  m.def(
+      "fuse_word_steps",
+      [](const FusionLabels& labels, std::shared_ptr<search::StepModel> model,
+         const search::UnitTokens& units, const LanguageWeights& weights) {
+        return search::make_word_model(labels, step_units(std::move(model), units), weights);
+      },
+      "labels"_a, "model"_a, "units"_a, "weights"_a);
+  m.def(
+      "fuse_label_steps",
+      [](const LabelUnits& labels, std::shared_ptr<search::StepModel> model, const search::UnitTokens& units,
+         const LanguageWeights& weights) {
+        return search::make_label_model(labels, step_units(std::move(model), units), weights);
+      },
+      "labels"_a, "model"_a, "units"_a, "weights"_a);
 }
 
 }  // namespace

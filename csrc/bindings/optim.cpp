@@ -88,6 +88,47 @@ void adam_arrays(Arrays<Real> params, const Arrays<Real>& grads, Arrays<Real> ex
   for (const Place& p : places) adam_step(p.n, p.step, p.grad, p.param, p.exp_avg, p.exp_avg_sq);
 }
 
+// Rows (K) of param (V, ...), ascending, with grad (K, ...): K and the size of a row.
+template <class Real>
+std::pair<int64_t, int64_t> require_some_rows(const Array<Real>& param, const Array<int64_t>& rows,
+                                              const Array<Real>& grad) {
+  require(param.ndim() >= 1 && rows.ndim() == 1 && grad.ndim() == param.ndim() &&
+              grad.shape(0) == rows.shape(0) &&
+              std::equal(param.shape() + 1, param.shape() + param.ndim(), grad.shape() + 1),
+          "grad must be rows (K, ...) of a parameter (V, ...)");
+  const int64_t K = rows.shape(0), V = param.shape(0);
+  const int64_t* row = rows.data();
+  for (int64_t i = 0; i < K; ++i)
+    require(row[i] >= (i == 0 ? 0 : row[i - 1] + 1) && row[i] < V, "rows must ascend within 0 .. V - 1");
+  return {K, K == 0 ? 0 : grad.size() / K};
+}
+
+template <class Real>
+void sgd_rows_array(Array<Real> param, const Array<int64_t>& rows, const Array<Real>& grad, double lr) {
+  const auto [K, D] = require_some_rows(param, rows, grad);
+  const int64_t* row = rows.data();
+  const Real* g = grad.data();
+  Real* p = param.mutable_data();
+  const py::gil_scoped_release release;
+  sgd_rows(K, D, row, {.lr = lr, .momentum = 0, .weight_decay = 0, .nesterov = false, .first = false}, g, p);
+}
+
+template <class Real>
+void adam_rows_array(Array<Real> param, const Array<int64_t>& rows, const Array<Real>& grad,
+                     Array<Real> exp_avg, Array<Real> exp_avg_sq, double lr, double beta1, double beta2,
+                     double eps, int64_t step) {
+  const auto [K, D] = require_some_rows(param, rows, grad);
+  require(step >= 1, "step counts from 1");
+  const double count = static_cast<double>(step);
+  const AdamStep settings{
+      lr, beta1, beta2, eps, 0, false, 1 - std::pow(beta1, count), 1 - std::pow(beta2, count)};
+  Real *m = state_data(exp_avg, param), *v = state_data(exp_avg_sq, param), *p = param.mutable_data();
+  const int64_t* row = rows.data();
+  const Real* g = grad.data();
+  const py::gil_scoped_release release;
+  adam_rows(K, D, row, settings, g, p, m, v);
+}
+
 template <class Real>
 void scale_array(Array<Real> x, double factor) {
   Real* data = x.mutable_data();
@@ -116,6 +157,11 @@ void register_of(py::module_& m) {
   m.def("adam_steps", &adam_arrays<Real>, "params"_a.noconvert(), "grads"_a.noconvert(),
         "exp_avgs"_a.noconvert(), "exp_avg_sqs"_a.noconvert(), "lr"_a, "beta1"_a, "beta2"_a, "eps"_a,
         "weight_decay"_a, "decoupled"_a, "steps"_a);
+  m.def("sgd_rows", &sgd_rows_array<Real>, "param"_a.noconvert(), "rows"_a.noconvert(), "grad"_a.noconvert(),
+        "lr"_a);
+  m.def("adam_rows", &adam_rows_array<Real>, "param"_a.noconvert(), "rows"_a.noconvert(),
+        "grad"_a.noconvert(), "exp_avg"_a.noconvert(), "exp_avg_sq"_a.noconvert(), "lr"_a, "beta1"_a,
+        "beta2"_a, "eps"_a, "step"_a);
   m.def("scale", &scale_array<Real>, "x"_a.noconvert(), "factor"_a);
   m.def("max_abs", &max_abs_array<Real>, "x"_a.noconvert());
   m.def("sum_squares", &sum_squares_array<Real>, "x"_a.noconvert(), "scale"_a);

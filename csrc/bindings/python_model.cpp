@@ -94,6 +94,7 @@ class PythonModelSource final : public search::UnitModelSource {
     return std::make_unique<PythonModel>(model_, upper_bound_);
   }
   double upper_bound() const override { return upper_bound_ + kRounding; }
+  bool needs_python() const override { return true; }
 
  private:
   py::object model_;

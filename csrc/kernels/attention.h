@@ -8,8 +8,8 @@ namespace unrolled {
 
 template <class Real>
 struct AttentionKernels {
-  // query (K), keys (S, K), v (K) -> scores (S) = v . tanh(query + keys) (Bahdanau, Cho, Bengio 2015, appendix
-  // A.1.2).
+  // query (K), keys (S, K), v (K) -> scores (S) = v . tanh(query + keys) (Bahdanau, Cho, Bengio 2015,
+  // appendix A.1.2).
   void (*additive)(int64_t S, int64_t K, const Real* query, const Real* keys, const Real* v, Real* scores);
   // grad_scores (S) and what the forward pass read -> grad_query (K); added to grad_keys (S, K), grad_v (K).
   // The tanh is computed again: that is quicker than reading it from afar.

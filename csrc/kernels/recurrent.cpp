@@ -115,14 +115,15 @@ void project(int64_t rows, int64_t depth, const Real* x, int64_t x_row, const Re
     with_constant<kMostVectors>(width / W, [&](auto vectors) {
       const auto end_rows = [&](int64_t row, int64_t count, const Real* sums) {
         for (int64_t i = 0; i < count; ++i) {
-          for (int64_t j = 0; j < width; j += W)
-            store(to + (row + i) * width + j, load(bias + j) + load(sums + i * width + j));
+          Real* at = to + (row + i) * width;
+          const Real* start = bias ? bias : at;
+          for (int64_t j = 0; j < width; j += W) store(at + j, load(start + j) + load(sums + i * width + j));
         }
       };
       product_panel<Real, vectors.value>(rows, depth, x, x_row, packed, end_rows);
     });
     packed += depth * width;
-    bias += width;
+    if (bias) bias += width;
   }
 }
 

@@ -121,7 +121,8 @@ struct RecurrentKernels {
   void (*unpack_gates)(int64_t gates, int64_t units, int64_t depth, int64_t panel_vectors, int64_t panel,
                        const Real* packed, Real* grad);
 
-  // Rows first_row .. first_row + rows of `gates` = bias (columns) + x (rows, depth) times packed weights.
+  // Rows first_row .. first_row + rows of `gates` = bias (columns) + x (rows, depth) times packed weights;
+  // without a bias the products are added to what stands there.
   void (*project)(int64_t rows, int64_t depth, const Real* x, int64_t x_row, const Real* packed,
                   const Real* bias, GatePanels<Real> gates, int64_t first_row);
 

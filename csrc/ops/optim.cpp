@@ -29,6 +29,26 @@ void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, R
 }
 
 template <class Real>
+void sgd_rows(int64_t K, int64_t D, const int64_t* rows, const SgdStep& step, const Real* grad, Real* param) {
+  const auto sgd = kernels<Real>().optim.sgd;
+  parallel_runs(K, kRun / (D + 1) + 1, K * D, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sgd(D, step, grad + i * D, param + rows[i] * D, nullptr);
+  });
+}
+
+template <class Real>
+void adam_rows(int64_t K, int64_t D, const int64_t* rows, const AdamStep& step, const Real* grad, Real* param,
+               Real* exp_avg, Real* exp_avg_sq) {
+  const auto adam = kernels<Real>().optim.adam;
+  parallel_runs(K, kRun / (D + 1) + 1, K * D, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = rows[i] * D;
+      adam(D, step, grad + i * D, param + at, exp_avg + at, exp_avg_sq + at);
+    }
+  });
+}
+
+template <class Real>
 void scale_in_place(int64_t n, Real factor, Real* x) {
   const OptimKernels<Real>& kernel = kernels<Real>().optim;
   parallel_runs(n, kRun, n,
@@ -52,11 +72,14 @@ double sum_squares(int64_t n, const Real* x, double scale) {
   return total;
 }
 
-#define UNROLLED_INSTANTIATE(Real)                                                     \
-  template void sgd_step(int64_t, const SgdStep&, const Real*, Real*, Real*);          \
-  template void adam_step(int64_t, const AdamStep&, const Real*, Real*, Real*, Real*); \
-  template void scale_in_place(int64_t, Real, Real*);                                  \
-  template double max_abs(int64_t, const Real*);                                       \
+#define UNROLLED_INSTANTIATE(Real)                                                                      \
+  template void sgd_step(int64_t, const SgdStep&, const Real*, Real*, Real*);                           \
+  template void adam_step(int64_t, const AdamStep&, const Real*, Real*, Real*, Real*);                  \
+  template void sgd_rows(int64_t, int64_t, const int64_t*, const SgdStep&, const Real*, Real*);         \
+  template void adam_rows(int64_t, int64_t, const int64_t*, const AdamStep&, const Real*, Real*, Real*, \
+                          Real*);                                                                       \
+  template void scale_in_place(int64_t, Real, Real*);                                                   \
+  template double max_abs(int64_t, const Real*);                                                        \
   template double sum_squares(int64_t, const Real*, double);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)

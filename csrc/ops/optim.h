@@ -14,6 +14,13 @@ template <class Real>
 void adam_step(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* exp_avg,
                Real* exp_avg_sq);
 
+// The same for some rows of param, exp_avg, exp_avg_sq (.., D): rows (K), each once, with grad (K, D).
+template <class Real>
+void sgd_rows(int64_t K, int64_t D, const int64_t* rows, const SgdStep& step, const Real* grad, Real* param);
+template <class Real>
+void adam_rows(int64_t K, int64_t D, const int64_t* rows, const AdamStep& step, const Real* grad, Real* param,
+               Real* exp_avg, Real* exp_avg_sq);
+
 template <class Real>
 void scale_in_place(int64_t n, Real factor, Real* x);
 

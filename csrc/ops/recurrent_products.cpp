@@ -171,25 +171,37 @@ ProductBack<Real>::ProductBack(const RecurrentDirection<Real>& d, const GateGrou
 }
 
 template <class Real>
-void weight_gradients(const RecurrentDirection<Real>& d, const Real* x, RecurrentState<const Real> initial,
-                      const RowGradients<Real>& by_row, const RecurrentGradients<Real>& gradients) {
-  const int64_t D = d.shape.D, x_row = padded_row<Real>(D), rows = d.rows.count();
-  {
-    Buffer<Real> frames(rows * x_row);
-    parallel_runs(rows, kRowsPerTask, rows * D, [&](int64_t begin, int64_t end) {
-      gather_frames(d, x, begin, end, frames.data() + begin * x_row);
-    });
-    weight_gradient<Real>(d, d.all_gates(), const_panels(by_row.by_input), frames.data(), x_row, D,
-                          gradients.weight_ih);
-  }
+void input_weight_gradient(const RecurrentDirection<Real>& d, const RowGradients<Real>& by_row, const Real* a,
+                           int64_t a_row, int64_t features, Real* gradient) {
+  weight_gradient<Real>(d, d.all_gates(), const_panels(by_row.by_input), a, a_row, features, gradient);
+}
+
+template <class Real>
+void state_weight_gradients(const RecurrentDirection<Real>& d, RecurrentState<const Real> initial,
+                            const RowGradients<Real>& by_row, const RecurrentGradients<Real>& gradients) {
   hidden_gradient(d, by_row, gradients.weight_hh);
   bias_gradients(d, by_row, gradients);
   if (gradients.peephole) peephole_gradient(d, const_panels(by_row.by_input), initial.c, gradients.peephole);
   if (gradients.weight_hr) {
+    const int64_t rows = d.rows.count();
     const MatrixView<Real> grad = {by_row.projected, rows, d.shape.P, d.operand_row, 1};
     const MatrixView<Real> states = {d.unprojected, rows, d.shape.H, d.state_row, 1};
     matmul(grad.transposed(), states, gradients.weight_hr, d.shape.H, false);
   }
+}
+
+template <class Real>
+void weight_gradients(const RecurrentDirection<Real>& d, const Real* x, RecurrentState<const Real> initial,
+                      const RowGradients<Real>& by_row, const RecurrentGradients<Real>& gradients) {
+  {
+    const int64_t D = d.shape.D, x_row = padded_row<Real>(D), rows = d.rows.count();
+    Buffer<Real> frames(rows * x_row);
+    parallel_runs(rows, kRowsPerTask, rows * D, [&](int64_t begin, int64_t end) {
+      gather_frames(d, x, begin, end, frames.data() + begin * x_row);
+    });
+    input_weight_gradient<Real>(d, by_row, frames.data(), x_row, D, gradients.weight_ih);
+  }
+  state_weight_gradients(d, initial, by_row, gradients);
 }
 
 template <class Real>
@@ -215,6 +227,10 @@ void input_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> by
   template class RowGradients<Real>;                                                                       \
   template void weight_gradients(const RecurrentDirection<Real>&, const Real*, RecurrentState<const Real>, \
                                  const RowGradients<Real>&, const RecurrentGradients<Real>&);              \
+  template void input_weight_gradient(const RecurrentDirection<Real>&, const RowGradients<Real>&,          \
+                                      const Real*, int64_t, int64_t, Real*);                               \
+  template void state_weight_gradients(const RecurrentDirection<Real>&, RecurrentState<const Real>,        \
+                                       const RowGradients<Real>&, const RecurrentGradients<Real>&);        \
   template void input_gradient(const RecurrentDirection<Real>&, GatePanels<const Real>, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)

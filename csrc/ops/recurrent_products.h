@@ -48,6 +48,14 @@ class ProductBack {
 template <class Real>
 void weight_gradients(const RecurrentDirection<Real>& d, const Real* x, RecurrentState<const Real> initial,
                       const RowGradients<Real>& by_row, const RecurrentGradients<Real>& gradients);
+// Its parts: of a weight (G H, features) whose products with `a` (rows, features), rows a_row apart, the
+// gates read; and of all parameters but weight_ih.
+template <class Real>
+void input_weight_gradient(const RecurrentDirection<Real>& d, const RowGradients<Real>& by_row, const Real* a,
+                           int64_t a_row, int64_t features, Real* gradient);
+template <class Real>
+void state_weight_gradients(const RecurrentDirection<Real>& d, RecurrentState<const Real> initial,
+                            const RowGradients<Real>& by_row, const RecurrentGradients<Real>& gradients);
 
 // grad_x (N, T, D): the first direction writes all of it, the second adds.
 template <class Real>

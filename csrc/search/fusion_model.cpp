@@ -20,7 +20,7 @@ class ModelSource final : public FusionSource {
     return static_cast<double>(splitter_->most_units(token)) * std::max(0.0, one + weights_.unit);
   }
   bool weighs(int32_t token) const override { return splitter_->most_units(token) > 0; }
-  bool needs_python() const override { return true; }
+  bool needs_python() const override { return model_->needs_python(); }
 
   const UnitSplitter& splitter() const { return *splitter_; }
   const UnitModelSource& model() const { return *model_; }

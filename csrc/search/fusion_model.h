@@ -33,6 +33,7 @@ class UnitModelSource {
   virtual std::unique_ptr<UnitModel> run() const = 0;
   // No log probability is above it.
   virtual double upper_bound() const = 0;
+  virtual bool needs_python() const { return false; }
 };
 
 // weights.unknown is not used: the model has its own way with units that it does not know.

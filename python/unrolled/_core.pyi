@@ -333,6 +333,19 @@ def adam_steps(
     decoupled: bool,
     steps: list[int],
 ) -> None: ...
+def sgd_rows(param: _Array, rows: NDArray[np.int64], grad: _Array, lr: float) -> None: ...
+def adam_rows(
+    param: _Array,
+    rows: NDArray[np.int64],
+    grad: _Array,
+    exp_avg: _Array,
+    exp_avg_sq: _Array,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: int,
+) -> None: ...
 def scale(x: _Array, factor: float) -> None: ...
 def max_abs(x: _Array) -> float: ...
 def sum_squares(x: _Array, scale: float) -> float: ...
@@ -416,6 +429,13 @@ def recurrent_states(
     weights: list[_Weights],
     tape: _Array,
 ) -> tuple[_Array, _Maybe]: ...
+def embedding(ids: NDArray[np.int64], weight: _Array) -> _Array: ...
+def embedding_backward(
+    grad_y: _Array, ids: NDArray[np.int64], num_embeddings: int, padding_idx: int
+) -> _Array: ...
+def embedding_backward_rows(
+    grad_y: _Array, ids: NDArray[np.int64], num_embeddings: int, padding_idx: int
+) -> tuple[NDArray[np.int64], _Array]: ...
 def softmax(x: _Array) -> _Array: ...
 def log_softmax(x: _Array) -> _Array: ...
 def softmax_backward(grad_y: _Array, y: _Array) -> _Array: ...
@@ -452,6 +472,18 @@ def fuse_word_model(
 ) -> FusionSource: ...
 def fuse_label_model(
     units: LabelUnits, model: Any, upper_bound: float, weights: LanguageWeights
+) -> FusionSource: ...
+
+class UnitTokens:
+    def __init__(
+        self, units: list[str], tokens: list[int], unknown: int, first: int, end: int
+    ) -> None: ...
+
+def fuse_word_steps(
+    labels: FusionLabels, model: StepModel, units: UnitTokens, weights: LanguageWeights
+) -> FusionSource: ...
+def fuse_label_steps(
+    labels: LabelUnits, model: StepModel, units: UnitTokens, weights: LanguageWeights
 ) -> FusionSource: ...
 
 _FusionScores = tuple[float, int, float, list[tuple[int, int, int]]]
@@ -582,3 +614,37 @@ class RecurrentStepModel(StepModel):
         memory: _Maybe = None,
         lengths: NDArray[np.int64] | None = None,
     ) -> None: ...
+
+class GenerationSettings:
+    def __init__(
+        self,
+        *,
+        max_new_tokens: int,
+        min_new_tokens: int,
+        num_beams: int,
+        num_return_sequences: int,
+        do_sample: bool,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        length_penalty: float,
+        early_stopping: int,
+        early_termination: bool,
+        no_repeat_ngram_size: int,
+        repetition_penalty: float,
+        seed: int,
+        keep_beams: bool,
+        eos: int,
+    ) -> None: ...
+
+def generate(
+    model: StepModel,
+    settings: GenerationSettings,
+    prompts: _Ids,
+    prompt_offsets: NDArray[np.int64],
+    read: NDArray[np.int64],
+    prefixes: _Ids,
+    prefix_offsets: NDArray[np.int64],
+    allowed: NDArray[Any] | None,
+    first_item: int,
+) -> list[tuple[list[tuple[Any, ...]], tuple[Any, Any, Any, Any] | None]]: ...

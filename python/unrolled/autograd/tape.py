@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from unrolled.autograd.row_gradient import RowGradient
+
 if TYPE_CHECKING:
     from unrolled.autograd.tensor import Tensor
 
@@ -151,9 +153,9 @@ class Function:
         for edge, grad in zip(self._edges, input_grads, strict=True):
             if edge is None or grad is None:
                 continue
-            _, _, shape, dtype = edge
+            target, _, shape, dtype = edge
             if type(grad) is not np.ndarray or grad.dtype is not dtype:
-                grad = np.asarray(grad, dtype=dtype)
+                grad = _of_dtype(grad, dtype, isinstance(target, Function))
             if grad.shape != shape:
                 raise ValueError(
                     f"{type(self).__name__}.backward returned a gradient of shape {grad.shape} "
@@ -200,10 +202,19 @@ def backward(root: Tensor, grad: Array) -> None:
     for leaf, (total, is_new) in sums.leaves.items():
         if leaf.grad is not None:
             leaf.grad = leaf.grad + total
-        elif is_new and total.flags.c_contiguous:
+        elif is_new and (type(total) is RowGradient or total.flags.c_contiguous):
             leaf.grad = total
+        elif type(total) is RowGradient:
+            leaf.grad = total.copy()
         else:  # functions hand one array to several inputs, and owners of `grad` write into it
             leaf.grad = np.array(total, order="C")
+
+
+def _of_dtype(grad: Any, dtype: DTypeLike, whole: bool) -> Any:
+    """Return a gradient with values of `dtype`; functions take whole ones, leaves also rows."""
+    if type(grad) is RowGradient and not whole:
+        return grad if grad.dtype == dtype else grad.astype(dtype)
+    return np.asarray(grad, dtype=dtype)
 
 
 def _edge_to(tensor: Tensor) -> Edge:

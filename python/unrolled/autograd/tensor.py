@@ -50,9 +50,10 @@ class Tensor:
     ----------
     data : ndarray
         The values.
-    grad : ndarray or None
+    grad : ndarray, RowGradient or None
         The gradient, summed over all calls of ``backward()`` since it was last None. Only
-        tensors that were not computed from others get one.
+        tensors that were not computed from others get one. A `RowGradient` where all of it comes
+        from look-ups with ``sparse=True``.
 
     Examples
     --------
@@ -73,7 +74,7 @@ class Tensor:
     def __init__(self, array: ArrayLike, requires_grad: bool = False) -> None:
         self.data = _float_array(array)
         self.requires_grad = requires_grad
-        self.grad: Array | None = None
+        self.grad: Any = None
         self._source: tuple[Function, int] | None = None  # who made it, and as which output
 
     @classmethod

@@ -14,7 +14,7 @@ from unrolled.cli.errors import CommandError
 from unrolled.data.lines import LineSet
 
 SETTINGS_FILE = "settings.json"
-_COUNTED = ("lines", "images", "sequences")  # what the data are, with their number
+_COUNTED = ("lines", "images", "sequences", "words")  # what the data are, with their number
 _OF_THE_DATA = (*_COUNTED, "charset", "classes", "data")  # what is not an option of the command
 _WRITTEN_BY_TRAINING = ("training.safetensors", "model.safetensors")
 

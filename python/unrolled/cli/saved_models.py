@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 from unrolled.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from unrolled.models import CRNN, CNNClassifier, SequenceClassifier
+    from unrolled.models import CRNN, CNNClassifier, LanguageModel, SequenceClassifier
 
 _NAMES = {
     "CRNN": "a line reader",
     "CNNClassifier": "a classifier of images",
+    "LanguageModel": "a neural language model",
     "SequenceClassifier": "a classifier of sequences",
 }
 _COMMANDS = {
     "CRNN": "unrolled train lines",
     "CNNClassifier": "unrolled train images",
+    "LanguageModel": "unrolled lm train-neural",
     "SequenceClassifier": "unrolled train sequences",
 }
 
@@ -41,6 +43,13 @@ def load_classifier(path: str) -> CNNClassifier | SequenceClassifier:
     from unrolled.models import CNNClassifier, SequenceClassifier
 
     return _load(path, (CNNClassifier, SequenceClassifier))
+
+
+def load_language_model(path: str) -> LanguageModel:
+    """Load a model and make sure that it is one of language; raises as `load_reader`."""
+    from unrolled.models import LanguageModel
+
+    return _load(path, (LanguageModel,))
 
 
 def load_any(path: str) -> CRNN | CNNClassifier | SequenceClassifier:

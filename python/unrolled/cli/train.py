@@ -7,7 +7,7 @@ from typing import Any
 
 #: Each is a module ``train_<kind>`` (``_`` for ``-``) beside this one, with ``add_parser`` as every
 #: command.
-KINDS = ("lines", "images", "fashion-mnist", "sequences")
+KINDS = ("lines", "images", "fashion-mnist", "sequences", "g2p")
 
 
 def add_parser(subparsers: Any) -> None:

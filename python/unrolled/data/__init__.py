@@ -11,7 +11,7 @@ __all__ = ["Loader"]
 
 _SUBMODULES = (
     *("augment", "digits", "fashion_mnist", "idx", "image_folders", "images", "lines", "pictures"),
-    *("audio", "recordings", "sequence_augment", "sequences", "ts"),
+    *("audio", "pairs", "recordings", "sequence_augment", "sequences", "ts"),
     *("emission_files", "emissions", "label_files", "manifests", "pronunciations", "transcripts"),
 )
 

@@ -108,7 +108,8 @@ class Pronunciations:
         count = round(share * len(self))
         if not 0 < count < len(self):
             raise ValueError(
-                f"a share of {share:g} of {len(self)} word(s) leaves one part empty; give more words"
+                f"a share of {share:g} of {len(self)} word(s) leaves one part empty: give more "
+                "words, or another share"
             )
         names = list(self._words)
         rng = np.random.Generator(np.random.PCG64(seed))

@@ -67,11 +67,11 @@ def generate(
     Examples
     --------
     >>> from unrolled._core import PythonStepModel
-    >>> def step(tokens, items, states):  # after "a" comes "b", after all else "a"; then <eos>
-    ...     scores = np.zeros((len(tokens), 4), np.float32)
-    ...     scores[np.arange(len(tokens)), np.where(tokens == 2, 3, np.where(tokens == 3, 1, 2))] = 5
-    ...     return states, scores
-    >>> model = PythonStepModel(tokens=4, items=1, state_size=1, start=np.zeros((1, 1)), step=step)
+    >>> def step(tokens, items, states):  # after <sos> comes "a", then "b", then <eos>
+    ...     follower = np.array([2, 1, 3, 1])
+    ...     return states, np.float32(5) * np.eye(4, dtype=np.float32)[follower[tokens]]
+    >>> start = lambda: np.zeros((1, 1), np.float32)
+    >>> model = PythonStepModel(tokens=4, items=1, state_size=1, start=start, step=step)
     >>> generate(model, ["<sos>", "<eos>", "a", "b"])[0]
     Generation('a b', score -0.0200)
     """
@@ -96,21 +96,21 @@ def generate(
     many = settings.num_return_sequences > 1
     written = []
     for item, (hypotheses, tree) in enumerate(found):
-        beams = None if tree is None else BeamTree(*tree, names.tokens, names.eos)
+        beams = None if tree is None else _tree(*tree, names)
         source = None if sources is None else list(sources[item])
         generations = [_made(found, names, beams, source) for found in hypotheses]
         written.append(generations if many else generations[0])
     return written
 
 
-def _search_of(settings: Settings, names: TokenNames) -> _core.TokenSearch:
+def _search_of(settings: Settings, names: TokenNames) -> _core.GenerationSettings:
     """Return the core's settings."""
     seed = settings.seed if settings.seed is not None or not settings.do_sample else None
     if seed is None:
         seed = int(generator().integers(_SEEDS)) if settings.do_sample else 0
     stopping = {False: 0, True: 1, "never": 2}[settings.early_stopping]
     assert settings.length_penalty is not None  # set by its constructor
-    return _core.TokenSearch(
+    return _core.GenerationSettings(
         max_new_tokens=settings.max_new_tokens,
         min_new_tokens=settings.min_new_tokens,
         num_beams=settings.num_beams,
@@ -145,6 +145,10 @@ def _as_read(read: Any, prompts: Sequences) -> Any:
             "token of a prompt is read when the first is written"
         )
     return counts
+
+
+def _tree(parent: Any, token: Any, log_prob: Any, total: Any, names: TokenNames) -> BeamTree:
+    return BeamTree(parent, token, log_prob, total, names.tokens, names.eos)
 
 
 def _made(

@@ -278,9 +278,9 @@ class Vocabulary:
         ValueError
             If a number is no id, or `ids` has not one axis.
         """
-        ids = self._checked(ids, ndim=1).tolist()
         silent = set() if specials else {self.pad_id, self.sos_id, self.eos_id}
-        return [self.tokens[number] for number in ids if number not in silent]
+        numbers = self._checked(ids, ndim=1).tolist()
+        return [self.tokens[number] for number in numbers if number not in silent]
 
     def text(self, ids: ArrayLike) -> str:
         """Return the text of ids (T): tokens with spaces between, or characters without."""

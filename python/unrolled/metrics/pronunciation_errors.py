@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def pronunciation_errors(
     said = [h for h, n in zip(hypotheses, counts, strict=True) for _ in range(n)]
     away = distances(every, said)
     starts = [0, *accumulate(counts)]
-    closest = [a + int(np.argmin(away[a:b])) for a, b in zip(starts, starts[1:], strict=False)]
+    closest = [a + int(np.argmin(away[a:b])) for a, b in pairwise(starts)]
     return PronunciationErrors(
         words=len(closest),
         wrong_words=int(np.count_nonzero(away[closest])),

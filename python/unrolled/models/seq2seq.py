@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.generate import Settings
+from unrolled.models.seq2seq_g2p_en import load_g2p_en
 from unrolled.models.seq2seq_network import Seq2SeqNetwork
 from unrolled.models.seq2seq_scoring import log_probabilities
-from unrolled.models.seq2seq_tokens import Texts, as_pairs
+from unrolled.models.seq2seq_steps import make_step_model
+from unrolled.models.seq2seq_tokens import Texts, as_pairs, as_sources
 from unrolled.models.seq2seq_training import Held, train_pairs
+from unrolled.models.seq2seq_writing import WritingErrors, evaluate_pairs, write
 
 if TYPE_CHECKING:
+    from unrolled._core import StepModel
     from unrolled.training import History
 
 
@@ -183,3 +188,97 @@ class Seq2Seq(Seq2SeqNetwork):
             If a source or target does not fit; names it.
         """
         return log_probabilities(self, as_pairs(self, sources, targets))
+
+    def generate(
+        self,
+        sources: Texts,
+        num_beams: int = 1,
+        max_new_tokens: int | None = None,
+        num_return_sequences: int = 1,
+        **settings: Any,
+    ) -> list[Any]:
+        """Write a target for each source.
+
+        The model predicts as after ``eval()`` and keeps its mode. A source gets the same target,
+        bit for bit, alone and among others.
+
+        Parameters
+        ----------
+        sources : sequence of str, or of sequences of tokens
+        num_beams : int
+            Hypotheses kept at each step; 1 for none but the best (greedy).
+        max_new_tokens : int, optional
+            Tokens to write at most, the end mark included; `longest` when not given.
+        num_return_sequences : int
+            Hypotheses, or draws, that are returned for a source.
+        **settings
+            Others of `unrolled.generate.Settings`: ``do_sample=True``, ``length_penalty``, ...
+
+        Returns
+        -------
+        list of unrolled.generate.Generation (N)
+            Lists of them, best first, with `num_return_sequences` above 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a source does not fit, which is named, or a setting.
+        """
+        most = int(self.longest) if max_new_tokens is None else max_new_tokens
+        chosen = Settings(
+            num_beams=num_beams,
+            max_new_tokens=most,
+            num_return_sequences=num_return_sequences,
+            **settings,
+        )
+        return write(self, as_sources(self, sources), chosen)
+
+    def step_model(self, sources: Texts) -> StepModel:
+        """Return the model of what follows word by word, which `unrolled.generate` searches over.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a source does not fit; names it.
+        """
+        return make_step_model(self, as_sources(self, sources))
+
+    def evaluate(self, sources: Texts, targets: Texts, **settings: Any) -> WritingErrors:
+        """Compare what `generate` writes for sources with the closest of their targets.
+
+        Parameters
+        ----------
+        sources, targets
+            As for `fit`. A source may come several times, with another right target each time.
+        **settings
+            Those of `generate`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a source or target does not fit, or there is none.
+        """
+        return evaluate_pairs(self, sources, targets, settings)
+
+    @classmethod
+    def from_g2p_en(cls, path: str | os.PathLike[str]) -> Seq2Seq:
+        """Make a model of the weights of PyPI's g2p-en, which pronounces English words.
+
+        Its sources are words of lower-case letters; it writes ARPAbet phonemes with stress, at
+        most 20, as ``G2p.predict`` of g2p-en does for words that its dictionary lacks.
+
+        Parameters
+        ----------
+        path : path-like
+            The file ``checkpoint20.npz`` of the package g2p-en.
+
+        Raises
+        ------
+        ValueError
+            If the file is not that.
+        NonFiniteError
+            If a weight is NaN or infinite.
+        OSError
+            If it cannot be read.
+        """
+        return load_g2p_en(path, cls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,12 @@ def log_probabilities(model: Seq2SeqNetwork, pairs: Pairs) -> NDArray[np.float64
     return totals
 
 
-def pair_loader(
-    model: Seq2SeqNetwork, pairs: Pairs, batch_size: int, **options: object
-) -> PairLoader:
-    """Make a loader of pairs with the marks of the model's target."""
-    marks = {"start": model.target.sos_id, "end": model.target.eos_id}
-    return PairLoader(*pairs, batch_size, **marks, **options)  # type: ignore[arg-type]
+def pair_loader(model: Seq2SeqNetwork, pairs: Pairs, batch_size: int, **options: Any) -> PairLoader:
+    """Make a loader of pairs with the marks of the model's target; `options` are `PairLoader`'s."""
+    start, end = model.target.sos_id, model.target.eos_id
+    assert start is not None and end is not None  # the model has checked that
+    sources, targets = pairs
+    return PairLoader(sources, targets, batch_size, start=start, end=end, **options)
 
 
 def _totals(model: Seq2SeqNetwork, batch: PairBatch) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from unrolled.models.one_cycle import train_one_cycle
 from unrolled.models.seq2seq_sampling import mixed_inputs
 from unrolled.models.seq2seq_scoring import pair_loader
 from unrolled.models.seq2seq_tokens import Pairs, Texts, as_pairs
+from unrolled.models.seq2seq_writing import loader_errors
 from unrolled.nn.checks import positive, probability
 
 if TYPE_CHECKING:
@@ -52,20 +53,24 @@ def train_pairs(
         shuffle=True,
         seed=seed,
     )
-    model.longest[...] = max(map(len, learned.targets)) + 1
+    longest = max(map(len, learned.targets)) + 1
     return train_one_cycle(
         model,
-        partial(_loss, label_smoothing=label_smoothing, sampling=sampling),
+        partial(_loss, longest=longest, label_smoothing=label_smoothing, sampling=sampling),
         train,
         None if held is None else pair_loader(model, held, batch_size),
+        evaluate=loader_errors,
         seed=seed,
         **options,
     )
 
 
-def _loss(model: Seq2Seq, batch: PairBatch, *, label_smoothing: float, sampling: float) -> Tensor:
+def _loss(
+    model: Seq2Seq, batch: PairBatch, *, longest: int, label_smoothing: float, sampling: float
+) -> Tensor:
     if not model.training:
         return model.loss(batch)
+    model.longest[...] = longest
     if sampling:
         batch = batch._replace(inputs=mixed_inputs(model, batch, sampling))
     return model.loss(batch, label_smoothing)

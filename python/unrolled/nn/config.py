@@ -1,7 +1,6 @@
 """Modules as JSON: the class's name and the constructor's arguments, there and back.
 
-Arguments are numbers, texts, lists, dicts, modules, and a `Vocabulary`, which is written in the same
-form as a module.
+Arguments are numbers, texts, lists, dicts, modules, and vocabularies, written as modules are.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unrolled import _core
 from unrolled._arrays import RealArray, as_real, require_shape
@@ -103,6 +104,64 @@ def adam_steps(
             adam_step(*one, step=step, **options)
 
 
+def sgd_rows(param: RealArray, rows: NDArray[np.int64], grad: RealArray, *, lr: float) -> None:
+    """Take a step of plain gradient descent with some rows of `param` (V, ...), in place.
+
+    Parameters
+    ----------
+    param : array (V, ...)
+    rows : array of int64 (K)
+        Ascending, each once.
+    grad : array (K, ...)
+        Their gradients.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `sgd_step`, and where rows do not ascend or lie outside the parameter.
+    """
+    _require_places(param=param)
+    _require_dtype(param, grad=grad)
+    _core.sgd_rows(param, rows, grad, lr)
+
+
+def adam_rows(
+    param: RealArray,
+    rows: NDArray[np.int64],
+    grad: RealArray,
+    exp_avg: RealArray,
+    exp_avg_sq: RealArray,
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    step: int,
+) -> None:
+    """Take a step of Adam with some rows of `param`, in place; the others keep values and means.
+
+    Parameters
+    ----------
+    param, exp_avg, exp_avg_sq : array (V, ...)
+    rows : array of int64 (K)
+        Ascending, each once.
+    grad : array (K, ...)
+        Their gradients.
+    step : int
+        Steps taken with the parameter, this one counted, whichever rows they were for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `adam_step`, and where rows do not ascend or lie outside the parameter.
+    """
+    if step < 1:
+        raise ValueError(f"step counts from 1, got {step}")
+    _require_places(param=param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    _require_dtype(param, grad=grad)
+    _require_same(param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    _core.adam_rows(param, rows, grad, exp_avg, exp_avg_sq, lr, *betas, eps, step)
+
+
 def scale_(array: RealArray, factor: float) -> None:
     """Multiply `array` by `factor`, in place."""
     _require_places(array=array)
@@ -144,8 +203,12 @@ def _require_places(**arrays: RealArray | None) -> None:
 
 def _require_same(param: RealArray, **arrays: RealArray | None) -> None:
     for name, array in arrays.items():
-        if array is None:
-            continue
+        if array is not None:
+            _require_dtype(param, **{name: array})
+            require_shape(array, name, param.shape, "the shape of param")
+
+
+def _require_dtype(param: RealArray, **arrays: RealArray) -> None:
+    for name, array in arrays.items():
         if array.dtype != param.dtype:
             raise TypeError(f"{name} is {array.dtype}, it must be {param.dtype} as param is")
-        require_shape(array, name, param.shape, "the shape of param")

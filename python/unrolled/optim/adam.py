@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from unrolled.autograd import Tensor
+from unrolled.autograd.row_gradient import dense_gradient
 from unrolled.ops.optim import adam_steps
 from unrolled.optim.optimizer import Optimizer, non_negative
 
@@ -13,7 +14,9 @@ from unrolled.optim.optimizer import Optimizer, non_negative
 class Adam(Optimizer):
     """Adam: steps along running means of the gradient, divided by its running size.
 
-    Weight decay is added to the gradient here; `AdamW` is usually the better choice with it.
+    Weight decay is added to the gradient here; `AdamW` is usually the better choice with it. All
+    rows of a table move at every step, those without a gradient along their running mean:
+    `SparseAdam` leaves them.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ class Adam(Optimizer):
     def _update_all(self, indices: list[int]) -> None:
         adam_steps(
             [self.params[index].data for index in indices],
-            [grad for index in indices if (grad := self.params[index].grad) is not None],
+            [dense_gradient(self.params[index].grad) for index in indices],
             [self._state("exp_avg", index) for index in indices],
             [self._state("exp_avg_sq", index) for index in indices],
             lr=self.lr,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from unrolled.autograd import Tensor
+from unrolled.autograd.row_gradient import stored_values
 from unrolled.ops.optim import gradient_norm, scale_
 
 
@@ -37,7 +38,7 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm must be above 0, not {max_norm}")
-    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    grads = [stored_values(p.grad) for p in parameters if p.grad is not None]
     norm = gradient_norm(grads)
     if math.isfinite(norm) and norm > max_norm:
         for grad in grads:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.autograd import Tensor
+from unrolled.autograd import RowGradient, Tensor
+from unrolled.nn.module import Parameter
 
 Array = NDArray[Any]
 
@@ -20,7 +21,8 @@ class Optimizer:
     Parameters
     ----------
     params : iterable of Tensor
-        What to train, as ``module.parameters()`` gives it.
+        What to train, as ``module.parameters()`` gives it. A module's parameters that are
+        frozen (``requires_grad`` is False) stay as they are.
     lr : float
         The learning rate; may be set at any time.
 
@@ -40,8 +42,11 @@ class Optimizer:
         if not self.params:
             raise ValueError("params is empty: there is nothing to train")
         for position, tensor in enumerate(self.params):
-            if not (isinstance(tensor, Tensor) and tensor.requires_grad):
+            frozen = isinstance(tensor, Parameter) and not tensor.requires_grad
+            if not (isinstance(tensor, Tensor) and (tensor.requires_grad or frozen)):
                 raise TypeError(f"params[{position}] must be a tensor with requires_grad=True")
+        if not any(tensor.requires_grad for tensor in self.params):
+            raise ValueError("params are all frozen: there is nothing to train")
         if len({id(tensor) for tensor in self.params}) < len(self.params):
             raise ValueError("params names a tensor twice")
 
@@ -56,10 +61,9 @@ class Optimizer:
         """Update these parameters; a subclass defines this or ``_update`` for one of them."""
         for index in indices:
             parameter = self.params[index]
-            assert parameter.grad is not None
             self._update(index, parameter.data, parameter.grad)
 
-    def _update(self, index: int, param: Array, grad: Array) -> None:
+    def _update(self, index: int, param: Array, grad: Array | RowGradient) -> None:
         raise NotImplementedError
 
     def zero_grad(self) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unrolled.autograd import Tensor
-from unrolled.ops.optim import sgd_step
+from unrolled.autograd import RowGradient, Tensor
+from unrolled.autograd.row_gradient import dense_gradient
+from unrolled.ops.optim import sgd_rows, sgd_step
 from unrolled.optim.optimizer import Array, Optimizer, non_negative
 
 
@@ -13,7 +14,8 @@ class SGD(Optimizer):
     """Stochastic gradient descent with momentum, as PyTorch defines it.
 
     ``v <- momentum v + g`` (the first ``v`` is ``g``) and ``p <- p - lr v``, where ``g`` is the
-    gradient plus ``weight_decay p``; Nesterov's form steps along ``g + momentum v``.
+    gradient plus ``weight_decay p``; Nesterov's form steps along ``g + momentum v``. Of a table
+    with a `RowGradient` only those rows are touched, unless momentum or weight decay move them all.
 
     Parameters
     ----------
@@ -51,10 +53,13 @@ class SGD(Optimizer):
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0")
 
-    def _update(self, index: int, param: Array, grad: Array) -> None:
+    def _update(self, index: int, param: Array, grad: Array | RowGradient) -> None:
+        if isinstance(grad, RowGradient) and not (self.momentum or self.weight_decay):
+            sgd_rows(param, grad.rows, grad.values, lr=self.lr)
+            return
         sgd_step(
             param,
-            grad,
+            dense_gradient(grad),
             self._state("momentum_buffer", index) if self.momentum else None,
             lr=self.lr,
             momentum=self.momentum,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PANELS = {
     "loss": ("train_loss", "valid_loss"),
     "character error (%)": ("character_error_rate",),
+    "error (%)": ("token_error", "sequence_error"),
     "accuracy (%)": ("accuracy",),
     "log likelihood a frame": ("path_log_likelihood", "best_log_likelihood"),
     "frames that changed state (%)": ("changed_share",),
@@ -25,13 +26,15 @@ _CURVES = {
     "train_loss": ("training", COLORS[0], 1),
     "valid_loss": ("validation", COLORS[1], 1),
     "character_error_rate": ("validation", COLORS[1], 100),
+    "token_error": ("validation, symbols", COLORS[0], 100),
+    "sequence_error": ("validation, whole sequences", COLORS[1], 100),
     "accuracy": ("validation", COLORS[1], 100),
     "path_log_likelihood": ("paths trained on", COLORS[0], 1),
     "best_log_likelihood": ("best paths after", COLORS[1], 1),
     "changed_share": ("training", COLORS[0], 100),
 }
 # Accuracy differs in its last per cent.
-_FROM_ZERO = ("loss", "character error (%)", "frames that changed state (%)")
+_FROM_ZERO = ("loss", "character error (%)", "error (%)", "frames that changed state (%)")
 
 
 def curves(history: History, path: str | os.PathLike[str] | None = None) -> Figure:

@@ -22,6 +22,7 @@ from .gru import GruCell
 from .lstm import LstmCell
 from .recurrent import Entry, Parameters, State
 from .rnn import RnnCell
+from .scan import perceptron
 from .softmax import softmax
 
 Array = NDArray[Any]
@@ -245,11 +246,9 @@ def fixed_window(
     >>> fixed_window([0, 1], np.eye(2), [(np.zeros((3, 4)), np.log([0.2, 0.3, 0.5]))])
     array([0.2, 0.3, 0.5])
     """
-    h = np.concatenate([project(P, word) for word in words])
-    for depth, (weight, bias) in enumerate(layers):
-        z = np.asarray(weight, np.float64) @ h + np.asarray(bias, np.float64)
-        h = np.tanh(z) if depth < len(layers) - 1 else softmax(z)
-    return h
+    return softmax(
+        perceptron(np.concatenate([project(P, word) for word in words]), layers, np.tanh)
+    )
 
 
 def _input(word: int, net: Network) -> Array:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unrolled.autograd import Tensor
+from unrolled.autograd.row_gradient import stored_values
 from unrolled.checkpoint import NonFiniteError
 from unrolled.optim import clip_grad_norm
 
@@ -97,6 +98,8 @@ def _blame_for_loss(model: Module, number: float) -> str:
 
 def _blame_for_gradient(model: Module, norm: float) -> str:
     for name, parameter in model.named_parameters():
-        if parameter.grad is not None and not np.isfinite(parameter.grad).all():
+        if parameter.grad is None:
+            continue
+        if not np.isfinite(stored_values(parameter.grad)).all():
             return f"gradient of {name} is not finite"
     return f"norm of the gradients is {norm}"

@@ -1,0 +1,170 @@
+"""The three models of ``unrolled train g2p``: recipes, making, training, and what they say."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from unrolled.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from unrolled.data.pronunciations import Pronunciations
+    from unrolled.models import Seq2Seq, SequenceTranscriber
+    from unrolled.training import History
+
+    G2P = Seq2Seq | SequenceTranscriber
+    Entries = list[tuple[str, tuple[str, ...]]]
+
+LABEL_SMOOTHING = 0.1  # of the attention model
+_CHECKPOINT_STEPS = 500
+_MOST_FRAMES = 4  # of a letter, unless more are asked for
+
+
+class Recipe(NamedTuple):
+    """Sizes and training of a model, chosen on held-out words of CMUdict's training part."""
+
+    hidden: int
+    layers: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+
+RECIPES = {
+    "attention": Recipe(384, 2, 0.3, 12, 64, 2e-3),
+    "ctc": Recipe(256, 2, 0.4, 14, 64, 2e-3),
+    "tagger": Recipe(256, 2, 0.4, 14, 64, 2e-3),
+}
+
+
+class Said(NamedTuple):
+    """One pronunciation of a word by a model.
+
+    Attributes
+    ----------
+    symbols : tuple of str
+    score : float
+        Natural logarithm of its probability.
+    weights : ndarray (symbols, letters), or None
+        How much each letter had to do with each symbol.
+    """
+
+    symbols: tuple[str, ...]
+    score: float
+    weights: Any
+
+
+def make(args: argparse.Namespace, parts: Sequence[Pronunciations]) -> G2P:
+    """Make a model for the letters and symbols of some words."""
+    from unrolled import random
+    from unrolled.lm import Vocabulary
+    from unrolled.models import Seq2Seq, SequenceTranscriber
+
+    random.manual_seed(args.seed)
+    spelled = sorted({letter for words in parts for letter in words.letters})
+    spoken = sorted({symbol for words in parts for symbol in words.symbols})
+    letters = Vocabulary(spelled, unit="char", pad=None, sos=None, eos=None)
+    options: dict[str, Any] = {"cell": args.cell, "hidden": args.hidden, "dropout": args.dropout}
+    if args.model == "attention":
+        symbols = Vocabulary(spoken, unit="token", pad=None, unk=None)
+        return Seq2Seq(letters, symbols, attention="general", encoder_layers=args.layers, **options)
+    symbols = Vocabulary(spoken, unit="token", pad=None, unk=None, sos=None, eos=None)
+    return SequenceTranscriber(
+        letters,
+        symbols,
+        layers=args.layers,
+        repeat=args.repeat,
+        blank=args.model == "ctc",
+        **options,
+    )
+
+
+def frames_a_letter(kind: str, words: Pronunciations) -> int:
+    """Return how many frames a letter needs for every pronunciation, within reason."""
+    if kind == "attention":
+        return 1
+    most = max(-(-_frames(kind, symbols) // len(word)) for word, symbols in words.entries())
+    return min(most, _MOST_FRAMES)
+
+
+def fitting(kind: str, words: Pronunciations, repeat: int) -> Entries:
+    """Return the entries that a model can learn: those with as many frames as they need."""
+    entries = words.entries()
+    if kind == "attention":
+        return entries
+    return [(word, s) for word, s in entries if _frames(kind, s) <= repeat * len(word)]
+
+
+def _frames(kind: str, symbols: Sequence[str]) -> int:
+    same = sum(a == b for a, b in pairwise(symbols))
+    return len(symbols) + (same if kind == "ctc" else 0)
+
+
+def fit(model: G2P, train: Entries, valid: Entries, args: argparse.Namespace) -> History:
+    """Train with checkpoints in ``--out``; the best weights by the words held out are kept."""
+    from unrolled.cli.explained import explained
+
+    smoothing = {"label_smoothing": LABEL_SMOOTHING} if args.model == "attention" else {}
+    with explained(args.out, f"a --learning-rate below {args.learning_rate:g}"):
+        return model.fit(
+            *_sides(train),
+            valid=_sides(valid),
+            epochs=args.epochs,
+            batch_size=args.batch_size,
+            learning_rate=args.learning_rate,
+            monitor="sequence_error",
+            patience=args.patience,
+            directory=args.out,
+            resume=args.resume,
+            seed=args.seed,
+            progress=None,
+            checkpoint_every=_CHECKPOINT_STEPS,
+            **smoothing,
+        )
+
+
+def _sides(entries: Entries) -> tuple[list[str], list[tuple[str, ...]]]:
+    return [word for word, _ in entries], [symbols for _, symbols in entries]
+
+
+def say(model: G2P, words: Sequence[str], *, beams: int, count: int = 1) -> list[list[Said]]:
+    """Pronounce words: the best `count` of each, or as many as there are.
+
+    Raises
+    ------
+    CommandError
+        If a word is empty.
+    """
+    from unrolled.models import SequenceTranscriber
+
+    for word in words:
+        if not word:
+            raise CommandError("a word is empty; leave it out")
+    options: dict[str, Any] = {"num_beams": max(beams, count), "num_return_sequences": count}
+    if isinstance(model, SequenceTranscriber):
+        found = model.transcribe(words, **options)
+        return [
+            [Said(tuple(t.tokens), t.score, _spread(t, len(word))) for t in _listed(item, count)]
+            for word, item in zip(words, found, strict=True)
+        ]
+    return [
+        [Said(tuple(g.tokens), g.score, g.attention) for g in _listed(item, count)]
+        for item in model.generate(words, **options)
+    ]
+
+
+def _listed(item: Any, count: int) -> list[Any]:
+    return item if count > 1 else [item]
+
+
+def _spread(transcription: Any, letters: int) -> Any:
+    """Return the share (symbols, letters) that each letter has in the span of each symbol."""
+    import numpy as np
+
+    weights = np.zeros((len(transcription.spans), letters))
+    for row, span in zip(weights, transcription.spans, strict=True):
+        row[span.start : span.end] = 1 / (span.end - span.start)
+    return weights
