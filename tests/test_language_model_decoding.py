@@ -74,7 +74,7 @@ def test_200_random_beams_against_the_protocol(rng):
             "word_score": float(rng.uniform(-1, 1)),
             "lm_unit": unit,
         }
-        frames = emissions(rng, int(rng.integers(0, 6)), LABELS.size)
+        frames = emissions(rng, int(rng.integers(0, 6)), 5)
         core, python = (
             BeamSearchDecoder(LABELS, lm=lm, **settings).decode(frames, nbest=3)
             for lm in (model, Protocol(model))
@@ -89,7 +89,7 @@ def test_200_random_beams_against_the_protocol(rng):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_bits_for_any_threads_and_batch(kind, rng, threads):
     decoder = BeamSearchDecoder(LABELS, lm=model_of("char", kind), lm_unit="char", beam_width=5)
-    items = [emissions(rng, n, LABELS.size) for n in (7, 0, 12, 3, 9)]
+    items = [emissions(rng, n, 5) for n in (7, 0, 12, 3, 9)]
 
     def decoded():
         return [(tuple(h.tokens), h.score, h.lm_score) for h in decoder.decode(items)]
@@ -103,7 +103,7 @@ def test_the_same_bits_for_any_threads_and_batch(kind, rng, threads):
 def test_long_streams_forget_and_go_on(rng):
     """Chunks change nothing, and states that no prefix needs are dropped on the way."""
     decoder = BeamSearchDecoder(LABELS, lm=model_of("char", "gru"), lm_unit="char", beam_width=4)
-    frames = emissions(rng, 400, LABELS.size)
+    frames = emissions(rng, 400, 5)
     stream = decoder.start()
     for start in range(0, 400, 7):
         stream.push(frames[start : start + 7])
@@ -114,7 +114,7 @@ def test_long_streams_forget_and_go_on(rng):
 def test_weights_are_those_of_the_moment_it_was_made(rng):
     model = model_of("char", "lstm")
     decoder = BeamSearchDecoder(LABELS, lm=model, lm_unit="char")
-    frames = emissions(rng, 6, LABELS.size)
+    frames = emissions(rng, 6, 5)
     before = decoder.decode(frames).score
     for parameter in model.parameters():
         parameter.data *= 2
