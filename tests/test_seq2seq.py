@@ -147,7 +147,7 @@ def test_the_decoder_begins_where_the_encoder_ended():
 def test_both_directions_begin_the_decoder_side_by_side():
     model = make({"encoder_layers": 2, "cell": "gru"})
     ids = LETTERS.encode("cab", eos=True)
-    output, h = model.encoder(model.source_embedding(ids[None]))
+    _, h = model.encoder(model.source_embedding(ids[None]))
     _, h_0 = model.encode(ids[None])
     assert h_0.shape == (1, 1, 8)
     assert h_0.data[0, 0, :4].tobytes() == h.data[2, 0].tobytes()  # the last layer's ends
@@ -231,9 +231,7 @@ def test_the_longest_it_has_learned_ends_what_it_writes():
 def test_errors_are_counted_against_the_closest_target():
     model = make({"feedback": False, "bidirectional": False})
     model.output.bias.data[:] = [0, 0, 0, 0, 50, 0, 0]  # it writes "a" for ever
-    errors = model.evaluate(
-        ["b", "c", "b", "ab"], ["aaa", "ab", "bb", "aab"], max_new_tokens=3
-    )
+    errors = model.evaluate(["b", "c", "b", "ab"], ["aaa", "ab", "bb", "aab"], max_new_tokens=3)
     assert (errors.sources, errors.wrong, errors.tokens, errors.errors) == (3, 2, 3 + 2 + 3, 3)
     assert errors.sequence_error_rate == 2 / 3 and errors.token_error_rate == 3 / 8
 

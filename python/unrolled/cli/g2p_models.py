@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 LABEL_SMOOTHING = 0.1  # of the attention model
 _CHECKPOINT_STEPS = 500
-_MOST_REPEATED = 8  # frames a letter that are chosen without being asked for
-_RARE = 1e-3  # share of pronunciations that may need more
+_MOST_FRAMES = 4  # of a letter, unless more are asked for
 
 
 class Recipe(NamedTuple):
@@ -35,9 +34,9 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "attention": Recipe(384, 2, 0.3, 14, 64, 2e-3),
-    "ctc": Recipe(256, 2, 0.4, 12, 64, 2e-3),
-    "tagger": Recipe(256, 2, 0.4, 12, 64, 2e-3),
+    "attention": Recipe(384, 2, 0.3, 12, 64, 2e-3),
+    "ctc": Recipe(256, 2, 0.4, 14, 64, 2e-3),
+    "tagger": Recipe(256, 2, 0.4, 14, 64, 2e-3),
 }
 
 
@@ -84,14 +83,11 @@ def make(args: argparse.Namespace, parts: Sequence[Pronunciations]) -> G2P:
 
 
 def frames_a_letter(kind: str, words: Pronunciations) -> int:
-    """Return how many frames a letter needs, but for one pronunciation of a thousand."""
-    import numpy as np
-
+    """Return how many frames a letter needs for every pronunciation, within reason."""
     if kind == "attention":
         return 1
-    needed = [-(-_frames(kind, symbols) // len(word)) for word, symbols in words.entries()]
-    enough = int(np.quantile(needed, 1 - _RARE, method="higher"))
-    return max(1, min(max(needed), max(enough, 2), _MOST_REPEATED))
+    most = max(-(-_frames(kind, symbols) // len(word)) for word, symbols in words.entries())
+    return min(most, _MOST_FRAMES)
 
 
 def fitting(kind: str, words: Pronunciations, repeat: int) -> Entries:

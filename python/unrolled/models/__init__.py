@@ -33,7 +33,7 @@ __all__ = [
     "SequenceTagger",
     "SequenceTranscriber",
     "Tagging",
-    "WritingErrors",
     "TranscribedToken",
     "Transcription",
+    "WritingErrors",
 ]

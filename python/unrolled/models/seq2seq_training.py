@@ -53,10 +53,10 @@ def train_pairs(
         shuffle=True,
         seed=seed,
     )
-    model.longest[...] = max(map(len, learned.targets)) + 1
+    longest = max(map(len, learned.targets)) + 1
     return train_one_cycle(
         model,
-        partial(_loss, label_smoothing=label_smoothing, sampling=sampling),
+        partial(_loss, longest=longest, label_smoothing=label_smoothing, sampling=sampling),
         train,
         None if held is None else pair_loader(model, held, batch_size),
         evaluate=loader_errors,
@@ -65,9 +65,12 @@ def train_pairs(
     )
 
 
-def _loss(model: Seq2Seq, batch: PairBatch, *, label_smoothing: float, sampling: float) -> Tensor:
+def _loss(
+    model: Seq2Seq, batch: PairBatch, *, longest: int, label_smoothing: float, sampling: float
+) -> Tensor:
     if not model.training:
         return model.loss(batch)
+    model.longest[...] = longest
     if sampling:
         batch = batch._replace(inputs=mixed_inputs(model, batch, sampling))
     return model.loss(batch, label_smoothing)

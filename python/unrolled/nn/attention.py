@@ -13,7 +13,7 @@ from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import one_of, positive
 from unrolled.nn.init import uniform
 from unrolled.nn.linear import linear
-from unrolled.nn.module import Module, Parameter
+from unrolled.nn.module import Module
 
 SCORES = ("dot", "general", "additive")
 
