@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pages import DOCS, quoted_code, run
 from unrolled import metrics
 from unrolled.data.labels import DataError
 from unrolled.data.pronunciations import Pronunciations, read_pronunciations, without_stress
@@ -174,3 +175,10 @@ def test_an_empty_pronunciation_is_wrong_in_full():
 def test_what_cannot_be_compared_is_refused(references, hypotheses, message):
     with pytest.raises(ValueError, match=message):
         metrics.pronunciation_errors(references, hypotheses)
+
+
+def test_the_example_of_the_page_runs():
+    (example,) = quoted_code(DOCS / "g2p.md")
+    assert run("-c", example) == "AA K S [(1, 2), (2, 3), (2, 3)]\nB AA K K " + (
+        "[(0, 1), (1, 2), (2, 3), (3, 4)]\n"
+    )
