@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.cli.errors import CommandError
+from unrolled.cli.symbol_model import SymbolModel
 from unrolled.data.labels import describe
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Said(NamedTuple):
     ----------
     symbols : tuple of str
     score : float
-        Natural logarithm of its probability.
+        Natural logarithm of its probability, with the weighted one of a model of symbols.
     weights : ndarray (symbols, letters), or None
         How much each letter had to do with each symbol.
     """
@@ -32,13 +33,21 @@ class Said(NamedTuple):
     weights: Any
 
 
-def say(model: G2P, words: Sequence[str], *, beams: int, count: int = 1) -> list[list[Said]]:
+def say(
+    model: G2P,
+    words: Sequence[str],
+    *,
+    beams: int,
+    count: int = 1,
+    symbols: SymbolModel | None = None,
+) -> list[list[Said]]:
     """Pronounce words: the likeliest `count` of each, or as many as there are."""
     from unrolled.models import SequenceTranscriber
 
     options: dict[str, Any] = {"num_beams": max(beams, count), "num_return_sequences": count}
     if isinstance(model, SequenceTranscriber):
-        found = model.transcribe(words, **options)
+        lm, weight = symbols or SymbolModel()
+        found = model.transcribe(words, lm=lm, lm_weight=weight, **options)
         return [
             [Said(tuple(t.tokens), t.score, _spread(t, len(word))) for t in _listed(item, count)]
             for word, item in zip(words, found, strict=True)
