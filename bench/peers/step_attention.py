@@ -27,7 +27,7 @@ def _torch_modules():
             "source": nn.Embedding(SYMBOLS, EMBEDDING),
             "target": nn.Embedding(SYMBOLS, EMBEDDING),
             "encoder": nn.GRU(EMBEDDING, HIDDEN, batch_first=True),
-            "keys": nn.Linear(HIDDEN, HIDDEN, bias=False),
+            "memory": nn.Linear(HIDDEN, HIDDEN, bias=False),
             "query": nn.Linear(HIDDEN, HIDDEN, bias=False),
             "score": nn.Linear(HIDDEN, 1, bias=False),
             "cell": nn.GRUCell(EMBEDDING + HIDDEN, HIDDEN),
@@ -71,7 +71,7 @@ def _load(start, source, target, encoder, decoder, output) -> None:
     renamed = {
         **{f"recurrent.{name}_l0": arrays[f"cell.{name}"] for name in dict(_cell_names(start))},
         "attention.weight_query": arrays["query.weight"],
-        "attention.weight_memory": arrays["keys.weight"],
+        "attention.weight_memory": arrays["memory.weight"],
         "attention.v": arrays["score.weight"][0],
         "output.weight": arrays["joined.weight"],
         "output.bias": arrays["joined.bias"],
@@ -97,7 +97,7 @@ def torch_side(channels_last: bool, fused: bool) -> Passes:
     sources, inputs, targets = map(torch.from_numpy, _batch())
 
     def decode(memory, h):
-        embedded, keys, outputs = m["target"](inputs), m["keys"](memory), []
+        embedded, keys, outputs = m["target"](inputs), m["memory"](memory), []
         for t in range(LENGTH):
             scores = m["score"](torch.tanh(m["query"](h).unsqueeze(1) + keys)).squeeze(2)
             context = torch.bmm(scores.softmax(1).unsqueeze(1), memory).squeeze(1)

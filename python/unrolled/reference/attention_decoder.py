@@ -106,7 +106,7 @@ def attention_decoder(
     outputs = _copy(output0, shape[1:])
     output, attended = np.zeros((N, T, H)), np.zeros((N, T, S))
     for n, end in enumerate(saved.ends):
-        states = [tuple(part[i, n] for part in last) for i in range(len(own))]
+        states = [tuple(part[i, n].copy() for part in last) for i in range(len(own))]
         for t in range(end):
             step = _forward(saved, n, t, states, outputs[n])
             states = [tuple(made[name] for name in saved.cell.states) for made in step.made]
