@@ -32,6 +32,8 @@ TOLERANCES = {
     "softmax": {"float32": 1e-6, "float64": 2e-15},
     # As for softmax; a position's loss is relative to the scores, a gradient to its sum of terms.
     "loss": {"float32": 1e-6, "float64": 2e-15},
+    # Values are picked; gradients are sums over the places that looked a row up.
+    "embedding": {"float32": 1e-6, "float64": 2e-15},
     # Two products an axis; gradients are sums over the outputs that an input went into.
     "upsample": {"float32": 1e-6, "float64": 2e-15},
     # Gates of 4 ulp, carried through up to 40 steps and summed over all of them backwards.

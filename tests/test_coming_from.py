@@ -23,6 +23,8 @@ PRINTED = {
     "optax": [r"\(2,\) \(2, 50, 20\)"],
     "ctc-forced-aligner": [r"\['hello', 'world'\] 1"],
     "ctc-segmentation": [r"\[\(\d+, (\d+)\), \((?!0)\d+, \d+\)\]"],
+    "Hugging Face's generate": [r"\['cba', 'deb'\] True"],
+    "torchtext": [r"\('<pad>', '<unk>', '<sos>', '<eos>'\) he knows the <unk> \['he', .* False"],
 }
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from chapter_networks import EOS, SOS, SOURCE, K, draw_pair
+from unrolled import _core
+from unrolled.generate import Settings, generate
 from unrolled.reference import generate as pick
 from unrolled.reference import language_model as lm
 from unrolled.reference import seq2seq
@@ -76,29 +78,31 @@ def test_a_beam_of_one_is_greedy(rng):
         assert list(path) == words and p == pytest.approx(np.exp(score), rel=1e-12)
 
 
-@pytest.mark.parametrize("until", ["early_termination", "n_best"])
-def test_an_unbounded_beam_is_the_exhaustive_search(until, rng):
+def test_an_unbounded_beam_is_the_exhaustive_search(rng):
     for _ in range(30):
         step = random_step(rng)
         wanted = every(step, most=5)
-        options = {"symbols": range(4), "sos": 4, "eos": 0, "most": 5, "until": until}
-        found = beam(step, (), 4**6, **options)
-        if until == "n_best":
-            assert [path for path, _ in found] == [path for path, _ in wanted]
-            assert np.allclose([p for _, p in found], [p for _, p in wanted], rtol=1e-12)
-        elif len(found[0][0]) < 5:  # else no path had ended as the best one within 5 words
-            assert found[0][0] == wanted[0][0]
+        options = {"symbols": range(4), "sos": 4, "eos": 0, "most": 5}
+        found = beam(step, (), 4**6, until="n_best", **options)
+        complete = [(path, p) for path, p in found if path[-1] == 0]
+        assert [path for path, _ in complete] == [path for path, _ in wanted]
+        assert np.allclose([p for _, p in complete], [p for _, p in wanted], rtol=1e-12)
+        assert sum(p for _, p in found) == pytest.approx(1, rel=1e-12)
+        early = beam(step, (), 4**6, **options)[0]
+        assert early == max(found, key=lambda item: item[1])
 
 
-def test_early_termination_returns_the_likeliest_of_what_it_kept(rng):
-    """A score never rises, so when the best path is complete, no other can pass it."""
-    for _ in range(50):
+def test_what_is_collected_on_the_way_is_no_less_likely_than_the_first_that_ends(rng):
+    """A complete path leaves the beam when enough open ones are ahead, and all may fall behind."""
+    better = 0
+    for _ in range(300):
         step = random_step(rng)
         options = {"symbols": range(4), "sos": 4, "eos": 0, "most": 12}
-        early = beam(step, (), 3, until="early_termination", **options)[0]
-        best = beam(step, (), 3, until="n_best", **options)[0]
-        if early[0][-1] == 0:
-            assert early == best
+        early = beam(step, (), 2, until="early_termination", **options)[0]
+        best = beam(step, (), 2, until="n_best", **options)[0]
+        assert early[1] <= best[1]
+        better += early[1] < best[1]
+    assert 0 < better < 100
 
 
 def test_scores_are_the_probabilities_of_the_sentences(rng):
@@ -189,3 +193,75 @@ def test_sampling_draws_sentences_by_their_probability(rng):
     wanted = {"he knows <eos>": 0.36, "the nose <eos>": 0.3, "the knows <eos>": 0.18}
     for sentence, p in wanted.items():
         assert counts[sentence] / 4000 == pytest.approx(p, abs=0.03)
+
+
+class Histories:
+    """A reference's step as a model of the package: a row's state is the number of its history."""
+
+    def __init__(self, step, words):
+        self.known = [()]
+        self.places = {(): 0}
+
+        def rows(tokens, items, states):
+            after, scores = np.zeros((len(tokens), 1)), np.zeros((len(tokens), words))
+            for row, token in enumerate(tokens.tolist()):
+                y, history = step(token, self.known[int(states[row, 0])])
+                after[row, 0] = self.number(history)
+                scores[row, : len(y)] = np.log(np.maximum(y, 1e-30))
+                scores[row, len(y) :] = -60
+            return after.astype(np.float32), scores.astype(np.float32)
+
+        self.model = _core.PythonStepModel(
+            tokens=words,
+            items=1,
+            state_size=1,
+            start=lambda: np.zeros((1, 1), np.float32),
+            step=rows,
+        )
+
+    def number(self, history):
+        """Count histories as they are met."""
+        if history not in self.places:
+            self.places[history] = len(self.known)
+            self.known.append(history)
+        return self.places[history]
+
+
+def written(step, **settings):
+    """Write with the package: ids, ``<eos>`` included, and the probability."""
+    names = ["<eos>", "a", "b", "c", "<sos>"]
+    found = generate(Histories(step, 5).model, names, Settings(**settings))[0]
+    several = found if isinstance(found, list) else [found]
+    return [(g.ids.tolist() + [0] * g.ended, np.exp(g.log_probability)) for g in several]
+
+
+def test_the_package_writes_greedily_what_the_loop_writes(rng):
+    for _ in range(40):
+        step = random_step(rng)
+        words, score = pick.write(step, (), pick.likeliest, sos=4, eos=0, most=6)
+        ((found, p),) = written(step, max_new_tokens=6)
+        assert found == words and p == pytest.approx(np.exp(score), rel=1e-5)
+
+
+@pytest.mark.parametrize("width", [2, 3, 5, 64])
+def test_the_package_with_early_termination_is_the_beam_search_of_the_textbook(width, rng):
+    """Both keep exactly the beam width; probabilities of single precision do not tie here."""
+    for k in range(60):
+        step, most = random_step(rng), int(rng.integers(2, 7))
+        wanted = beam(step, (), width, symbols=range(4), sos=4, eos=0, most=most)
+        ((found, p), *_) = written(
+            step, num_beams=width, strategy="early_termination", max_new_tokens=most
+        )
+        (path, score), *_ = wanted
+        assert (found, p) == (list(path), pytest.approx(score, rel=1e-5)), (k, most)
+
+
+def test_wide_beams_of_the_package_find_every_sequence(rng):
+    for _ in range(20):
+        step = random_step(rng)
+        wanted = every(step, most=3)
+        settings = {"num_beams": 64, "num_return_sequences": 13, "length_penalty": 0.0}
+        found = written(step, max_new_tokens=3, early_stopping="never", **settings)
+        complete = [(ids, p) for ids, p in found if ids[-1] == 0]
+        for (ids, p), (path, score) in zip(complete, wanted, strict=False):
+            assert (ids, p) == (list(path), pytest.approx(score, rel=1e-5))

@@ -71,7 +71,7 @@ def turned_right(model: Seq2Seq, texts: list[str]) -> float:
     return float(np.mean([g.text == s[::-1] for g, s in zip(written, texts, strict=True)]))
 
 
-def draw_length(path: Path) -> None:
+def draw_length(path: Path, epochs: int) -> None:
     """Show how many strings of each length are turned round, with and without attention."""
     rng = np.random.default_rng(0)
     train = strings(rng, 2000, 1, 16)
@@ -90,7 +90,7 @@ def draw_length(path: Path) -> None:
             bidirectional=both,
             attention=attention,
         )
-        settings: dict[str, Any] = {"epochs": 16, "batch_size": 32, "learning_rate": 5e-3}
+        settings: dict[str, Any] = {"epochs": epochs, "batch_size": 32, "learning_rate": 5e-3}
         model.fit(train, [text[::-1] for text in train], progress=False, **settings)
         shares = [turned_right(model, texts) for texts in tests]
         print(name, *(f"{share:.2f}" for share in shares))
@@ -108,10 +108,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--quick", action="store_true", help="learn too little: a test's")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     draw_writing(args.out / "seq2seq-writing.png")
-    draw_length(args.out / "seq2seq-length.png")
+    draw_length(args.out / "seq2seq-length.png", epochs=1 if args.quick else 16)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def as_indices(value: Any, name: str, ndim: int | None = None) -> NDArray[np.int
         raise TypeError(f"{name} must be whole numbers, got dtype {array.dtype}")
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return np.asarray(array, dtype=np.int64, order="C")
 
 
 def as_lengths(value: Any, name: str, count: int, longest: int) -> NDArray[np.int64]:

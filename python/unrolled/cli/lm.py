@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 #: Each is a module ``lm_<action>`` beside this one, with ``add_parser`` as every command.
-ACTIONS = ("train", "score", "convert", "info")
+ACTIONS = ("train", "train-neural", "score", "generate", "convert", "info")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -17,4 +17,4 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for action in ACTIONS:
-        importlib.import_module(f"unrolled.cli.lm_{action}").add_parser(actions)
+        importlib.import_module(f"unrolled.cli.lm_{action.replace('-', '_')}").add_parser(actions)

@@ -67,6 +67,11 @@ def load_model(path: str, unit: str | None = None) -> NGram:
         raise CommandError(_with_name(path, error)) from error
 
 
+def is_neural(path: str) -> bool:
+    """Tell a neural model's folder, or its file of weights, from the file of an n-gram model."""
+    return Path(path).is_dir() or path.lower().endswith(".safetensors")
+
+
 def save_model(model: NGram, path: str, format: str | None = None) -> None:
     """Write a model; the file before is kept until all of it is there."""
     try:

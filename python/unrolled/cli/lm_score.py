@@ -6,58 +6,21 @@ import argparse
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from unrolled.cli.errors import CommandError
-from unrolled.cli.lm_files import add_texts, add_unit, load_model, read_texts
+from unrolled.cli.lm_files import add_texts, add_unit, is_neural, load_model, read_texts
+from unrolled.cli.lm_neural_scores import load_network, score_one_text, scored_by_network
+from unrolled.cli.lm_totals import Score, total_of
 from unrolled.cli.tables import escaped, print_facts
 
 if TYPE_CHECKING:
     from unrolled.lm import NGram
+    from unrolled.models import LanguageModel
 
 _DESCRIPTION = """\
 Score the lines of a text with a language model. Scores are natural logarithms, of the end of the
 line too. The perplexity is exp(-score / (tokens + 1)); unknown words score as <unk>."""
-
-
-@dataclass
-class Score:
-    """What a model says of a line, or of several together."""
-
-    tokens: int = 0
-    ends: int = 0
-    unknown: int = 0
-    log_prob: float = 0.0
-    log_prob_unknown: float = 0.0  # what of it unknown words brought
-
-    @property
-    def perplexity(self) -> float:
-        """Of the tokens and the ends of lines."""
-        return _perplexity(self.log_prob, self.tokens + self.ends)
-
-    @property
-    def perplexity_known(self) -> float:
-        """Without the unknown words."""
-        known = self.log_prob - self.log_prob_unknown
-        return _perplexity(known, self.tokens + self.ends - self.unknown)
-
-    def add(self, other: Score) -> None:
-        """Take in what another says."""
-        self.tokens += other.tokens
-        self.ends += other.ends
-        self.unknown += other.unknown
-        self.log_prob += other.log_prob
-        self.log_prob_unknown += other.log_prob_unknown
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what there is to know, by name."""
-        return {
-            "log_prob": self.log_prob,
-            "perplexity": self.perplexity,
-            "tokens": self.tokens,
-            "unknown": self.unknown,
-        }
 
 
 def add_parser(subparsers: Any) -> None:
@@ -68,7 +31,12 @@ def add_parser(subparsers: Any) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", required=True, metavar="FILE", help="ARPA or binary model")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="FILE|DIR",
+        help="ARPA or binary model, or the folder of a neural one",
+    )
     add_texts(parser)
     add_unit(parser, None)
     parser.add_argument(
@@ -79,21 +47,27 @@ def add_parser(subparsers: Any) -> None:
         "json: one object (default: text)",
     )
     parser.add_argument("--total", action="store_true", help="the total alone")
+    parser.add_argument(
+        "--as-one-text",
+        action="store_true",
+        help="the total of all lines as one text, of which a neural model remembers what came "
+        "before",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Score everything, then print: a damaged line leaves no half output."""
-    model = load_model(args.model, args.unit)
-    for border in ("<s>", "</s>"):
-        if border not in model:
-            raise CommandError(f"{args.model}: does not know {border}; lines begin and end with it")
+    model = _load(args)
     lines = _with_progress(read_texts(args.texts))
-    if args.total:
+    if args.as_one_text:
+        rows: list[tuple[Score, str]] = []
+        total = score_one_text(cast("LanguageModel", model), lines)
+    elif args.total:
         total, rows = measure(model, lines), []
     else:
         rows = list(_scored(model, lines))
-        total = _sum(score for score, _ in rows)
+        total = total_of(score for score, _ in rows)
     if args.format == "json":
         print(json.dumps(_as_json(total, rows, args.total), ensure_ascii=False, indent=2))
     elif args.format == "tsv":
@@ -105,12 +79,33 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def measure(model: NGram, lines: Iterable[str]) -> Score:
-    """Score lines together, one in memory at a time."""
-    return _sum(score for score, _ in _scored(model, lines))
+def _load(args: argparse.Namespace) -> NGram | LanguageModel:
+    """Load a model of either kind that knows where lines begin and end."""
+    if is_neural(args.model):
+        return load_network(args)
+    if args.as_one_text:
+        raise CommandError("--as-one-text is for neural models: an n-gram's past is a few tokens")
+    model = load_model(args.model, args.unit)
+    for border in ("<s>", "</s>"):
+        if border not in model:
+            raise CommandError(f"{args.model}: does not know {border}; lines begin and end with it")
+    return model
 
 
-def _scored(model: NGram, lines: Iterable[str]) -> Iterator[tuple[Score, str]]:
+def measure(model: NGram | LanguageModel, lines: Iterable[str]) -> Score:
+    """Score lines together, a few in memory at a time."""
+    return total_of(score for score, _ in _scored(model, lines))
+
+
+def _scored(model: NGram | LanguageModel, lines: Iterable[str]) -> Iterator[tuple[Score, str]]:
+    from unrolled.lm import NGram
+
+    if isinstance(model, NGram):
+        return _scored_by_counts(model, lines)
+    return scored_by_network(model, lines)
+
+
+def _scored_by_counts(model: NGram, lines: Iterable[str]) -> Iterator[tuple[Score, str]]:
     for line in lines:
         scores = model.full_scores(line)
         unknown = [token.log_prob for token in scores if token.oov]
@@ -126,20 +121,6 @@ def _scored(model: NGram, lines: Iterable[str]) -> Iterator[tuple[Score, str]]:
         )
 
 
-def _sum(scores: Iterable[Score]) -> Score:
-    total = Score()
-    for score in scores:
-        total.add(score)
-    return total
-
-
-def _perplexity(log_prob: float, events: int) -> float:
-    try:
-        return math.exp(-log_prob / events) if events else math.nan
-    except OverflowError:
-        return math.inf
-
-
 def _with_progress(lines: Iterable[str]) -> Iterable[str]:
     from unrolled.cli.progress import progress
 
@@ -147,8 +128,12 @@ def _with_progress(lines: Iterable[str]) -> Iterable[str]:
 
 
 def _facts(total: Score) -> list[tuple[str, str]]:
+    lines = f"{total.ends:,}, " if total.ends else ""
     facts = [
-        ("lines", f"{total.ends:,}, {total.tokens:,} tokens, {total.unknown:,} unknown"),
+        (
+            "lines" if lines else "text",
+            f"{lines}{total.tokens:,} tokens, {total.unknown:,} unknown",
+        ),
         ("log probability", f"{total.log_prob:,.4f}"),
         ("perplexity", f"{total.perplexity:,.2f}"),
     ]
@@ -163,7 +148,7 @@ def _as_json(total: Score, rows: list[tuple[Score, str]], total_alone: bool) -> 
         "lines": total.ends,
         "perplexity_without_unknown": total.perplexity_known,
     }
-    if total_alone:
+    if total_alone or not total.ends:
         return {"total": summary}
     return {"lines": [{**score.as_json(), "text": line} for score, line in rows], "total": summary}
 

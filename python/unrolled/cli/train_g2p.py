@@ -50,8 +50,8 @@ def add_parser(subparsers: Any) -> None:
         "--model",
         choices=MODELS,
         default="attention",
-        help="encoder-decoder with attention; CTC over the letters, repeated; or the same network "
-        "with every letter aligned to a symbol (default: attention)",
+        help="encoder-decoder with attention; CTC, several frames a letter; or the same network "
+        "with every frame aligned to a symbol (default: attention)",
     )
     add("--test", metavar="FILE", help="evaluate on this file (default: that of the folder)")
     add(
@@ -72,7 +72,7 @@ def add_parser(subparsers: Any) -> None:
     add("--layers", type=count, metavar="N", help="that read the letters (default: 2)")
     add("--dropout", type=share, metavar="SHARE", help="default: 0.3, of ctc and tagger 0.4")
     add("--repeat", type=count, metavar="N", help="frames of a letter (default: as needed)")
-    add("--epochs", type=count, metavar="N", help="default: 14, of ctc and tagger 12")
+    add("--epochs", type=count, metavar="N", help="default: 12, of ctc and tagger 14")
     add("--batch-size", type=count, metavar="N", help="default: 64")
     add("--learning-rate", type=positive, metavar="X", help="default: 0.002")
     add(
@@ -206,7 +206,7 @@ def _measured(model: G2P, words: Words, beams: int) -> dict[str, Any]:
 
 
 def _say_all(model: G2P, words: list[str], beams: int) -> dict[str, tuple[str, ...]]:
-    from unrolled.cli.g2p_models import say
+    from unrolled.cli.saying import say
     from unrolled.cli.progress import in_batches
 
     found: dict[str, tuple[str, ...]] = {}

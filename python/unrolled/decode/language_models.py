@@ -99,6 +99,8 @@ def fuse_language_model(
     if unit not in UNITS:
         raise ValueError(f"lm_unit must be one of {', '.join(UNITS)}, got {unit!r}")
     lm = _load(lm, unit)
+    if hasattr(lm, "fused_units"):
+        return _fuse_steps(lm, letters, unit, lm_weight, word_score, lm_eos)
     _require_common_units(lm, letters, unit)
     weights = _core.LanguageWeights(lm_weight, word_score, unk_score, lm_eos)
     if isinstance(lm, NGram):
@@ -113,12 +115,26 @@ def fuse_language_model(
     return _core.fuse_label_model(_label_units(lm, letters, unit), lm, bound, weights)
 
 
+def _fuse_steps(
+    lm: Any, letters: LabelLetters, unit: Unit, lm_weight: float, word_score: float, lm_eos: bool
+) -> _core.FusionSource:
+    """Return what a neural model adds, whose states advance in the core."""
+    model, units = lm.fused_units(unit)
+    _require_common_units(lm.vocabulary, letters, unit)
+    weights = _core.LanguageWeights(lm_weight, word_score, 0.0, lm_eos)
+    if unit == "word":
+        return _core.fuse_word_steps(core_labels(letters), model, units, weights)
+    return _core.fuse_label_steps(_label_units(lm.vocabulary, letters, unit), model, units, weights)
+
+
 def _load(lm: Any, unit: Unit) -> Any:
     if isinstance(lm, (str, os.PathLike)):
         lm = NGram.load(lm)
     if isinstance(lm, NGram):
         if unit != "token" and lm.unit not in (unit, None):
             raise ValueError(f"lm is a model of {lm.unit}s: pass lm_unit={lm.unit!r}")
+        return lm
+    if hasattr(lm, "fused_units"):
         return lm
     missing = [name for name in _METHODS if not callable(getattr(lm, name, None))]
     if missing:
@@ -152,7 +168,7 @@ def _name_space(lm: Any) -> str:
 
 def _require_common_units(lm: Any, letters: LabelLetters, unit: Unit) -> None:
     """Refuse a model whose units are not those that the labels write, as far as it tells them."""
-    vocabulary = getattr(lm, "vocabulary", None)
+    vocabulary = getattr(lm, "vocabulary", getattr(lm, "tokens", None))
     if vocabulary is None:
         return
     words = [word for word in vocabulary if word not in _MARKS]

@@ -88,7 +88,7 @@ class Generation:
         ValueError
             If the tree was not kept.
         """
-        from unrolled.plot.generation import generation
+        from unrolled.plot.generations import generation
 
         return generation(self, path, **options)
 

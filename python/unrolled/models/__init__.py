@@ -34,4 +34,5 @@ __all__ = [
     "Tagging",
     "TranscribedToken",
     "Transcription",
+    "WritingErrors",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled import nn
+from unrolled import _core, nn
 from unrolled.autograd import Tensor
 from unrolled.models.frame_labels import IGNORED
 from unrolled.models.language_borders import Borders, Text, Texts, is_one_text
@@ -268,7 +268,7 @@ class LanguageModel(nn.Module):
 
     def log_probs(self, text: Text, *, bos: bool = True, eos: bool = True) -> NDArray[np.float64]:
         """Return the log probability of each token given those before it, as `score` sums them."""
-        return log_probs_of(self, self.borders.encode(text, bos=bos, eos=eos))
+        return log_probs_of(self, [self.borders.encode(text, bos=bos, eos=eos)])[0]
 
     def evaluate(self, text: Texts) -> LanguageEvaluation:
         """Measure one long text, its state carried from end to end, or separate texts.
@@ -292,6 +292,68 @@ class LanguageModel(nn.Module):
     def bits_per_character(self, text: Texts) -> float:
         """Return the negative binary logarithm of the probability, a character of the text."""
         return self.evaluate(text).bits_per_character
+
+    def generate(
+        self,
+        prompts: str | Sequence[Text] | None = None,
+        *,
+        stop: str | None = None,
+        **settings: Any,
+    ) -> list[Any]:
+        r"""Write texts.
+
+        Parameters
+        ----------
+        prompts : str, or sequence of texts, optional
+            What each begins with, which is not part of the result; nothing for one text without.
+        stop : str, optional
+            The token that ends a text, such as a line break; ``<eos>`` when not given.
+        **settings
+            Of `unrolled.generate.Settings`: ``do_sample``, ``num_beams``, ``max_new_tokens``, ...
+
+        Returns
+        -------
+        list of Generation
+            One a prompt; lists of them where ``num_return_sequences`` is above 1.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `unrolled.generate.Settings`; or if a prompt has unknown tokens, or is empty though
+            nothing stands before a text.
+
+        Examples
+        --------
+        >>> from unrolled.lm import Vocabulary
+        >>> model = LanguageModel(Vocabulary(["a", "b", "\n"], unit="char"), embedding=4, hidden=8)
+        >>> len(model.generate(["ab", "b"], max_new_tokens=5, do_sample=True, seed=1))
+        2
+        """
+        from unrolled.generate import Settings, generate
+        from unrolled.models.language_steps import WritingNames, allowed_tokens, prompts_of
+
+        settings.setdefault("allowed", allowed_tokens(self.borders))
+        ids = prompts_of(self.borders, prompts)
+        names = WritingNames.of(self.borders, stop)
+        return generate(self.step_model(len(ids)), names, Settings(**settings), ids)
+
+    def step_model(self, items: int = 1) -> _core.StepModel:
+        """Return the model as searches ask it, on `items` texts that have not begun.
+
+        It has the weights of this moment.
+        """
+        from unrolled.models.language_steps import make_step_model
+
+        return make_step_model(self, items)
+
+    def fused_units(self, unit: str) -> Any:
+        """Return what `unrolled.decode.BeamSearchDecoder` asks of a model, for units of a text.
+
+        Pass the model itself as ``lm`` instead.
+        """
+        from unrolled.models.language_steps import fused_units
+
+        return fused_units(self, unit)
 
     def _encoded(self, text: Texts, name: str) -> NDArray[np.int64] | list[NDArray[np.int64]]:
         """Return the tokens of one long text, or of each of several with their borders."""

@@ -56,47 +56,50 @@ class LanguageEvaluation:
         return -self.log_prob / math.log(2) / self.characters
 
 
-def log_probs_of(model: LanguageModel, ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the log probability of each token of one text but the first (T - 1)."""
-    batch = shifted([ids])
-    if not len(ids[1:]):
-        return np.zeros(0)
+def log_probs_of(
+    model: LanguageModel, texts: Sequence[NDArray[np.int64]]
+) -> list[NDArray[np.float64]]:
+    """Return of each text the log probabilities of its tokens but the first (T - 1).
+
+    A text has the same bits alone and among others.
+    """
+    found: list[NDArray[np.float64]] = [np.zeros(0) for _ in texts]
+    by_length = sorted((i for i, ids in enumerate(texts) if len(ids) > 1), key=_length_in(texts))
     with predicting(model):
-        parts = [losses[0] for losses in _losses(model, batch)]
-    return -np.concatenate(parts).astype(np.float64)
+        for first in range(0, len(by_length), AT_ONCE):
+            chosen = by_length[first : first + AT_ONCE]
+            losses = np.concatenate(
+                list(_losses(model, shifted([texts[i] for i in chosen]))), axis=1
+            )
+            for row, i in enumerate(chosen):
+                found[i] = -losses[row, : len(texts[i]) - 1].astype(np.float64)
+    return found
+
+
+def _length_in(texts: Sequence[NDArray[np.int64]]) -> Any:
+    return lambda i: len(texts[i])
 
 
 def evaluate_texts(model: LanguageModel, texts: Texts) -> LanguageEvaluation:
     """Measure one long text, or separate ones; see `LanguageModel.evaluate`."""
     if is_one_text(texts, model.vocabulary):
         ids = model.borders.encode(texts, bos=None, eos=False)
-        log_prob, tokens = float(log_probs_of(model, ids).sum()), len(ids) - 1
+        encoded = [ids]
         characters = _characters(texts)
     else:
         each = list(texts)
         encoded = [model.borders.encode(text, bos=None, eos=None) for text in each]
-        tokens = sum(len(ids) - 1 for ids in encoded)
-        log_prob = _sum_of(model, encoded)
         characters = sum(map(_characters, each))
         characters += 0 if model.borders.end is None else len(each)
+    tokens = sum(len(ids) - 1 for ids in encoded)
     if tokens < 1 or characters < 1:
         raise ValueError("there is no token to predict: give a text of at least two tokens")
+    log_prob = math.fsum(log_probs.sum() for log_probs in log_probs_of(model, encoded))
     return LanguageEvaluation(log_prob, tokens, characters)
 
 
 def _characters(text: Any) -> int:
     return len(text) if isinstance(text, str) else sum(map(len, text))
-
-
-def _sum_of(model: LanguageModel, texts: Sequence[NDArray[np.int64]]) -> float:
-    by_length = sorted((ids for ids in texts if len(ids) > 1), key=len)
-    total = 0.0
-    with predicting(model):
-        for first in range(0, len(by_length), AT_ONCE):
-            batch = shifted(by_length[first : first + AT_ONCE])
-            for losses in _losses(model, batch):
-                total -= float(losses.sum(dtype=np.float64))
-    return total
 
 
 def _losses(model: LanguageModel, batch: dict[str, NDArray[Any]]) -> Iterator[NDArray[Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unrolled import nn
-from unrolled.autograd import Tensor, concatenate
+from unrolled.autograd import Tensor
 from unrolled.data.pairs import pad_ids
 from unrolled.lm.vocabulary import Text, Vocabulary
 from unrolled.models.recurrent import make_recurrent
@@ -29,12 +29,12 @@ AT_ONCE = 128  # sources of a forward pass
 class SequenceTranscriber(nn.Module):
     """A network over the letters of a source, whose frames spell the target in the same order.
 
-    Each letter makes `repeat` frames: the last recurrent layer reads the letters, or what the
-    layers below know of them, each `repeat` times over. A frame is a symbol of the target or,
-    with `blank`, nothing. Training needs no alignment: CTC sums over all of them, and as a tagger
-    (``blank=False``), in which every frame belongs to a symbol, the network is trained on the best
-    one, found again and again. It suits targets that follow the order of their sources, as
-    pronunciations do.
+    Each letter gives `repeat` frames, so that a target may be longer than its source: the letter's
+    state counts `repeat` times, each time with weights of its own in the linear layer. A frame is
+    a symbol of the target or, with `blank`, nothing. Training needs no alignment: CTC sums over
+    all of them, and as a tagger (``blank=False``), in which every frame belongs to a symbol, the
+    network is trained on the best one, found again and again. It suits targets that follow the
+    order of their sources, as pronunciations do.
 
     Parameters
     ----------
@@ -98,15 +98,12 @@ class SequenceTranscriber(nn.Module):
         self.source, self.target = source, target
         self.repeat, self.blank = int(repeat), bool(blank)
         self.embedding = nn.Embedding(len(source), embedding)
-        size = hidden * (2 if bidirectional else 1)
-        between = {"bidirectional": bidirectional, "dropout": dropout}
-        self.letters = (
-            make_recurrent(cell, embedding, hidden, layers - 1, **between) if layers > 1 else None
+        self.recurrent = make_recurrent(
+            cell, embedding, hidden, layers, bidirectional=bidirectional, dropout=dropout
         )
-        features = embedding if layers == 1 else size
-        self.frames = make_recurrent(cell, features, hidden, bidirectional=bidirectional)
         self.dropout = nn.Dropout(probability("dropout", dropout))
-        self.output = nn.Linear(size, len(target) + self.shift)
+        size = hidden * (2 if bidirectional else 1)
+        self.output = nn.Linear(size, (len(target) + self.shift) * self.repeat)
 
     @property
     def shift(self) -> int:
@@ -134,16 +131,11 @@ class SequenceTranscriber(nn.Module):
         """
         ids = np.asarray(sources)
         count = np.full(len(ids), ids.shape[1]) if lengths is None else np.asarray(lengths)
-        states = self.dropout(self.embedding(ids))
-        if self.letters is not None:
-            states, _ = self.letters(states, lengths=count)
-            states = self.dropout(states)
-        n, letters, features = states.shape
-        copies = [states.reshape(n, letters, 1, features)] * self.repeat
-        repeated = concatenate(copies, axis=2).reshape(n, letters * self.repeat, features)
-        frames = count * self.repeat
-        states, _ = self.frames(repeated, lengths=frames)
-        return self.output(self.dropout(states)).log_softmax(), frames
+        states, _ = self.recurrent(self.dropout(self.embedding(ids)), lengths=count)
+        scores = self.output(self.dropout(states))
+        n, letters, size = scores.shape
+        frames = scores.reshape(n, letters * self.repeat, size // self.repeat)
+        return frames.log_softmax(), count * self.repeat
 
     def frames_needed(self, target: Text) -> int:
         """Return how many frames a target needs."""

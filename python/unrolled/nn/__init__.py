@@ -43,6 +43,7 @@ from unrolled.nn.pool_average import AvgPool1d, AvgPool2d
 from unrolled.nn.receptive_field import ReceptiveField, receptive_field
 from unrolled.nn.recurrent_cell import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.rnn import RNN
+from unrolled.nn.sampled_softmax import SampledSoftmaxLoss
 from unrolled.nn.upsample import Upsample
 from unrolled.nn.viterbi import ViterbiLoss
 
@@ -92,6 +93,7 @@ __all__ = [
     "RNNCell",
     "ReLU",
     "ReceptiveField",
+    "SampledSoftmaxLoss",
     "Sequential",
     "SiLU",
     "Sigmoid",

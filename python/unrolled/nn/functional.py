@@ -36,6 +36,7 @@ from unrolled.nn.pool_adaptive import (
 )
 from unrolled.nn.pool_average import avg_pool1d, avg_pool2d
 from unrolled.nn.rnn import rnn
+from unrolled.nn.sampled_softmax import sampled_cross_entropy
 from unrolled.nn.upsample import interpolate
 from unrolled.nn.viterbi import viterbi_loss
 
@@ -76,6 +77,7 @@ __all__ = [
     "relu",
     "reverse_sequences",
     "rnn",
+    "sampled_cross_entropy",
     "sigmoid",
     "silu",
     "softmax",

@@ -187,7 +187,10 @@ class Module:
     # State
 
     def state_dict(self) -> dict[str, Array]:
-        """Return copies of all parameters and buffers under PyTorch's names."""
+        """Return copies of all parameters and buffers under PyTorch's names.
+
+        A parameter that several modules share comes under each of its names.
+        """
         return {name: _array(value).copy() for name, value in self._named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
@@ -204,17 +207,15 @@ class Module:
         Raises
         ------
         ValueError
-            If names do not agree or a shape is another one; nothing has been changed then.
+            If names do not agree, a shape is another one, or the names of a parameter that
+            several modules share hold different values; nothing has been changed then.
         """
         own = {name: _array(value) for name, value in self._named_state()}
         arrays = {name: np.asarray(value) for name, value in state.items() if name in own}
-        faults = [
-            f"{name}: shape {array.shape} of {array.dtype}, here {own[name].shape} of numbers"
-            for name, array in arrays.items()
-            if array.shape != own[name].shape or array.dtype.kind not in "biuf"
-        ]
+        faults = _misfits(own, arrays)
         if strict:
-            faults += [f"{name}: missing" for name in own if name not in arrays]
+            shared = {id(own[name]) for name in arrays}  # one name of a shared parameter will do
+            faults += [f"{name}: missing" for name in own if id(own[name]) not in shared]
             faults += [
                 f"{name}: unexpected, no such parameter" for name in state if name not in own
             ]
@@ -269,6 +270,20 @@ class Module:
             return f"{type(self).__name__}(\n  " + "\n  ".join(parts) + "\n)"
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return f"{type(self).__name__}({arguments})"
+
+
+def _misfits(own: Mapping[str, Array], arrays: Mapping[str, Array]) -> list[str]:
+    """Say which arrays cannot be copied, or would give one parameter two values."""
+    faults = []
+    first: dict[int, str] = {}
+    for name, array in arrays.items():
+        other = first.setdefault(id(own[name]), name)
+        if array.shape != own[name].shape or array.dtype.kind not in "biuf":
+            here = own[name].shape
+            faults.append(f"{name}: shape {array.shape} of {array.dtype}, here {here} of numbers")
+        elif other != name and not np.array_equal(array, arrays[other], equal_nan=True):
+            faults.append(f"{name}: other values than {other}, and here the two are one parameter")
+    return faults
 
 
 def _array(value: Parameter | Array) -> Array:

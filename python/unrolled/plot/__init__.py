@@ -3,7 +3,9 @@
 from unrolled.plot.alignments import alignment
 from unrolled.plot.beams import beam
 from unrolled.plot.confusions import confusion
+from unrolled.plot.embeddings import embeddings
 from unrolled.plot.figures import require
+from unrolled.plot.generations import generation
 from unrolled.plot.histories import curves
 from unrolled.plot.posteriors import posterior
 from unrolled.plot.readings import reading
@@ -16,6 +18,8 @@ __all__ = [
     "confusion",
     "curves",
     "dynamics",
+    "embeddings",
+    "generation",
     "gradients",
     "horizons",
     "posterior",

@@ -151,13 +151,14 @@ def beam_search(
     beamwidth : paths that are kept after each step
     most : steps after which the search ends
     until : "early_termination" or "n_best"
-        Stop when the best of all paths ends with ``<eos>``; or when all paths in the beam do, so
-        that there are several to choose from.
+        Stop when the best of all paths ends with ``<eos>``; or when all paths in the beam do, and
+        collect those that ended on the way, to have several to choose from.
 
     Returns
     -------
-    The paths that ended with ``<eos>``, best first, each with its probability and without
-    ``<sos>``; where there is none, the unfinished ones.
+    The paths that are left in the beam, with "n_best" also all that ended with ``<eos>`` before:
+    best first, each with its probability and without ``<sos>``. Only a search that was cut off
+    has an open path in front.
 
     Examples
     --------
@@ -193,7 +194,7 @@ def beam_search(
             break
         if all(path[-1] == eos for path in beam):
             break
-    found = complete or pathscore
+    found = pathscore if until == "early_termination" else {**complete, **pathscore}
     return [(path[1:], found[path]) for path in sorted(found, key=lambda path: -found[path])]
 
 

@@ -97,3 +97,28 @@ def gradient_norm(arrays: Iterable[Array]) -> float:
 def scale_(array: Array, factor: float) -> None:
     """Multiply `array` by `factor`, in place."""
     array *= factor
+
+
+def sgd_rows(param: Array, rows: Array, grad: Array, *, lr: float) -> None:
+    """Change the `rows` of `param` by one step of plain gradient descent; `grad` is (K, ...)."""
+    for row, step in zip(rows, grad, strict=True):
+        param[row] -= lr * step
+
+
+def adam_rows(
+    param: Array,
+    rows: Array,
+    grad: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    *,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    step: int,
+) -> None:
+    """Change the `rows` of `param` by one step of `adam_step`; the others keep their means."""
+    options: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps, "step": step}
+    options |= {"weight_decay": 0.0, "decoupled": False}
+    for row, own in zip(rows, grad, strict=True):
+        adam_step(param[row], own, exp_avg[row], exp_avg_sq[row], **options)

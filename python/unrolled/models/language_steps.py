@@ -1,0 +1,166 @@
+"""A language model as searches ask it: one token at a time, for many texts together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled import _core
+from unrolled.models.language_borders import Borders
+from unrolled.models.language_network import RecurrentReader
+from unrolled.models.sequence_prediction import predicting
+
+if TYPE_CHECKING:
+    from unrolled.models.language_model import LanguageModel
+
+Floats = NDArray[np.float32]
+
+
+def make_step_model(model: LanguageModel, items: int) -> _core.StepModel:
+    """Return the model at work on `items` texts that have not begun."""
+    if isinstance(model.reader, RecurrentReader):
+        return _recurrent(model, model.reader, items)
+    return _windowed(model, items)
+
+
+def _recurrent(model: LanguageModel, reader: RecurrentReader, items: int) -> _core.StepModel:
+    layers = reader.layers
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    weights = [
+        (*(_floats(getattr(layers, f"{name}_l{k}")) for name in names), None, None)
+        for k in range(layers.num_layers)
+    ]
+    network = _core.RecurrentNetwork(
+        model.arguments["cell"], _floats(model.embedding.weight), weights, _output_of(model)
+    )
+    start = np.zeros((items, network.state_size), np.float32)
+    return _core.RecurrentStepModel(network, start)
+
+
+def _output_of(model: LanguageModel) -> tuple[Floats, Floats | None]:
+    """Return the softmax's weight and bias; what makes features narrower goes into them."""
+    weight, bias = _floats(model.output_weight), model.output_bias
+    flat = None if bias is None else _floats(bias)
+    if model.narrow is None:
+        return weight, flat
+    narrow, shift = _floats(model.narrow.weight), model.narrow.bias
+    assert flat is not None and shift is not None
+    return np.ascontiguousarray(weight @ narrow), flat + weight @ _floats(shift)
+
+
+def _windowed(model: LanguageModel, items: int) -> _core.StepModel:
+    """Return a model whose states are the last tokens."""
+    start = model.initial_state(items).data
+
+    def step(tokens: Any, items: Any, states: Any) -> tuple[Any, Any]:
+        with predicting(model):
+            scores, after = model(tokens[:, None], states)
+        return after.data, scores.data[:, 0]
+
+    return _core.PythonStepModel(
+        tokens=len(model.vocabulary), items=items, state_size=start.shape[1], start=start, step=step
+    )
+
+
+def _floats(tensor: Any) -> Floats:
+    return np.ascontiguousarray(tensor.data, np.float32)
+
+
+@dataclass(frozen=True)
+class WritingNames:
+    """A vocabulary as `generate` takes it, with another token to stop at.
+
+    Attributes
+    ----------
+    tokens : tuple of str
+    unit : str
+    sos_id, eos_id, pad_id : int or None
+    """
+
+    tokens: Sequence[str]
+    unit: str
+    sos_id: int | None
+    eos_id: int | None
+    pad_id: int | None
+
+    @classmethod
+    def of(cls, borders: Borders, stop: str | None) -> WritingNames:
+        """Take them from a vocabulary, to stop at `stop`, or at its own end symbol.
+
+        Raises
+        ------
+        ValueError
+            If the vocabulary does not know `stop`.
+        """
+        vocabulary = borders.vocabulary
+        if stop is not None and stop not in vocabulary:
+            raise ValueError(f"stop={stop!r} is no token of the vocabulary: name one, or None")
+        end = vocabulary.eos_id if stop is None else vocabulary.index(stop)
+        return cls(vocabulary.tokens, vocabulary.unit, vocabulary.sos_id, end, vocabulary.pad_id)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def prompts_of(borders: Borders, prompts: Any) -> list[NDArray[np.int64]]:
+    """Return what each text has read: the start border where there is one, and its prompt.
+
+    Raises
+    ------
+    ValueError
+        If a prompt is empty and there is no border to begin with, or has unknown tokens.
+    """
+    texts = [""] if prompts is None else [prompts] if isinstance(prompts, str) else list(prompts)
+    plain = borders.vocabulary.unit == "token"
+    ids = [
+        borders.encode([] if plain and not text else text, bos=None, eos=False) for text in texts
+    ]
+    empty = [place for place, one in enumerate(ids) if not len(one)]
+    if empty:
+        raise ValueError(
+            f"prompts[{empty[0]}] is empty, and the vocabulary has nothing that a text begins "
+            "with: give at least one token"
+        )
+    return ids
+
+
+def allowed_tokens(borders: Borders) -> NDArray[np.bool_]:
+    """Tell the tokens that may be written: all but padding, start and unknown."""
+    vocabulary = borders.vocabulary
+    mask = np.ones(len(vocabulary), np.bool_)
+    special = (vocabulary.pad_id, vocabulary.sos_id, vocabulary.unk_id)
+    mask[[token for token in special if token is not None]] = False
+    if vocabulary.sos_id is not None and vocabulary.sos_id == vocabulary.eos_id:
+        mask[vocabulary.eos_id] = True
+    return mask
+
+
+def fused_units(model: LanguageModel, unit: str) -> tuple[_core.StepModel, _core.UnitTokens]:
+    """Return the model and its units as a decoder's beam search takes them.
+
+    Raises
+    ------
+    ValueError
+        If the model is of other units, or nothing stands before a text.
+    """
+    borders, vocabulary = model.borders, model.vocabulary
+    if unit != "token" and vocabulary.unit not in (unit, "token"):
+        raise ValueError(f"lm is a model of {vocabulary.unit}s: pass lm_unit={vocabulary.unit!r}")
+    if borders.start is None:
+        raise ValueError(
+            "lm has nothing that a text begins with: train it on separate texts with a vocabulary "
+            "that has `sos`, or on lines"
+        )
+    silent = {vocabulary.pad_id, vocabulary.unk_id, borders.start, borders.end}
+    units = [(text, k) for k, text in enumerate(vocabulary.tokens) if k not in silent]
+    return make_step_model(model, 1), _core.UnitTokens(
+        [text for text, _ in units],
+        [k for _, k in units],
+        -1 if vocabulary.unk_id is None else vocabulary.unk_id,
+        borders.start,
+        -1 if borders.end is None else borders.end,
+    )
