@@ -34,7 +34,7 @@ LM_WEIGHTS = (0.4, 0.7, 1.0, 1.3, 1.6, 1.9)
 WORD_SCORES = {"char": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0), "word": (0.0, 2.0, 4.0, 6.0, 8.0, 10.0)}
 WORD_SCORES["neural"] = WORD_SCORES["char"]
 NETWORK = {"cell": "gru", "embedding": 32, "hidden": 256, "dropout": 0.2}
-TRAINING = {"epochs": 2, "batch_size": 64, "frames": 64, "learning_rate": 4e-3}
+TRAINING = {"epochs": 1, "batch_size": 64, "frames": 64, "learning_rate": 4e-3}
 SEARCH = {"beam_width": 100, "token_min_logp": -10.0, "beam_prune_logp": -20.0}
 
 

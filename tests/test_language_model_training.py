@@ -163,3 +163,29 @@ def test_unknown_tokens_are_named():
     strict = Vocabulary(list("ab"), unit="char", pad=None, unk=None, sos=None, eos=None)
     with pytest.raises(ValueError, match="'c'"):
         fit(small_model("lstm", strict), "abc" * 100)
+
+
+def test_a_sampled_softmax_trains_too():
+    """Estimated in training alone; what is measured is the full one."""
+    text = "".join(f"w{k % 7} w{(k % 7) ** 2} " for k in range(1000))
+    vocabulary = Vocabulary.build(text, pad=None, sos=None, eos=None)
+    random.manual_seed(0)
+    model = LanguageModel(vocabulary, embedding=8, hidden=16, tie=True)
+    before = model.perplexity(text)
+    history = fit(model, text, valid=text[:120], sampled=6, epochs=12)
+    assert model.perplexity(text) < 0.2 * before
+    ids = model.borders.encode(text[:120], bos=False, eos=False)
+    assert len(ids) > 33  # one window of two streams
+    assert history.rows[-1]["valid_loss"] < 0.4 * np.log(before)
+
+
+def test_many_samples_come_to_the_full_softmax(rng):
+    from unrolled import nn
+
+    model = small_model("lstm")
+    batch = {"ids": rng.integers(0, 8, (2, 5)), "targets": rng.integers(0, 8, (2, 5))}
+    exact = model.loss(batch)[0].item()
+    softmax = nn.SampledSoftmaxLoss(8, 400_000)
+    assert model.loss(batch, softmax=softmax)[0].item() == exact
+    model.train()
+    assert model.loss(batch, softmax=softmax)[0].item() == pytest.approx(exact, abs=0.01)

@@ -214,17 +214,17 @@ def _begin(out: Path, args: argparse.Namespace, lines: list[str]) -> None:
 
 def _introduce(model: LanguageModel, args: argparse.Namespace, parts: _Parts) -> None:
     unit = "lines" if args.line_by_line else "characters"
-    sizes = [f"{len(part):,}" for part in parts]
+    train, valid, test = (f"{len(part):,}" for part in parts)
     unknown = model.vocabulary.unknown(parts.valid)
-    print_facts(
-        [
-            ("text", f"{sizes[0]} {unit} to train on, {sizes[1]} to choose the epoch with"),
-            ("test", f"the last {sizes[2]}, looked at once, at the end"),
-            ("vocabulary", f"{len(model.vocabulary):,} {args.unit}s; of those held out {unknown}"),
-            ("network", describe(model)),
-            ("training", f"{args.epochs} epoch(s), {args.batch_size} x {args.frames} tokens"),
-        ]
-    )
+    facts = [
+        ("text", f"{train} {unit} to train on, {valid} to choose the epoch with"),
+        ("vocabulary", f"{len(model.vocabulary):,} {args.unit}s; of those held out {unknown}"),
+        ("network", describe(model)),
+        ("training", f"{args.epochs} epoch(s), {args.batch_size} x {args.frames} tokens"),
+    ]
+    if len(parts.test):
+        facts.insert(1, ("test", f"the last {test}, looked at once, at the end"))
+    print_facts(facts)
 
 
 def _fit(model: LanguageModel, args: argparse.Namespace, parts: _Parts) -> History:
