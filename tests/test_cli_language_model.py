@@ -9,9 +9,23 @@ import pytest
 import unrolled as ur
 from command_line import digest, told, unrolled, wait_for
 from unrolled.cli import main
+from unrolled.decode import BeamSearchDecoder
 
 TEXT = "abcd dcba abba cddc\nbaba dada\n" * 40
-SMALL = ("--hidden", 12, "--embedding", 4, "--batch-size", 4, "--frames", 8, "--threads", 1)
+SMALL = (
+    "--layers",
+    1,
+    "--hidden",
+    12,
+    "--embedding",
+    4,
+    "--batch-size",
+    4,
+    "--frames",
+    8,
+    "--threads",
+    1,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +187,28 @@ def test_models_of_another_kind_are_refused(capsys):
     assert "chars.ngram" in message
     message = refused(capsys, "generate", "--model", "model", "--greedy", "--beams", 2)
     assert "give one of them" in message
+
+
+def test_a_model_is_described(capsys):
+    train()
+    out = printed(capsys, "info", "model")
+    assert "neural" in out and "GRU, 1 x 12" in out and "before and after a text: \\n, \\n" in out
+    entry = json.loads(printed(capsys, "info", "--json", "model"))
+    assert (entry["unit"], entry["borders"], entry["hidden"]) == ("char", ["\n", "\n"], 12)
+
+
+def test_a_model_helps_to_decode(capsys, folder):
+    """``unrolled decode --lm`` takes the folder of a neural model."""
+    train("model", "--line-by-line")
+    labels = ["<blank>", "a", "b", "c", "d", " "]
+    (folder / "labels.txt").write_text("\n".join(labels) + "\n")
+    frames = np.log(np.full((6, 6), 1 / 6, np.float32))
+    np.save("a.npy", frames)
+    ask = ("decode", "--emissions", "a.npy", "--labels", "labels.txt")
+    capsys.readouterr()
+    assert main([*ask, "--lm", "model", "--lm-unit", "char", "--lm-weight", "2"]) == 0
+    text = capsys.readouterr().out.rstrip("\n")
+    decoder = BeamSearchDecoder(
+        ["", *labels[1:]], lm=ur.load("model").eval(), lm_unit="char", lm_weight=2.0
+    )
+    assert text == decoder.decode(frames).text
