@@ -5,7 +5,7 @@
 #include <string>
 #include <tuple>
 
-#include "bindings/cell_kernels.h"
+#include "bindings/recurrent.h"
 #include "bindings/step_model.h"
 
 namespace unrolled {
@@ -16,8 +16,7 @@ using namespace search;
 using Floats = Array<float>;
 using MaybeFloats = MaybeArray<float>;
 
-// (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, peephole)
-using Layer = std::tuple<Floats, Floats, MaybeFloats, MaybeFloats, MaybeFloats, MaybeFloats>;
+using Layer = Direction<float>;
 using Linear = std::tuple<Floats, MaybeFloats>;  // weight, bias
 // (score, feeding, weight_query or None, weight_memory or None, v or None, memory_size, output)
 using Decoder = std::tuple<std::string, std::string, MaybeFloats, MaybeFloats, MaybeFloats, int64_t, Linear>;
