@@ -160,11 +160,24 @@ def test_patience():
     assert len(history) < 40
 
 
+@pytest.mark.parametrize("kind", ["window", "time-delay"])
+def test_windows_of_one_token(kind):
+    """A model of pairs of tokens: what it remembers is nothing."""
+    model = new_model(kind=kind, window=1)
+    fit(model, epochs=1, valid=TEXT[:60])
+    assert model.initial_state(3).shape == (3, 0)
+    assert len(model.generate("ab", max_new_tokens=4)[0].tokens) == 4
+
+
 def test_too_little_text():
     with pytest.raises(ValueError, match=r"the text has 20 tokens, too few .* smaller batch_size"):
         fit(new_model(), TEXT[:20])
     with pytest.raises(ValueError, match="text is empty"):
         fit(new_model(), [])
+    bare = Vocabulary(["a", "b"], unit="char", pad=None, sos=None, eos=None)
+    with pytest.raises(ValueError, match="valid has no token to predict"):
+        fit(small_model("lstm", bare), ["ab", "a", ""], valid=["a"])
+    fit(small_model("lstm", bare), ["ab", "a", ""])
 
 
 def test_unknown_tokens_are_named():

@@ -372,4 +372,8 @@ class LanguageModel(nn.Module):
         texts: Sequence[Text] = list(text)
         if not texts:
             raise ValueError(f"{name} is empty: give at least one text")
-        return [self.borders.encode(one, bos=None, eos=None) for one in texts]
+        encoded = [self.borders.encode(one, bos=None, eos=None) for one in texts]
+        long_enough = [ids for ids in encoded if len(ids) > 1]
+        if not long_enough:
+            raise ValueError(f"{name} has no token to predict: give texts of at least two tokens")
+        return long_enough
