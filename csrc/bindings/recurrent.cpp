@@ -1,8 +1,9 @@
-#include "ops/recurrent.h"
+#include "bindings/recurrent.h"
 
 #include <tuple>
 
 #include "bindings/arrays.h"
+#include "bindings/cell_kernels.h"
 #include "bindings/register.h"
 
 namespace unrolled {
@@ -12,19 +13,6 @@ namespace {
 template <class Real>
 using Direction = std::tuple<Array<Real>, Array<Real>, MaybeArray<Real>, MaybeArray<Real>, MaybeArray<Real>,
                              MaybeArray<Real>>;
-
-template <class Real>
-const CellKernels<Real>& cell_kernels(const std::string& cell) {
-  const Kernels<Real>& all = kernels<Real>();
-  if (cell == "lstm") return all.lstm;
-  if (cell == "gru") return all.gru;
-  if (cell == "gru_reset_before") return all.gru_reset_before;
-  if (cell == "tanh") return all.rnn.tanh;
-  if (cell == "relu") return all.rnn.relu;
-  if (cell == "sigmoid") return all.rnn.sigmoid;
-  require(cell == "identity", "cell must be lstm, gru, gru_reset_before, tanh, relu, sigmoid or identity");
-  return all.rnn.identity;
-}
 
 struct Frames {
   int64_t N, T, D;

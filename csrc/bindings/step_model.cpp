@@ -5,6 +5,8 @@
 
 #include "bindings/python_step_model.h"
 #include "bindings/register.h"
+#include "bindings/step_model.h"
+#include "search/fingerprint.h"
 
 namespace unrolled {
 namespace {
@@ -45,6 +47,15 @@ py::tuple step_rows(const StepModel& model, const Array<int32_t>& tokens, const 
   return py::make_tuple(after, logits, attention);
 }
 
+uint64_t fingerprint_of(const std::vector<py::array>& arrays) {
+  uint64_t hash = 0;
+  for (const py::array& array : arrays) {
+    require((array.flags() & py::array::c_style) != 0, "arrays must be in C order");
+    hash = search::fingerprint(array.data(), static_cast<std::size_t>(array.nbytes()), hash);
+  }
+  return hash;
+}
+
 }  // namespace
 
 void register_step_model(py::module_& m) {
@@ -63,6 +74,8 @@ void register_step_model(py::module_& m) {
                                                       std::move(start), std::move(step));
            }),
            "tokens"_a, "items"_a, "state_size"_a, "start"_a, "step"_a, "attended"_a = 0);
+  m.def("fingerprint", &fingerprint_of, "arrays"_a);
+  register_recurrent_step_model(m);
 }
 
 }  // namespace unrolled
