@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.cli.errors import CommandError
-from unrolled.cli.symbol_model import SymbolModel
+from unrolled.cli.symbol_model import SymbolModel, generate, rank
 from unrolled.data.labels import describe
 
 if TYPE_CHECKING:
@@ -44,18 +44,19 @@ def say(
     """Pronounce words: the likeliest `count` of each, or as many as there are."""
     from unrolled.models import SequenceTranscriber
 
-    options: dict[str, Any] = {"num_beams": max(beams, count), "num_return_sequences": count}
+    symbols = symbols or SymbolModel()
+    most = max(beams, count)
     if isinstance(model, SequenceTranscriber):
-        lm, weight = symbols or SymbolModel()
-        found = model.transcribe(words, lm=lm, lm_weight=weight, **options)
+        listed = model.search(
+            model.emissions(words), most, count, lm=symbols.lm, lm_weight=symbols.weight
+        )
         return [
-            [Said(tuple(t.tokens), t.score, _spread(t, len(word))) for t in _listed(item, count)]
-            for word, item in zip(words, found, strict=True)
+            [Said(tuple(t.tokens), t.score, _spread(t, len(word))) for t in item]
+            for word, item in zip(words, listed, strict=True)
         ]
-    found = model.generate(words, length_penalty=0.0, **options)
     return [
-        [Said(tuple(g.tokens), g.score, _of_symbols(g)) for g in _listed(item, count)]
-        for item in found
+        [Said(tuple(g.tokens), score, _of_symbols(g)) for g, score in rank(item, symbols)[:count]]
+        for item in generate(model, words, most)
     ]
 
 
@@ -78,10 +79,6 @@ def spelled(word: str, letters: Vocabulary) -> str:
         f"{word}: the model has not learned {describe(unknown)}, its letters are {known}; "
         "spell the word with those"
     )
-
-
-def _listed(item: Any, count: int) -> list[Any]:
-    return item if count > 1 else [item]
 
 
 def _of_symbols(generation: Any) -> Any:

@@ -1,21 +1,29 @@
-"""The n-gram model of symbols beside a transcriber, whose frames do not know of each other."""
+"""The n-gram model of symbols that a model of words is searched with.
+
+A transcriber's frames do not know of each other, and the model is part of its beam search. An
+encoder-decoder's likeliest pronunciations are ranked anew with it.
+"""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.cli.errors import CommandError
 
 if TYPE_CHECKING:
+    from unrolled.generate import Generation
     from unrolled.lm import NGram
-    from unrolled.models import SequenceTranscriber
+    from unrolled.models import Seq2Seq, SequenceTranscriber
 
 SEARCH_FILE, SYMBOLS_FILE = "search.json", "symbols.ngram"
 WEIGHTS = tuple(tenth / 10 for tenth in range(11))
+# Nats that a symbol gains when pronunciations are ranked anew, against favouring short ones: about
+# what an n-gram model takes for one.
+_BONUS = 1.5
 
 
 class SymbolModel(NamedTuple):
@@ -35,7 +43,7 @@ def train_symbols(pronunciations: Iterable[Sequence[str]], order: int) -> NGram:
 
 
 def choose_weight(
-    model: SequenceTranscriber,
+    model: Seq2Seq | SequenceTranscriber,
     lm: NGram,
     words: Sequence[str],
     references: Sequence[Sequence[Sequence[str]]],
@@ -44,13 +52,62 @@ def choose_weight(
     """Take the weight with which fewest words are wrong; of equal ones the least."""
     from unrolled.metrics import pronunciation_errors
 
-    emissions = model.emissions(words)
+    best = _search(model, lm, words, beams)
 
     def wrong(weight: float) -> int:
-        found = model.search(emissions, beams, lm=lm, lm_weight=weight)
-        return pronunciation_errors(references, [best.tokens for (best,) in found]).wrong_words
+        return pronunciation_errors(references, best(weight)).wrong_words
 
     return SymbolModel(lm, min(WEIGHTS, key=wrong))
+
+
+def _search(
+    model: Seq2Seq | SequenceTranscriber, lm: NGram, words: Sequence[str], beams: int
+) -> Callable[[float], list[list[str]]]:
+    """Return what finds the best symbols of each word for a weight; the network runs once."""
+    from unrolled.models import SequenceTranscriber
+
+    if isinstance(model, SequenceTranscriber):
+        emissions = model.emissions(words)
+
+        def found(weight: float) -> list[list[str]]:
+            searched = model.search(emissions, beams, lm=lm, lm_weight=weight)
+            return [best.tokens for (best,) in searched]
+
+        return found
+    listed = generate(model, words, beams)
+    scores = [[_parts(one, lm) for one in item] for item in listed]
+
+    def ranked(weight: float) -> list[list[str]]:
+        return [
+            max(zip(item, parts, strict=True), key=lambda pair: _weighed(pair[1], weight))[0].tokens
+            for item, parts in zip(listed, scores, strict=True)
+        ]
+
+    return ranked
+
+
+def generate(model: Seq2Seq, words: Sequence[str], count: int) -> list[list[Generation]]:
+    """Write the likeliest `count` pronunciations of each word."""
+    found = model.generate(words, count, num_return_sequences=count, length_penalty=0.0)
+    return found if count > 1 else [[one] for one in found]
+
+
+def rank(listed: list[Generation], symbols: SymbolModel) -> list[tuple[Generation, float]]:
+    """Order pronunciations by the network and the model of symbols together, with their scores."""
+    if symbols.lm is None:
+        return [(one, one.log_probability) for one in listed]
+    scored = [(one, _weighed(_parts(one, symbols.lm), symbols.weight)) for one in listed]
+    return sorted(scored, key=lambda pair: -pair[1])
+
+
+def _parts(generation: Generation, lm: NGram) -> tuple[float, float]:
+    """Return the log probability by the network, and by the model of symbols with the bonus."""
+    tokens = list(generation.tokens)
+    return generation.log_probability, lm.score(tokens) + _BONUS * len(tokens)
+
+
+def _weighed(parts: tuple[float, float], weight: float) -> float:
+    return parts[0] + weight * parts[1]
 
 
 def save_symbols(folder: Path, symbols: SymbolModel) -> None:

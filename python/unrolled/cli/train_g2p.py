@@ -87,8 +87,7 @@ def add_parser(subparsers: Any) -> None:
         "--lm-order",
         type=seed,
         metavar="N",
-        help="symbols of the n-gram model that ctc and tagger are searched with (default: 6; 0: "
-        "none)",
+        help="of the n-gram model of symbols that the search weighs in (default: 6; 0: none)",
     )
     add("--beams", type=count, default=_BEAMS, metavar="N", help=f"default: {_BEAMS}")
     add("--seed", type=seed, default=0, metavar="N", help="of split, weights, order (default: 0)")
@@ -211,9 +210,8 @@ def _network(args: argparse.Namespace) -> str:
 def _symbol_model(args: argparse.Namespace, model: G2P, words: Words) -> SymbolModel:
     """Train the n-gram model of symbols; the words held out say how much it counts."""
     from unrolled.cli.symbol_model import SymbolModel, choose_weight, train_symbols
-    from unrolled.models import SequenceTranscriber
 
-    if not args.lm_order or not isinstance(model, SequenceTranscriber):
+    if not args.lm_order:
         return SymbolModel()
     lm = train_symbols([symbols for _, symbols in words.train.entries()], args.lm_order)
     held = list(words.valid)
