@@ -33,6 +33,7 @@ def measure(model: G2P, words: Words, beams: int, symbols: SymbolModel) -> dict[
 
 
 def tell(out: Path, report: dict[str, Any], words: Words) -> None:
+    """Print the figures of a report, and what was written."""
     names = {"validation": f"held out of {words.files[0]}"}
     if words.test is not None:
         both = f"{words.files[1]}, right by either file"
