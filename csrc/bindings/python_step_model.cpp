@@ -16,8 +16,8 @@ Array<T> copied(int64_t n, const T* from) {
 
 // What the model returned, float32 (rows, columns), copied to `to`. Minus infinity is a logit too.
 void copy_found(const py::handle& found, const char* what, int64_t rows, int64_t columns, float* to) {
-  const auto array = Array<float>::ensure(found);
-  if (!array) throw py::error_already_set();
+  const auto array = py::array_t<float, py::array::c_style | py::array::forcecast>::ensure(found);
+  if (!array) throw py::type_error(std::string("step model: ") + what + " must be an array of numbers");
   const bool fits = array.ndim() == 2 && array.shape(0) == rows && array.shape(1) == columns;
   if (!fits)
     throw py::value_error(std::string("step model: ") + what + " must have the shape (" +
@@ -42,7 +42,8 @@ PythonStepModel::PythonStepModel(StepModelSizes sizes, py::object start, py::obj
 
 void PythonStepModel::start(float* states) const {
   const py::gil_scoped_acquire acquire;
-  copy_found(start_(), "start's states", sizes_.items, sizes_.state_size, states);
+  const py::object states_found = PyCallable_Check(start_.ptr()) != 0 ? start_() : start_;
+  copy_found(states_found, "start's states", sizes_.items, sizes_.state_size, states);
 }
 
 void PythonStepModel::step(int64_t rows, const int32_t* tokens, const int32_t* items, const float* before,

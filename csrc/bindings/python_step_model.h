@@ -10,9 +10,9 @@ struct StepModelSizes {
   int64_t tokens, items, state_size, attended;
 };
 
-// `start()` gives the states (items, state_size); `step(tokens, items, states)` of int32 (rows), int32 (rows)
-// and float32 (rows, state_size) gives the states after and logits (rows, tokens), and attention (rows,
-// attended) where that is not 0.
+// `start` gives the states (items, state_size), or is them; `step(tokens, items, states)` of int32 (rows),
+// int32 (rows) and float32 (rows, state_size) gives the states after and logits (rows, tokens), and attention
+// (rows, attended) where that is not 0.
 class PythonStepModel final : public search::StepModel {
  public:
   PythonStepModel(StepModelSizes sizes, py::object start, py::object step);

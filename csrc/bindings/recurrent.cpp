@@ -1,5 +1,8 @@
 #include "bindings/recurrent.h"
 
+#include <tuple>
+
+#include "bindings/arrays.h"
 #include "bindings/register.h"
 
 namespace unrolled {

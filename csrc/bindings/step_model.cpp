@@ -5,6 +5,8 @@
 
 #include "bindings/python_step_model.h"
 #include "bindings/register.h"
+#include "bindings/step_model.h"
+#include "search/fingerprint.h"
 
 namespace unrolled {
 namespace {
@@ -45,7 +47,36 @@ py::tuple step_rows(const StepModel& model, const Array<int32_t>& tokens, const 
   return py::make_tuple(after, logits, attention);
 }
 
+uint64_t fingerprint_of(const std::vector<py::array>& arrays) {
+  uint64_t hash = 0;
+  for (const py::array& array : arrays) {
+    require((array.flags() & py::array::c_style) != 0, "arrays must be in C order");
+    hash = search::fingerprint(array.data(), static_cast<std::size_t>(array.nbytes()), hash);
+  }
+  return hash;
+}
+
 }  // namespace
+
+search::LinearWeights linear_weights(const Linear& linear, int64_t inputs, const char* message) {
+  const auto& [weight, bias] = linear;
+  require(weight.ndim() == 2 && weight.shape(1) == inputs, message);
+  if (bias) require_shape(*bias, {weight.shape(0)}, message);
+  return {weight.shape(0), weight.data(), data_or_null(bias)};
+}
+
+std::vector<search::LinearWeights> output_layers(const std::vector<Linear>& layers, int64_t inputs,
+                                                 int64_t tokens) {
+  require(!layers.empty(), "output must have a linear layer");
+  std::vector<search::LinearWeights> weights;
+  for (const Linear& layer : layers) {
+    weights.push_back(
+        linear_weights(layer, inputs, "output must be (outputs, features of the layer before)"));
+    inputs = weights.back().outputs;
+  }
+  require(inputs == tokens, "output must have a row for each token");
+  return weights;
+}
 
 void register_step_model(py::module_& m) {
   py::class_<StepModel, std::shared_ptr<StepModel>>(m, "StepModel")
@@ -63,6 +94,9 @@ void register_step_model(py::module_& m) {
                                                       std::move(start), std::move(step));
            }),
            "tokens"_a, "items"_a, "state_size"_a, "start"_a, "step"_a, "attended"_a = 0);
+  m.def("fingerprint", &fingerprint_of, "arrays"_a);
+  register_recurrent_step_model(m);
+  register_window_step_model(m);
 }
 
 }  // namespace unrolled

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # Float32 and float64 arrays alike; all arrays of one call have one dtype.
 _Array = NDArray[Any]
@@ -638,9 +638,39 @@ class PythonStepModel(StepModel):
         tokens: int,
         items: int,
         state_size: int,
-        start: Callable[[], _Array],
+        start: ArrayLike | Callable[[], ArrayLike],
         step: Callable[[_Ids, _Ids, _Array], tuple[_Array, ...]],
         attended: int = 0,
+    ) -> None: ...
+
+_Linear = tuple[_Array, _Maybe]
+_Decoder = tuple[str, str, _Maybe, _Maybe, _Maybe, int, _Linear]
+
+def fingerprint(arrays: Sequence[_Array]) -> int: ...
+
+class RecurrentNetwork:
+    def __init__(
+        self,
+        cell: str,
+        embedding: _Array,
+        layers: Sequence[_Weights],
+        output: Sequence[_Linear],
+        decoder: _Decoder | None = None,
+    ) -> None: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def state_size(self) -> int: ...
+    @property
+    def memory_size(self) -> int: ...
+
+class RecurrentStepModel(StepModel):
+    def __init__(
+        self,
+        network: RecurrentNetwork,
+        start: _Array,
+        memory: _Maybe = None,
+        lengths: NDArray[np.int64] | None = None,
     ) -> None: ...
 
 class GenerationSettings:

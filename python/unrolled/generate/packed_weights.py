@@ -1,0 +1,58 @@
+"""What is made of weights once, and again when they have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from unrolled import _core
+from unrolled.autograd import Tensor
+from unrolled.autograd.tape import Array
+
+Made = TypeVar("Made")
+
+
+class Packed(Generic[Made]):
+    """Keeps for each module what was made of its weights.
+
+    Whether they are still the same is seen by their bytes, which takes as long as reading them: an
+    optimizer, a checkpoint or a caller may write to an array in place.
+
+    Parameters
+    ----------
+    make : callable
+        Makes it of what a call is given.
+    """
+
+    def __init__(self, make: Callable[..., Made]) -> None:
+        self._make = make
+        self._kept: WeakKeyDictionary[Any, tuple[Any, Made]] = WeakKeyDictionary()
+
+    def of(self, module: Any, key: Any, weights: Sequence[Array], *arguments: Any) -> Made:
+        """Return what was made of these weights, or make it of `arguments`.
+
+        Parameters
+        ----------
+        module : Module
+            The owner: with it goes what was made.
+        key : hashable
+            What else it depends on.
+        weights : sequence of ndarray
+        *arguments
+            Of `make`.
+        """
+        state = (key, tuple([w.shape for w in weights]), _core.fingerprint(weights), _core.isa())
+        kept = self._kept.get(module)
+        if kept is None or kept[0] != state:
+            kept = state, self._make(*arguments)
+            self._kept[module] = kept
+        return kept[1]
+
+
+def as_weight(value: Any) -> Array:
+    """Return a parameter as float32 in C order, the array itself where it is that."""
+    array = value.data if isinstance(value, Tensor) else value
+    return np.ascontiguousarray(array, np.float32)
