@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from unrolled._arrays import as_real
 from unrolled.plot.figures import INK, make_figure, name_panel, plain_text, written
 
@@ -76,5 +74,5 @@ def attention(
 def _name_ticks(set_ticks: Any, tokens: Sequence[str]) -> None:
     """Write the tokens at their places; of too many, some at even distances."""
     every = -(-len(tokens) // _MOST_NAMES)
-    places = np.arange(0, len(tokens), every)
+    places = range(0, len(tokens), every)
     set_ticks(places, [plain_text(tokens[place]) for place in places])
