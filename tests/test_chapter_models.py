@@ -8,8 +8,6 @@ import pytest
 import unrolled
 from chapter_networks import MODULES, entries_of, reference_of
 from oracles import assert_close
-from recurrent_reference import EXACT
-from unrolled import nn
 from unrolled.data.pairs import PairLoader
 from unrolled.lm import Vocabulary
 from unrolled.models import LanguageModel
@@ -80,17 +78,6 @@ def test_a_pair_learns_from_the_gradients_of_the_loops(cell, feedback):
         assert_close(model.target_embedding.weight.grad.T, mean(lambda pair: pair[1].P), 1e-11)
 
 
-def test_an_embedding_is_the_projection_of_one_hot_words(rng):
-    layer, words = nn.Embedding(6, 3).double(), rng.integers(0, 6, (2, 5))
-    P = layer.weight.data.T
-    wanted = np.array([[lm.project(P, word) for word in row] for row in words])
-    assert_close(layer(words).data, wanted, 0)
-    one_hot = np.array([[lm.one_hot(word, 6) for word in row] for row in words])
-    grad_y = rng.standard_normal((2, 5, 3))
-    layer(words).backward(grad_y)
-    assert_close(layer.weight.grad, np.einsum("ntv,ntd->vd", one_hot, grad_y), EXACT)
-
-
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", KINDS)
 def test_a_recurrent_language_model_scores_by_the_chain_rule(cell, layers):
@@ -129,7 +116,7 @@ def test_a_time_delay_model_is_the_time_delay_layers_of_the_reference():
     sos = WRITTEN.sos_id
     words = WRITTEN.encode("zyxxz", eos=True).tolist()
     read = [sos] * 5 + words[:-1]  # the second layer sees 3 of the first, and that 3 words each
-    h = np.stack([lm.project(model.embedding.weight.data.T, word) for word in read], axis=1)[None]
+    h = np.stack([lm.embed(word, model.embedding.weight.data.T) for word in read], axis=1)[None]
     for layer in model.reader.layers:
         h = np.maximum(time_delay_layer(h, layer.weight.data, layer.bias.data), 0)
     scores = h[0].T @ model.output_weight.data.T + model.output_bias.data

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .embedding import one_hot, project
 from .gru import GruCell
 from .lstm import LstmCell
 from .recurrent import Entry, Parameters, State
@@ -68,32 +69,17 @@ class Gradients(NamedTuple):
     initial: States
 
 
-def one_hot(word: int, N: int) -> Array:
-    """Return the vector of a word: N zeros, and a one at its place.
-
-    Every word is equally long and equally far from every other one.
+def embed(word: int, P: ArrayLike) -> Array:
+    """Return ``P W`` of a word's one-hot vector W: a column of P (M, N).
 
     Examples
     --------
-    >>> one_hot(2, 4)
-    array([0., 0., 1., 0.])
-    """
-    W = np.zeros(N)
-    W[word] = 1
-    return W
-
-
-def project(P: ArrayLike, word: int) -> Array:
-    """Return the embedding ``P W`` of a word: one column of P (M, N).
-
-    Examples
-    --------
-    >>> project([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], 1)
+    >>> embed(1, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     array([2., 5.])
     """
     P = np.asarray(P, np.float64)
-    embedding: Array = P @ one_hot(word, P.shape[1])
-    return embedding
+    W = one_hot(word, P.shape[1])
+    return project(P, W)
 
 
 def start(net: Network) -> States:
@@ -246,16 +232,14 @@ def fixed_window(
     >>> fixed_window([0, 1], np.eye(2), [(np.zeros((3, 4)), np.log([0.2, 0.3, 0.5]))])
     array([0.2, 0.3, 0.5])
     """
-    return softmax(
-        perceptron(np.concatenate([project(P, word) for word in words]), layers, np.tanh)
-    )
+    return softmax(perceptron(np.concatenate([embed(word, P) for word in words]), layers, np.tanh))
 
 
 def _input(word: int, net: Network) -> Array:
     """Return what the first layer sees: the embedding, or zeros where nothing is read."""
     if net.P is None:
         return np.zeros(np.asarray(net.layers[0][0]).shape[1])
-    return project(net.P, word)
+    return embed(word, net.P)
 
 
 def _layers(x: Array, before: States, net: Network) -> tuple[Array, States, list[Any]]:
