@@ -131,12 +131,27 @@ def test_masks_are_for_all_for_items_and_for_places(rng, options):
     assert by_place[np.arange(4)[:, None], np.arange(4), ids].all()
 
 
-def test_pad_and_sos_are_not_written_unless_they_are_allowed():
-    tokens = ["<pad>", "<sos>", "<eos>", "a"]
-    model = Fixed([9, 8, -9, 0]).model()
+def test_pad_unk_and_sos_are_not_written_unless_they_are_allowed():
+    tokens = ["<pad>", "<unk>", "<sos>", "<eos>", "a"]
+    model = Fixed([9, 8, 7, -9, 0]).model()
     assert generate(model, tokens, Settings(max_new_tokens=2))[0].tokens == ["a", "a"]
-    every = Settings(max_new_tokens=2, allowed=np.ones(4, bool))
+    every = Settings(max_new_tokens=2, allowed=np.ones(5, bool))
     assert generate(model, tokens, every)[0].tokens == ["<pad>", "<pad>"]
+    known = Vocabulary(["a"], unit="token")
+    logits = np.full(len(known), -1.0)
+    logits[[known.pad_id, known.unk_id, known.sos_id]] = 5
+    logits[known.index("a")] = 1
+    assert generate(Fixed(logits).model(), known, Settings(max_new_tokens=2))[0].text == "a a"
+
+
+def test_one_mark_may_be_start_and_end():
+    class Marked(list):
+        sos_id = eos_id = 0
+        pad_id, unit = None, "token"
+        tokens = ("#", "a")
+
+    generation = generate(Fixed([3, 1]).model(), Marked(Marked.tokens))[0]
+    assert (generation.tokens, generation.ended) == ([], True)
 
 
 def test_a_vocabulary_names_the_tokens(rng):

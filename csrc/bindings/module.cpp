@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   unrolled::register_activation(m);
   unrolled::register_align(m);
   unrolled::register_attention(m);
+  unrolled::register_attention_decoder(m);
   unrolled::register_conv(m);
   unrolled::register_ctc(m);
   unrolled::register_edit_distance(m);

@@ -1,18 +1,12 @@
-#include "ops/recurrent.h"
+#include "bindings/recurrent.h"
 
 #include <tuple>
 
 #include "bindings/arrays.h"
-#include "bindings/cell_kernels.h"
 #include "bindings/register.h"
 
 namespace unrolled {
 namespace {
-
-// One direction: (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, peephole).
-template <class Real>
-using Direction = std::tuple<Array<Real>, Array<Real>, MaybeArray<Real>, MaybeArray<Real>, MaybeArray<Real>,
-                             MaybeArray<Real>>;
 
 struct Frames {
   int64_t N, T, D;

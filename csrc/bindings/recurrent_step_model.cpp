@@ -5,7 +5,7 @@
 #include <string>
 #include <tuple>
 
-#include "bindings/cell_kernels.h"
+#include "bindings/recurrent.h"
 #include "bindings/step_model.h"
 
 namespace unrolled {
@@ -13,8 +13,7 @@ namespace {
 
 using namespace search;
 
-// (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, peephole)
-using Layer = std::tuple<Floats, Floats, MaybeFloats, MaybeFloats, MaybeFloats, MaybeFloats>;
+using Layer = Direction<float>;
 // (score, feeding, weight_query or None, weight_memory or None, v or None, memory_size, output)
 using Decoder = std::tuple<std::string, std::string, MaybeFloats, MaybeFloats, MaybeFloats, int64_t, Linear>;
 

@@ -8,6 +8,7 @@ void register_runtime(pybind11::module_& m);
 void register_activation(pybind11::module_& m);
 void register_align(pybind11::module_& m);
 void register_attention(pybind11::module_& m);
+void register_attention_decoder(pybind11::module_& m);
 void register_conv(pybind11::module_& m);
 void register_ctc(pybind11::module_& m);
 void register_edit_distance(pybind11::module_& m);

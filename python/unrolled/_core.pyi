@@ -396,6 +396,64 @@ def adaptive_max_pool2d(
 def adaptive_max_pool2d_backward(
     grad_y: _Array, window: NDArray[np.uint8] | NDArray[np.int32], input_size: _Pair
 ) -> _Array: ...
+def attention(
+    query: _Array,
+    memory: _Array,
+    query_lengths: NDArray[np.int64],
+    memory_lengths: NDArray[np.int64],
+    weights: tuple[str, _Maybe, _Maybe, _Maybe],
+) -> tuple[_Array, _Array, _Array]: ...
+def attention_backward(
+    grad_context: _Array,
+    grad_attended: _Maybe,
+    query: _Array,
+    memory: _Array,
+    query_lengths: NDArray[np.int64],
+    memory_lengths: NDArray[np.int64],
+    weights: tuple[str, _Maybe, _Maybe, _Maybe],
+    attended: _Array,
+    tape: _Array,
+) -> tuple[_Array, _Array, tuple[_Maybe, _Maybe, _Maybe]]: ...
+def attention_decoder(
+    cell: str,
+    feeding: str,
+    x: _Array,
+    memory: _Array,
+    lengths: NDArray[np.int64],
+    memory_lengths: NDArray[np.int64],
+    layers: Sequence[_Weights],
+    attention: tuple[str, _Maybe, _Maybe, _Maybe],
+    output_weights: tuple[_Array, _Array],
+    state: tuple[_Maybe, _Maybe, _Maybe],
+    dropout_mask: _Maybe,
+) -> tuple[_Array, _Array, tuple[_Maybe, _Maybe, _Maybe], _Array]: ...
+def attention_decoder_backward(
+    cell: str,
+    feeding: str,
+    grad_output: _Array,
+    grad_attended: _Maybe,
+    grad_state: tuple[_Maybe, _Maybe, _Maybe],
+    x: _Array,
+    memory: _Array,
+    lengths: NDArray[np.int64],
+    memory_lengths: NDArray[np.int64],
+    layers: Sequence[_Weights],
+    attention: tuple[str, _Maybe, _Maybe, _Maybe],
+    output_weights: tuple[_Array, _Array],
+    state: tuple[_Maybe, _Maybe, _Maybe],
+    dropout_mask: _Maybe,
+    output: _Array,
+    attended: _Array,
+    tape: _Array,
+    input_gradient: bool,
+) -> tuple[
+    _Maybe,
+    _Array,
+    tuple[_Maybe, _Maybe, _Maybe],
+    list[tuple[Any, ...]],
+    tuple[_Maybe, _Maybe, _Maybe],
+    tuple[_Array, _Array],
+]: ...
 def recurrent(
     cell: str,
     x: _Array,

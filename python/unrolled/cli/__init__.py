@@ -19,7 +19,7 @@ from unrolled.cli.errors import CommandParser, is_users, message_of
 
 #: In the order of the help.
 COMMANDS = (
-    *("demo", "check", "train", "evaluate", "read", "classify"),
+    *("demo", "check", "train", "evaluate", "read", "classify", "pronounce"),
     *("align", "decode", "lm", "inspect", "plot"),
 )
 

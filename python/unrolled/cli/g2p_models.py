@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unrolled.cli.errors import CommandError
-
 if TYPE_CHECKING:
     from unrolled.data.pronunciations import Pronunciations
     from unrolled.models import Seq2Seq, SequenceTranscriber
@@ -38,23 +36,6 @@ RECIPES = {
     "ctc": Recipe(256, 2, 0.4, 14, 64, 2e-3),
     "tagger": Recipe(256, 2, 0.4, 14, 64, 2e-3),
 }
-
-
-class Said(NamedTuple):
-    """One pronunciation of a word by a model.
-
-    Attributes
-    ----------
-    symbols : tuple of str
-    score : float
-        Natural logarithm of its probability.
-    weights : ndarray (symbols, letters), or None
-        How much each letter had to do with each symbol.
-    """
-
-    symbols: tuple[str, ...]
-    score: float
-    weights: Any
 
 
 def make(args: argparse.Namespace, parts: Sequence[Pronunciations]) -> G2P:
@@ -107,7 +88,9 @@ def fit(model: G2P, train: Entries, valid: Entries, args: argparse.Namespace) ->
     """Train with checkpoints in ``--out``; the best weights by the words held out are kept."""
     from unrolled.cli.explained import explained
 
-    smoothing = {"label_smoothing": LABEL_SMOOTHING} if args.model == "attention" else {}
+    of_model: dict[str, Any] = {}
+    if args.model == "attention":
+        of_model["label_smoothing"] = LABEL_SMOOTHING
     with explained(args.out, f"a --learning-rate below {args.learning_rate:g}"):
         return model.fit(
             *_sides(train),
@@ -122,49 +105,9 @@ def fit(model: G2P, train: Entries, valid: Entries, args: argparse.Namespace) ->
             seed=args.seed,
             progress=None,
             checkpoint_every=_CHECKPOINT_STEPS,
-            **smoothing,
+            **of_model,
         )
 
 
 def _sides(entries: Entries) -> tuple[list[str], list[tuple[str, ...]]]:
     return [word for word, _ in entries], [symbols for _, symbols in entries]
-
-
-def say(model: G2P, words: Sequence[str], *, beams: int, count: int = 1) -> list[list[Said]]:
-    """Pronounce words: the best `count` of each, or as many as there are.
-
-    Raises
-    ------
-    CommandError
-        If a word is empty.
-    """
-    from unrolled.models import SequenceTranscriber
-
-    for word in words:
-        if not word:
-            raise CommandError("a word is empty; leave it out")
-    options: dict[str, Any] = {"num_beams": max(beams, count), "num_return_sequences": count}
-    if isinstance(model, SequenceTranscriber):
-        found = model.transcribe(words, **options)
-        return [
-            [Said(tuple(t.tokens), t.score, _spread(t, len(word))) for t in _listed(item, count)]
-            for word, item in zip(words, found, strict=True)
-        ]
-    return [
-        [Said(tuple(g.tokens), g.score, g.attention) for g in _listed(item, count)]
-        for item in model.generate(words, **options)
-    ]
-
-
-def _listed(item: Any, count: int) -> list[Any]:
-    return item if count > 1 else [item]
-
-
-def _spread(transcription: Any, letters: int) -> Any:
-    """Return the share (symbols, letters) that each letter has in the span of each symbol."""
-    import numpy as np
-
-    weights = np.zeros((len(transcription.spans), letters))
-    for row, span in zip(weights, transcription.spans, strict=True):
-        row[span.start : span.end] = 1 / (span.end - span.start)
-    return weights

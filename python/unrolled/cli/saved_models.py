@@ -14,12 +14,16 @@ _NAMES = {
     "CNNClassifier": "a classifier of images",
     "LanguageModel": "a neural language model",
     "SequenceClassifier": "a classifier of sequences",
+    "Seq2Seq": "an encoder-decoder of words",
+    "SequenceTranscriber": "a transcriber of words",
 }
 _COMMANDS = {
     "CRNN": "unrolled train lines",
     "CNNClassifier": "unrolled train images",
     "LanguageModel": "unrolled lm train-neural",
     "SequenceClassifier": "unrolled train sequences",
+    "Seq2Seq": "unrolled train g2p",
+    "SequenceTranscriber": "unrolled train g2p",
 }
 
 
@@ -52,6 +56,13 @@ def load_language_model(path: str) -> LanguageModel:
     return _load(path, (LanguageModel,))
 
 
+def load_pronouncer(path: str) -> Seq2Seq | SequenceTranscriber:
+    """Load a model and make sure that it pronounces words; raises as `load_reader`."""
+    from unrolled.models import Seq2Seq, SequenceTranscriber
+
+    return _load(path, (Seq2Seq, SequenceTranscriber))
+
+
 def load_any(path: str) -> CRNN | CNNClassifier | SequenceClassifier:
     """Load a model of a kind that commands know; raises as `load_reader`."""
     from unrolled.models import CRNN, CNNClassifier, SequenceClassifier
@@ -66,7 +77,8 @@ def _load(path: str, kinds: tuple[type, ...]) -> Any:
     if isinstance(model, kinds):
         return model
     wanted = _alternatives([_NAMES[kind.__name__] for kind in kinds])
-    commands = _alternatives([f"'{_COMMANDS[kind.__name__]}'" for kind in kinds])
+    named = dict.fromkeys(_COMMANDS[kind.__name__] for kind in kinds)
+    commands = _alternatives([f"'{command}'" for command in named])
     raise CommandError(
         f"{path}: holds a {type(model).__name__}, not {wanted}; name a folder that {commands} wrote"
     )

@@ -206,7 +206,7 @@ def _measured(model: G2P, words: Words, beams: int) -> dict[str, Any]:
 
 
 def _say_all(model: G2P, words: list[str], beams: int) -> dict[str, tuple[str, ...]]:
-    from unrolled.cli.g2p_models import say
+    from unrolled.cli.saying import say
     from unrolled.cli.progress import in_batches
 
     found: dict[str, tuple[str, ...]] = {}

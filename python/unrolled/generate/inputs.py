@@ -95,13 +95,10 @@ def as_mask(allowed: Any, items: int, most: int, names: TokenNames) -> NDArray[n
     """
     size = len(names.tokens)
     if allowed is None:
-        never = [token for token in (names.sos, names.pad) if token is not None]
-        if names.sos == names.eos and names.sos is not None:
-            never.remove(names.sos)
-        if not never:
+        if not names.silent:
             return None
         mask = np.ones(size, np.bool_)
-        mask[never] = False
+        mask[list(names.silent)] = False
         return mask
     mask = as_numpy(allowed, "allowed")
     if mask.dtype != np.bool_:

@@ -17,8 +17,10 @@ class TokenNames:
     Attributes
     ----------
     tokens : sequence of str
-    sos, eos, pad : int or None
+    sos, eos : int or None
         Ids; None where there is no such token.
+    silent : tuple of int
+        Ids of what is not written unless a mask allows it: ``<pad>``, ``<unk>`` and ``<sos>``.
     separator : str
         What stands between tokens in a text.
     """
@@ -26,7 +28,7 @@ class TokenNames:
     tokens: Sequence[str]
     sos: int | None
     eos: int | None
-    pad: int | None
+    silent: tuple[int, ...]
     separator: str
 
     @classmethod
@@ -44,14 +46,17 @@ class TokenNames:
             )
         if hasattr(vocabulary, "eos_id"):
             separator = "" if vocabulary.unit == "char" else " "
-            ids = vocabulary.sos_id, vocabulary.eos_id, vocabulary.pad_id
-            return cls(vocabulary.tokens, *ids, separator)
+            sos, eos = vocabulary.sos_id, vocabulary.eos_id
+            others = (vocabulary.pad_id, getattr(vocabulary, "unk_id", None))
+            return cls(vocabulary.tokens, sos, eos, _silent(sos, eos, *others), separator)
         tokens = tuple(vocabulary)
         place = {name: k for k, name in enumerate(tokens)}
         if len(place) < size:
             twice = next(name for k, name in enumerate(tokens) if place[name] != k)
             raise ValueError(f"vocabulary has {twice!r} twice")
-        return cls(tokens, place.get("<sos>"), place.get("<eos>"), place.get("<pad>"), " ")
+        sos, eos = place.get("<sos>"), place.get("<eos>")
+        silent = _silent(sos, eos, place.get("<pad>"), place.get("<unk>"))
+        return cls(tokens, sos, eos, silent, " ")
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -79,3 +84,8 @@ class TokenNames:
         if not 0 <= token < len(self.tokens):
             raise ValueError(f"{name} is {token}, ids lie in 0 .. {len(self.tokens) - 1}")
         return int(token)
+
+
+def _silent(sos: int | None, eos: int | None, *others: int | None) -> tuple[int, ...]:
+    """Return the special tokens that are not written; one mark may be both start and end."""
+    return tuple(token for token in (sos, *others) if token is not None and token != eos)

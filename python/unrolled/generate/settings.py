@@ -61,7 +61,7 @@ class Settings:
         Tokens, or their ids, that every hypothesis begins with. They count as written.
     allowed : array of bool (V,), (N, V) or (N, max_new_tokens, V), optional
         The only tokens that may be written: for all, for each item, at each place. Without, all but
-        ``<pad>`` and ``<sos>``.
+        ``<pad>``, ``<unk>`` and ``<sos>``.
     seed : int, optional
         Draws are a function of it, the item's number and the place alone. Without, a new one comes
         from `unrolled.random`.

@@ -325,7 +325,7 @@ class LanguageModel(nn.Module):
         Examples
         --------
         >>> from unrolled.lm import Vocabulary
-        >>> model = LanguageModel(Vocabulary("ab\n", unit="char"), embedding=4, hidden=8)
+        >>> model = LanguageModel(Vocabulary(["a", "b", "\n"], unit="char"), embedding=4, hidden=8)
         >>> len(model.generate(["ab", "b"], max_new_tokens=5, do_sample=True, seed=1))
         2
         """

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unrolled.generate import Settings
+from unrolled.generate import Settings, generate
 from unrolled.metrics.pronunciation_errors import pronunciation_errors
-from unrolled.models.seq2seq_greedy import generate_greedily as generate
 from unrolled.models.seq2seq_steps import make_step_model
 from unrolled.models.seq2seq_tokens import Texts, as_pairs
 

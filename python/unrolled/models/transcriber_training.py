@@ -51,11 +51,14 @@ def train_transcriber(
     one_of("criterion", chosen, CRITERIA)
     loader = _loader(train, batch_size, shuffle=True, seed=seed)
     held = None if valid is None else _loader(valid, batch_size)
-    run = partial(train_one_cycle, model, seed=seed, evaluate=_errors, **options)
+    run: Any = partial(train_one_cycle, model, seed=seed, evaluate=_errors, **options)
     if chosen == "ctc":
-        return run(_loss, loader, held)
+        history: History = run(_loss, loader, held)
+        return history
+    # A learning rate's cycle is not cut short where the paths have settled.
     trainer = partial(ViterbiTraining, blank=_blank(model), seed=seed, settled=None)
-    return run(_emissions, loader, held, trainer=trainer)
+    history = run(_emissions, loader, held, trainer=trainer)
+    return history
 
 
 def _loader(pairs: Sequence[tuple[Ids, Ids]], batch_size: int, **options: Any) -> Loader:

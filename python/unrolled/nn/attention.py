@@ -2,20 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unrolled._arrays import as_lengths
-from unrolled.autograd import Tensor, as_tensor, where
+from unrolled.autograd import Function, Tensor, as_tensor
+from unrolled.autograd.tape import Array
 from unrolled.autograd.tensor import Operand
 from unrolled.nn.checks import one_of, positive
 from unrolled.nn.init import uniform
-from unrolled.nn.linear import linear
-from unrolled.nn.module import Module
+from unrolled.nn.module import Module, Parameter
+from unrolled.ops.attention import WEIGHTS, attention_backward
+from unrolled.ops.attention import attention as attend
 
-SCORES = ("dot", "general", "additive")
+
+class _AttentionFunction(Function):
+    """Attention on the tape."""
+
+    gives_new_arrays = True
+
+    def forward(
+        self, query: Array, memory: Array, *weights: Array, score: str, **lengths: Any
+    ) -> tuple[Array, Array]:
+        context, attended, self.saved = attend(
+            query, memory, score=score, weights=weights, **lengths
+        )
+        return context, attended
+
+    def backward(self, grad_context: Array | None, grad_attended: Array | None) -> Any:
+        if grad_context is None:
+            s = self.saved
+            shape = (*s.query.shape[:2], s.memory.shape[2])
+            grad_context = np.zeros(shape, s.memory.dtype)
+        grad_query, grad_memory, grads = attention_backward(grad_context, grad_attended, self.saved)
+        return grad_query, grad_memory, *grads
+
+
+def attention(
+    query: Operand,
+    memory: Operand,
+    *,
+    score: str = "dot",
+    weights: Sequence[Tensor] = (),
+    lengths: ArrayLike | None = None,
+    query_lengths: ArrayLike | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Weigh the positions of a memory for each query, and sum it with the weights.
+
+    Parameters
+    ----------
+    query : Tensor or array-like (N, Q, H)
+    memory : Tensor or array-like (N, S, M)
+    score : {"dot", "general", "additive"}
+        As for `Attention`.
+    weights : sequence of Tensor
+        The score's parameters: none, (weight,), or (weight_query, weight_memory, v).
+    lengths, query_lengths : array-like of int (N), optional
+        True positions of every memory, and true queries of every item.
+
+    Returns
+    -------
+    context : Tensor (N, Q, M)
+    attended : Tensor (N, Q, S)
+        The weights of the positions, exactly 0 beyond the true ones.
+
+    Raises
+    ------
+    ValueError
+        If the shapes or lengths do not fit.
+    """
+    tensors = [value for value in (*weights, query, memory) if isinstance(value, Tensor)]
+    dtype = tensors[0].dtype if tensors else None
+    context, attended = _AttentionFunction.apply(
+        as_tensor(query, dtype),
+        as_tensor(memory, dtype),
+        *weights,
+        score=score,
+        lengths=lengths,
+        query_lengths=query_lengths,
+    )
+    return context, attended
 
 
 class Attention(Module):
@@ -68,7 +136,7 @@ class Attention(Module):
         hidden_size: int | None = None,
     ) -> None:
         positive(query_size=query_size, memory_size=memory_size)
-        self.score = one_of("score", score, SCORES)
+        self.score = one_of("score", score, tuple(WEIGHTS))
         self.query_size, self.memory_size = query_size, memory_size
         if score != "additive" and hidden_size is not None:
             raise ValueError(f"hidden_size belongs to score='additive', not to score={score!r}")
@@ -86,8 +154,16 @@ class Attention(Module):
             self.weight_memory = uniform((hidden, memory_size), memory_size)
             self.v = uniform((hidden,), hidden)
 
+    def weights(self) -> tuple[Parameter, ...]:
+        """Return the parameters, in the order in which `attention` takes them."""
+        return tuple(getattr(self, name) for name in WEIGHTS[self.score])
+
     def forward(
-        self, query: Operand, memory: Operand, lengths: ArrayLike | None = None
+        self,
+        query: Operand,
+        memory: Operand,
+        lengths: ArrayLike | None = None,
+        query_lengths: ArrayLike | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Attend to a memory.
 
@@ -95,36 +171,27 @@ class Attention(Module):
         ----------
         query : Tensor or array-like (N, Q, H)
         memory : Tensor or array-like (N, S, M)
-        lengths : array-like of int (N), optional
-            True positions of every memory; what lies beyond is never read.
+        lengths, query_lengths : array-like of int (N), optional
+            True positions of every memory, and true queries of every item; what lies beyond is
+            never read.
 
         Returns
         -------
         context : Tensor (N, Q, M)
+            0 beyond the true queries, and where a memory has no positions.
         weights : Tensor (N, Q, S)
-            Exactly 0 beyond the true positions.
+            Exactly 0 beyond the true positions and queries.
 
         Raises
         ------
         ValueError
             If the shapes or lengths do not fit.
         """
-        dtype = None if self.score == "dot" else self._dtype()
-        query, memory = as_tensor(query, dtype), as_tensor(memory, dtype)
-        ends = as_lengths(lengths, "lengths", memory.shape[0], memory.shape[1])
-        inside = np.arange(memory.shape[1]) < ends[:, None]
-        memory = where(inside[..., None], memory, 0.0)
-        scores = where(inside[:, None], self._scores(query, memory), -np.inf)
-        weights = where(inside[:, None], scores.softmax(), 0.0)
-        return weights @ memory, weights
-
-    def _dtype(self) -> Any:
-        return (self.v if self.score == "additive" else self.weight).dtype
-
-    def _scores(self, query: Tensor, memory: Tensor) -> Tensor:
-        if self.score == "additive":
-            keys = linear(memory, self.weight_memory)
-            hidden = linear(query, self.weight_query).unsqueeze(2) + keys.unsqueeze(1)
-            return hidden.tanh() @ self.v
-        keys = memory if self.score == "dot" else linear(memory, self.weight)
-        return query @ keys.transpose(0, 2, 1)
+        return attention(
+            query,
+            memory,
+            score=self.score,
+            weights=self.weights(),
+            lengths=lengths,
+            query_lengths=query_lengths,
+        )

@@ -7,20 +7,65 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unrolled._arrays import as_lengths
-from unrolled.autograd import Tensor, as_tensor, concatenate, stack, where
+from unrolled._arrays import as_lengths, require_axes
+from unrolled.autograd import Function, Tensor, as_tensor, concatenate, where
+from unrolled.autograd.tape import Array
 from unrolled.autograd.tensor import Operand
 from unrolled.nn.attention import Attention
 from unrolled.nn.checks import one_of, positive
+from unrolled.nn.dropout import drop_mask
 from unrolled.nn.gru import GRU
 from unrolled.nn.linear import Linear
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.module import Module
 from unrolled.nn.recurrent import RNNBase
 from unrolled.nn.rnn import RNN
+from unrolled.ops.attention import WEIGHTS
+from unrolled.ops.attention_decoder import attention_decoder, attention_decoder_backward
 
-CELLS: dict[str, type[RNNBase]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 FEEDINGS = ("none", "input", "context")
+
+
+class _DecoderFunction(Function):
+    """The loop over time on the tape.
+
+    Inputs: x, memory, h0, c0, output0, the weights of the score, of the output, of each layer.
+    """
+
+    gives_new_arrays = True
+
+    def forward(
+        self, x: Array, memory: Array, *arrays: Any, layers: int, score: str, **options: Any
+    ) -> tuple[Array, ...]:
+        h0, c0, output0 = arrays[:3]
+        count = len(WEIGHTS[score])
+        weights, arrays = arrays[3 : 3 + count], arrays[3 + count :]
+        output_weights, own = arrays[:2], arrays[2:]
+        output, attended, state, self.saved = attention_decoder(
+            x,
+            memory,
+            [own[4 * i : 4 * i + 4] for i in range(layers)],
+            output_weights,
+            score=score,
+            weights=weights,
+            h0=h0,
+            c0=c0,
+            output0=output0,
+            **options,
+        )
+        empty = np.zeros(0, output.dtype)
+        return output, attended, *(empty if part is None else part for part in state)
+
+    def backward(self, grad_output: Any, grad_attended: Any, *grad_state: Any) -> Any:
+        if grad_output is None:
+            grad_output = np.zeros_like(self.saved.output)
+        g = attention_decoder_backward(
+            grad_output, grad_attended, grad_state, self.saved,
+            input_gradient=self.needs_input_grad[0],
+        )  # fmt: skip
+        by_layer = [grad for layer in g.layers for grad in layer]
+        return g.x, g.memory, *g.state, *g.weights, *g.output_weights, *by_layer
 
 
 class DecoderState(NamedTuple):
@@ -105,7 +150,7 @@ class AttentionDecoder(Module):
         positive(input_size=input_size, hidden_size=hidden_size, memory_size=memory_size)
         self.cell = one_of("cell", cell, tuple(CELLS))
         self.feeding = one_of("feeding", feeding, FEEDINGS)
-        self.hidden_size = hidden_size
+        self.input_size, self.hidden_size, self.memory_size = input_size, hidden_size, memory_size
         fed = {"none": 0, "input": hidden_size, "context": memory_size}[feeding]
         self.recurrent = CELLS[cell](input_size + fed, hidden_size, num_layers, dropout=dropout)
         self.attention = Attention(
@@ -149,21 +194,16 @@ class AttentionDecoder(Module):
         """
         dtype = self.output.weight.dtype
         x, memory = as_tensor(x, dtype), as_tensor(memory, dtype)
-        ends = as_lengths(lengths, "lengths", x.shape[0], x.shape[1])
-        active = (np.arange(x.shape[1]) < ends[:, None])[..., None]
-        if self.feeding == "none":
-            top, state = self.recurrent(x, state, ends)
-            context, weights = self.attention(top, memory, memory_lengths)
-            output = self.output(concatenate([context, top], axis=-1)).tanh()
-            return where(active, output, 0.0), state, where(active, weights, 0.0)
-        x = where(active, x, 0.0)
-        outputs, all_weights = [], []
-        for t in range(x.shape[1]):
-            output, after, weights = self.step(x[:, t], memory, state, memory_lengths)
-            state = after if state is None else _kept(active[:, t], after, state)
-            outputs.append(where(active[:, t], output, 0.0))
-            all_weights.append(where(active[:, t], weights, 0.0))
-        return stack(outputs, axis=1), state, stack(all_weights, axis=1)
+        self._check(x, memory)
+        if self.feeding != "none":
+            return self._loop(x, memory, state, memory_lengths, lengths)
+        top, state = self.recurrent(x, state, lengths)
+        context, weights = self.attention(top, memory, memory_lengths, lengths)
+        output = self.output(concatenate([context, top], axis=-1)).tanh()
+        if lengths is not None:
+            inside = np.arange(x.shape[1]) < as_lengths(lengths, "lengths", *x.shape[:2])[:, None]
+            output = where(inside[..., None], output, 0.0)
+        return output, state, weights
 
     def step(
         self, x_t: Operand, memory: Operand, state: Any = None, memory_lengths: Any = None
@@ -188,40 +228,58 @@ class AttentionDecoder(Module):
         ValueError
             If the shapes or lengths do not fit.
         """
-        dtype = self.output.weight.dtype
-        x_t, memory = as_tensor(x_t, dtype), as_tensor(memory, dtype)
-        fed = Tensor(np.zeros((len(x_t), self.hidden_size), dtype))
+        x_t = as_tensor(x_t, self.output.weight.dtype)
+        output, state, weights = self.forward(x_t.unsqueeze(-2), memory, state, memory_lengths)
+        return output.squeeze(1), state, weights.squeeze(1)
+
+    def _loop(
+        self, x: Tensor, memory: Tensor, state: Any, memory_lengths: Any, lengths: Any
+    ) -> tuple[Tensor, Any, Tensor]:
+        """Run the steps that read what the one before found or put out."""
+        output0 = None
         if isinstance(state, DecoderState):
-            state, fed = state
-        if self.feeding == "input":
-            x_t = concatenate([x_t, fed], axis=-1)
-        if self.feeding == "context":
-            if state is None:
-                state = self.recurrent.initial_state(len(x_t))
-            before = state[0] if self.cell == "lstm" else state
-            query = as_tensor(before, dtype)[-1]
-            context, weights = self.attention(query.unsqueeze(1), memory, memory_lengths)
-            x_t = concatenate([x_t, context.squeeze(1)], axis=-1)
-        frames, state = self.recurrent(x_t.unsqueeze(1), state)
-        if self.feeding != "context":
-            context, weights = self.attention(frames, memory, memory_lengths)
-        output = self.output(concatenate([context, frames], axis=-1)).tanh().squeeze(1)
-        return (
-            output,
-            DecoderState(state, output) if self.feeding == "input" else state,
-            (weights.squeeze(1)),
+            state, output0 = state
+        layers, cell = self.recurrent, self.recurrent
+        output, attended, h, c, last = _DecoderFunction.apply(
+            x,
+            memory,
+            *self._state(state, output0, len(x)),
+            *self.attention.weights(),
+            self.output.weight,
+            self.output.bias,
+            *[weight for i in range(layers.num_layers) for weight in layers._weights(i)[0][:4]],
+            layers=layers.num_layers,
+            score=self.attention.score,
+            cell=cell.nonlinearity if isinstance(cell, RNN) else self.cell,
+            feeding=self.feeding,
+            lengths=lengths,
+            memory_lengths=memory_lengths,
+            dropout_mask=self._dropout_mask(x),
         )
+        after = (h, c) if self.cell == "lstm" else h
+        return output, DecoderState(after, last) if self.feeding == "input" else after, attended
 
+    def _state(self, state: Any, output: Any, items: int) -> tuple[Tensor | None, ...]:
+        """Return h, c and the output before; None for what there is not."""
+        h, c = (*self.recurrent._parts_of(state, (items,)), None)[:2]
+        if output is not None:
+            output = as_tensor(output, self.output.weight.dtype)
+        return h, c, output
 
-def _kept(active: Any, after: Any, before: Any) -> Any:
-    """Take the state after a step for the items that still run, the one before for the others."""
-    if isinstance(after, DecoderState) and not isinstance(before, DecoderState):
-        before = DecoderState(before, Tensor(np.zeros_like(after.output.data)))
-    if isinstance(after, DecoderState):
-        return DecoderState(
-            _kept(active, after.recurrent, before.recurrent),
-            where(active, after.output, before.output),
-        )
-    if isinstance(after, tuple):
-        return tuple(_kept(active, a, b) for a, b in zip(after, before, strict=True))
-    return where(active, after, before)
+    def _dropout_mask(self, x: Tensor) -> Any:
+        layers, p = self.recurrent.num_layers - 1, self.recurrent.dropout
+        if not self.training or p == 0 or layers == 0:
+            return None
+        return drop_mask((layers, *x.shape[:2], self.hidden_size), p, x.dtype)
+
+    def _check(self, x: Tensor, memory: Tensor) -> None:
+        for name, array, axes, features in (
+            ("x", x, "N, T, E", self.input_size),
+            ("memory", memory, "N, S, M", self.memory_size),
+        ):
+            require_axes(array.data, name, axes)
+            if array.shape[-1] != features:
+                raise ValueError(
+                    f"{name} has shape {array.shape}, hence {array.shape[-1]} features; this "
+                    f"decoder was made for {features}"
+                )

@@ -7,6 +7,8 @@ cached between calls.
 
 from unrolled.ops import (
     activation,
+    attention,
+    attention_decoder,
     conv,
     conv_pool,
     conv_transpose,
@@ -27,6 +29,8 @@ from unrolled.ops import (
 
 __all__ = [
     "activation",
+    "attention",
+    "attention_decoder",
     "conv",
     "conv_pool",
     "conv_transpose",

@@ -3,6 +3,7 @@
 from unrolled.plot.alignments import alignment
 from unrolled.plot.beams import beam
 from unrolled.plot.confusions import confusion
+from unrolled.plot.embeddings import embeddings
 from unrolled.plot.figures import require
 from unrolled.plot.generations import generation
 from unrolled.plot.histories import curves
@@ -17,6 +18,7 @@ __all__ = [
     "confusion",
     "curves",
     "dynamics",
+    "embeddings",
     "generation",
     "gradients",
     "horizons",

@@ -115,7 +115,7 @@ def place_nodes(tree: BeamTree, leaves: Sequence[int]) -> dict[int, float]:
 def _draw_lines(
     axis: Axes, tree: BeamTree, heights: dict[int, float], depths: NDArray[np.int64], way: set[int]
 ) -> None:
-    for node, height in heights.items():
+    for node, height in sorted(heights.items()):
         if node == 0:
             continue
         probability = float(np.exp(tree.log_prob[node]))
@@ -146,7 +146,7 @@ def _draw_lines(
 def _draw_tokens(
     axis: Axes, tree: BeamTree, heights: dict[int, float], depths: NDArray[np.int64], way: set[int]
 ) -> None:
-    for node, height in heights.items():
+    for node, height in sorted(heights.items()):
         name = "start" if node == 0 else tree.names[int(tree.token[node])]
         ended = node > 0 and tree.token[node] == tree.eos
         color = COLORS[2] if ended else INK

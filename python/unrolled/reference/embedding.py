@@ -106,3 +106,27 @@ def sampled_softmax(
                 total += np.exp(weight[c] @ row + bias[c] - np.log(len(samples) * proposal[c]))
         losses[n] = np.log(total) - own
     return losses
+
+
+def nearest(vectors: ArrayLike, query: ArrayLike) -> list[tuple[int, float]]:
+    """Return every row with its cosine to `query`, the most similar first, ties by row."""
+    vectors, query = np.asarray(vectors, np.float64), np.asarray(query, np.float64)
+    found = []
+    for row, vector in enumerate(vectors):
+        sizes = np.sqrt(vector @ vector) * np.sqrt(query @ query)
+        found.append((row, float(vector @ query / sizes) if sizes > 0 else 0.0))
+    return sorted(found, key=lambda item: (-item[1], item[0]))
+
+
+def principal_plane(vectors: ArrayLike) -> tuple[Array, Array]:
+    """Return rows on the plane of their two largest principal components, and its shares.
+
+    By the eigenvectors of the covariance; an axis's largest place is positive.
+    """
+    centred = np.asarray(vectors, np.float64) - np.mean(vectors, axis=0)
+    values, directions = np.linalg.eigh(centred.T @ centred)
+    places = centred @ directions[:, [-1, -2]]
+    for axis in (0, 1):
+        if places[np.abs(places[:, axis]).argmax(), axis] < 0:
+            places[:, axis] *= -1
+    return places, values[[-1, -2]] / values.sum()

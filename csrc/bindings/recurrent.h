@@ -1,12 +1,18 @@
-// The cells of recurrent layers by name.
+// Cells and weights of recurrent layers as Python passes them.
 #pragma once
 
 #include <string>
+#include <tuple>
 
 #include "bindings/arrays.h"
-#include "dispatch.h"
+#include "ops/recurrent.h"
 
 namespace unrolled {
+
+// One direction: (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, peephole).
+template <class Real>
+using Direction = std::tuple<Array<Real>, Array<Real>, MaybeArray<Real>, MaybeArray<Real>, MaybeArray<Real>,
+                             MaybeArray<Real>>;
 
 template <class Real>
 const CellKernels<Real>& cell_kernels(const std::string& cell) {
