@@ -706,3 +706,21 @@ def generate(
     allowed: NDArray[Any] | None,
     first_item: int,
 ) -> list[tuple[list[tuple[Any, ...]], tuple[Any, Any, Any, Any] | None]]: ...
+
+class WindowNetwork:
+    def __init__(
+        self,
+        embedding: _Array,
+        layers: Sequence[_Linear],
+        activation: str,
+        output: Sequence[_Linear],
+    ) -> None: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def reach(self) -> int: ...
+    @property
+    def state_size(self) -> int: ...
+
+class WindowStepModel(StepModel):
+    def __init__(self, network: WindowNetwork, read: _Ids) -> None: ...

@@ -11,6 +11,7 @@ import numpy as np
 from unrolled import _core
 from unrolled.autograd import Tensor
 from unrolled.autograd.tape import Array
+from unrolled.nn.linear import Linear
 
 Made = TypeVar("Made")
 
@@ -56,3 +57,13 @@ def as_weight(value: Any) -> Array:
     """Return a parameter as float32 in C order, the array itself where it is that."""
     array = value.data if isinstance(value, Tensor) else value
     return np.ascontiguousarray(array, np.float32)
+
+
+def linear_weights(output: Any) -> list[tuple[Array, Array | None]]:
+    """Return weights and biases of linear layers, given as modules or as such pairs."""
+    return [_pair(one) for one in (output if isinstance(output, list) else [output])]
+
+
+def _pair(linear: Any) -> tuple[Array, Array | None]:
+    weight, bias = (linear.weight, linear.bias) if isinstance(linear, Linear) else linear
+    return as_weight(weight), None if bias is None else as_weight(bias)

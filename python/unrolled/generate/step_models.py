@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 from unrolled import _core
 from unrolled._arrays import as_lengths, require_shape
 from unrolled.autograd.tape import Array
-from unrolled.generate.packed_weights import Packed, as_weight
+from unrolled.generate.packed_weights import Packed, as_weight, linear_weights
 from unrolled.nn.attention_decoder import AttentionDecoder, DecoderState
-from unrolled.nn.linear import Linear
 from unrolled.nn.recurrent import RNNBase
 
 _networks = Packed(_core.RecurrentNetwork)
@@ -73,7 +72,7 @@ def recurrent_step_model(
     attending = decoder if isinstance(decoder, AttentionDecoder) else None
     layers: RNNBase = decoder.recurrent if isinstance(decoder, AttentionDecoder) else decoder
     _check_layers(layers)
-    linears = [_pair(one) for one in (output if isinstance(output, list) else [output])]
+    linears = linear_weights(output)
     table = _table(embedding, layers, attending, len(linears[-1][0]))
     network = _network(decoder, layers, attending, table, linears)
     memory, ends = _as_memory(attending, memory, lengths)
@@ -88,11 +87,6 @@ def _check_layers(layers: RNNBase) -> None:
         raise ValueError("a step model needs layers with bidirectional=False")
     if layers._cell is None:
         raise ValueError("a step model cannot run layer_norm=True")
-
-
-def _pair(linear: Any) -> tuple[Array, Array | None]:
-    weight, bias = (linear.weight, linear.bias) if isinstance(linear, Linear) else linear
-    return as_weight(weight), None if bias is None else as_weight(bias)
 
 
 def _table(
@@ -146,7 +140,7 @@ def _attention(decoder: AttentionDecoder) -> tuple[Any, ...]:
         memory,
         v,
         attention.memory_size,
-        _pair(decoder.output),
+        linear_weights(decoder.output)[0],
     )
 
 
