@@ -663,6 +663,13 @@ class RecurrentNetwork:
     def state_size(self) -> int: ...
     @property
     def memory_size(self) -> int: ...
+    def read(
+        self,
+        tokens: _Ids,
+        lengths: NDArray[np.int64],
+        start: _Array,
+        frames: bool = False,
+    ) -> tuple[_Array, _Maybe]: ...
 
 class RecurrentStepModel(StepModel):
     def __init__(

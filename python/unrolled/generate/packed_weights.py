@@ -30,7 +30,7 @@ class Packed(Generic[Made]):
 
     def __init__(self, make: Callable[..., Made]) -> None:
         self._make = make
-        self._kept: WeakKeyDictionary[Any, tuple[Any, Made]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Any, dict[Any, tuple[Any, Made]]] = WeakKeyDictionary()
 
     def of(self, module: Any, key: Any, weights: Sequence[Array], *arguments: Any) -> Made:
         """Return what was made of these weights, or make it of `arguments`.
@@ -45,11 +45,12 @@ class Packed(Generic[Made]):
         *arguments
             Of `make`.
         """
-        state = (key, tuple([w.shape for w in weights]), _core.fingerprint(weights), _core.isa())
-        kept = self._kept.get(module)
+        state = (tuple([w.shape for w in weights]), _core.fingerprint(weights), _core.isa())
+        of_module = self._kept.setdefault(module, {})
+        kept = of_module.get(key)
         if kept is None or kept[0] != state:
             kept = state, self._make(*arguments)
-            self._kept[module] = kept
+            of_module[key] = kept
         return kept[1]
 
 
