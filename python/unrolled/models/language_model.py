@@ -229,7 +229,7 @@ class LanguageModel(nn.Module):
         Returns
         -------
         History
-            Losses in nats a token.
+            Losses in nats a token, averaged over batches; `evaluate` averages over tokens.
 
         Raises
         ------
