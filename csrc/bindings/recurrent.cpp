@@ -3,16 +3,10 @@
 #include <tuple>
 
 #include "bindings/arrays.h"
-#include "bindings/cell_kernels.h"
 #include "bindings/register.h"
 
 namespace unrolled {
 namespace {
-
-// One direction: (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, peephole).
-template <class Real>
-using Direction = std::tuple<Array<Real>, Array<Real>, MaybeArray<Real>, MaybeArray<Real>, MaybeArray<Real>,
-                             MaybeArray<Real>>;
 
 struct Frames {
   int64_t N, T, D;

@@ -5,7 +5,7 @@
 #include <string>
 #include <tuple>
 
-#include "bindings/cell_kernels.h"
+#include "bindings/recurrent.h"
 #include "bindings/step_model.h"
 
 namespace unrolled {
@@ -16,9 +16,10 @@ using namespace search;
 using Floats = Array<float>;
 using MaybeFloats = MaybeArray<float>;
 
+using Layer = Direction<float>;
+using Linear = std::tuple<Floats, MaybeFloats>;  // weight, bias
 // (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, peephole)
 using Layer = std::tuple<Floats, Floats, MaybeFloats, MaybeFloats, MaybeFloats, MaybeFloats>;
-using Linear = std::tuple<Floats, MaybeFloats>;  // weight, bias
 // (score, feeding, weight_query or None, weight_memory or None, v or None, memory_size, output)
 using Decoder = std::tuple<std::string, std::string, MaybeFloats, MaybeFloats, MaybeFloats, int64_t, Linear>;
 
@@ -43,13 +44,6 @@ StepWeights layer_weights(const CellKernels<float>& cell, const Layer& layer, in
           data_or_null(bias_hh),
           data_or_null(weight_hr),
           data_or_null(peephole)};
-}
-
-LinearWeights linear_weights(const Linear& linear, int64_t inputs, const char* message) {
-  const auto& [weight, bias] = linear;
-  require(weight.ndim() == 2 && weight.shape(1) == inputs, message);
-  if (bias) require_shape(*bias, {weight.shape(0)}, message);
-  return {weight.shape(0), weight.data(), data_or_null(bias)};
 }
 
 AttentionWeights attention_weights(const Decoder& decoder, int64_t H) {
@@ -113,14 +107,7 @@ std::shared_ptr<RecurrentNetwork> make_network(const std::string& cell, const Fl
     attending = decoder_weights(*decoder, features);
     features = attending->output.outputs;
   }
-  require(!output.empty(), "output must have a linear layer");
-  std::vector<LinearWeights> linear;
-  for (const Linear& each : output) {
-    linear.push_back(
-        linear_weights(each, features, "output must be (outputs, features of the layer before)"));
-    features = linear.back().outputs;
-  }
-  require(features == embedding.shape(0), "output must have a row for each token");
+  const std::vector<LinearWeights> linear = output_layers(output, features, embedding.shape(0));
   const EmbeddingWeights table = {embedding.shape(0), embedding.shape(1), embedding.data()};
   const py::gil_scoped_release release;
   return std::make_shared<RecurrentNetwork>(kernels, table, weights, attending, linear);

@@ -58,6 +58,26 @@ uint64_t fingerprint_of(const std::vector<py::array>& arrays) {
 
 }  // namespace
 
+search::LinearWeights linear_weights(const Linear& linear, int64_t inputs, const char* message) {
+  const auto& [weight, bias] = linear;
+  require(weight.ndim() == 2 && weight.shape(1) == inputs, message);
+  if (bias) require_shape(*bias, {weight.shape(0)}, message);
+  return {weight.shape(0), weight.data(), data_or_null(bias)};
+}
+
+std::vector<search::LinearWeights> output_layers(const std::vector<Linear>& layers, int64_t inputs,
+                                                 int64_t tokens) {
+  require(!layers.empty(), "output must have a linear layer");
+  std::vector<search::LinearWeights> weights;
+  for (const Linear& layer : layers) {
+    weights.push_back(
+        linear_weights(layer, inputs, "output must be (outputs, features of the layer before)"));
+    inputs = weights.back().outputs;
+  }
+  require(inputs == tokens, "output must have a row for each token");
+  return weights;
+}
+
 void register_step_model(py::module_& m) {
   py::class_<StepModel, std::shared_ptr<StepModel>>(m, "StepModel")
       .def_property_readonly("tokens", &StepModel::tokens)
@@ -76,6 +96,7 @@ void register_step_model(py::module_& m) {
            "tokens"_a, "items"_a, "state_size"_a, "start"_a, "step"_a, "attended"_a = 0);
   m.def("fingerprint", &fingerprint_of, "arrays"_a);
   register_recurrent_step_model(m);
+  register_window_step_model(m);
 }
 
 }  // namespace unrolled

@@ -37,7 +37,7 @@ class RecurrentNetwork::Work {
     weights = sums + rows * columns;
     embedded = weights + rows * positions;
     hidden = embedded + rows * network.input_->scratch();
-    joined = hidden + rows * network.hidden_outputs();
+    joined = hidden + rows * network.output_.scratch();
     query = joined + rows * network.joined_size();
     output = query + rows * (network.attention_ ? network.attention_->query_columns() : 0);
   }
@@ -48,7 +48,7 @@ class RecurrentNetwork::Work {
  private:
   static int64_t sizes(const RecurrentNetwork& network, int64_t positions) {
     const int64_t all = 2 * widest(network.layers_, &StepLayer::gate_columns) + positions +
-                        network.input_->scratch() + network.hidden_outputs() + network.joined_size();
+                        network.input_->scratch() + network.output_.scratch() + network.joined_size();
     if (!network.attention_) return all;
     return all + network.attention_->query_columns() + network.combined_->outputs();
   }
@@ -63,35 +63,23 @@ RecurrentNetwork::RecurrentNetwork(const CellKernels<float>& cell, const Embeddi
     : kernels_(kernels<float>()),
       feeding_(decoder ? decoder->feeding : Feeding::none),
       fed_(0),
-      combined_bias_(decoder ? decoder->output.outputs : 0) {
+      combined_bias_(decoder ? decoder->output.outputs : 0),
+      output_(decoder ? decoder->output.outputs : layers.back().P, output) {
   for (const StepWeights& weights : layers) {
     layers_.emplace_back(cell, weights, layers_.empty() ? embedding.size : weights.inputs);
     offsets_.push_back(fed_);
     fed_ += layers_.back().state_size();
   }
   input_.emplace(embedding, layers_.front());
-  int64_t features = layers_.back().outputs();
-  if (decoder) features = add_decoder(*decoder);
-  for (const LinearWeights& linear : output) {
-    output_.emplace_back(linear.outputs, features, linear.weight, features, linear.bias);
-    features = linear.outputs;
-  }
+  if (decoder) add_decoder(*decoder);
 }
 
-int64_t RecurrentNetwork::add_decoder(const DecoderWeights& decoder) {
+void RecurrentNetwork::add_decoder(const DecoderWeights& decoder) {
   attention_.emplace(decoder.attention);
   const int64_t joined = joined_size(), outputs = decoder.output.outputs;
   combined_.emplace(outputs, joined, decoder.output.weight, joined, nullptr);
   std::fill_n(combined_bias_.data(), outputs, 0.0f);
   if (decoder.output.bias) std::copy_n(decoder.output.bias, outputs, combined_bias_.data());
-  return outputs;
-}
-
-// Numbers between the layers and the logits.
-int64_t RecurrentNetwork::hidden_outputs() const {
-  int64_t sum = 0;
-  for (std::size_t i = 0; i + 1 < output_.size(); ++i) sum += output_[i].outputs();
-  return sum;
 }
 
 void RecurrentNetwork::step(const StepMemory* memory, int64_t rows, const int32_t* tokens,
@@ -122,19 +110,7 @@ void RecurrentNetwork::step_rows(const Rows& rows, Work& work) const {
     top = combine(rows, work);
     row = combined_->outputs();
   }
-  put_out(rows, top, row, work);
-}
-
-void RecurrentNetwork::put_out(const Rows& rows, const float* top, int64_t top_row, Work& work) const {
-  float* hidden = work.hidden;
-  for (std::size_t i = 0; i + 1 < output_.size(); ++i) {
-    const int64_t outputs = output_[i].outputs();
-    output_[i].run(rows.count, top, top_row, hidden, outputs);
-    top = hidden;
-    top_row = outputs;
-    hidden += rows.count * outputs;
-  }
-  output_.back().run(rows.count, top, top_row, rows.logits, tokens());
+  output_.run(rows.count, top, row, rows.logits, work.hidden);
 }
 
 // The contexts that the top layer's states ask for, to the first part of `joined`.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "search/linear_layers.h"
 #include "search/step_attention.h"
 #include "search/step_input.h"
 #include "search/step_layer.h"
@@ -16,11 +17,6 @@ namespace unrolled::search {
 // What a decoder's layers read beside the token: nothing, the decoder's own output of the step before (Luong
 // et al. 2015, section 3.3), or the context that the state before asked for (Bahdanau et al. 2015).
 enum class Feeding { none, input, context };
-
-struct LinearWeights {
-  int64_t outputs;
-  const float *weight, *bias;  // (outputs, inputs); (outputs) or null
-};
 
 struct DecoderWeights {
   AttentionWeights attention;
@@ -53,12 +49,10 @@ class RecurrentNetwork {
 
   int64_t joined_size() const { return memory_size() + layers_.back().outputs(); }  // of [context; h]
 
-  int64_t add_decoder(const DecoderWeights& decoder);
-  int64_t hidden_outputs() const;
+  void add_decoder(const DecoderWeights& decoder);
   void attend(const Rows& rows, const float* states, Work& work) const;
   void step_layers(const Rows& rows, Work& work) const;
   const float* combine(const Rows& rows, Work& work) const;
-  void put_out(const Rows& rows, const float* top, int64_t top_row, Work& work) const;
   void step_rows(const Rows& rows, Work& work) const;
 
   const Kernels<float>& kernels_;
@@ -70,7 +64,7 @@ class RecurrentNetwork {
   std::optional<StepAttention> attention_;
   std::optional<StepProduct> combined_;
   Buffer<float> combined_bias_;
-  std::deque<StepProduct> output_;  // one after the other
+  LinearLayers output_;
 };
 
 }  // namespace unrolled::search

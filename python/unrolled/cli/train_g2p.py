@@ -206,8 +206,8 @@ def _measured(model: G2P, words: Words, beams: int) -> dict[str, Any]:
 
 
 def _say_all(model: G2P, words: list[str], beams: int) -> dict[str, tuple[str, ...]]:
-    from unrolled.cli.saying import say
     from unrolled.cli.progress import in_batches
+    from unrolled.cli.saying import say
 
     found: dict[str, tuple[str, ...]] = {}
     for batch in in_batches(words, "pronouncing", "word"):

@@ -71,7 +71,7 @@ def recurrent_step_model(
     (10, 2, 16)
     """
     attending = decoder if isinstance(decoder, AttentionDecoder) else None
-    layers = decoder.recurrent if attending else decoder
+    layers: RNNBase = decoder.recurrent if isinstance(decoder, AttentionDecoder) else decoder
     _check_layers(layers)
     linears = [_pair(one) for one in (output if isinstance(output, list) else [output])]
     table = _table(embedding, layers, attending, len(linears[-1][0]))

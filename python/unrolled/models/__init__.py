@@ -8,7 +8,6 @@ from unrolled.models.language_model import LanguageModel
 from unrolled.models.prediction import Evaluation, Prediction
 from unrolled.models.reading import CharacterSpan, Reading
 from unrolled.models.seq2seq import Seq2Seq
-from unrolled.models.seq2seq_writing import WritingErrors
 from unrolled.models.sequence_classifier import SequenceClassifier
 from unrolled.models.sequence_generator import SequenceGenerator
 from unrolled.models.sequence_tagger import SequenceTagger

@@ -160,13 +160,23 @@ class LanguageModel(nn.Module):
         return self.reader.start(items)
 
     def loss(
-        self, batch: dict[str, NDArray[Any]], state: Any = None, *, sampled: int | None = None
+        self,
+        batch: dict[str, NDArray[Any]],
+        state: Any = None,
+        *,
+        softmax: nn.SampledSoftmaxLoss | None = None,
     ) -> tuple[Tensor, Any]:
-        """Return the mean cross entropy of ``targets`` after ``ids`` (N, T), and the state."""
-        scores, state = self(batch["ids"], state)
-        targets = batch["targets"].reshape(-1)
+        """Return the mean cross entropy of ``targets`` after ``ids`` (N, T), and the state.
+
+        With `softmax` it is estimated from a few tokens in training.
+        """
+        features, state = self.features(batch["ids"], state)
+        targets, weight, bias = batch["targets"], self.output_weight, self.output_bias
+        if softmax is not None:
+            return softmax.train(self.training)(features, weight, targets, bias), state
+        scores = linear(features, weight, bias)
         flat = scores.reshape(-1, scores.shape[-1])
-        return cross_entropy(flat, targets, ignore_index=IGNORED), state
+        return cross_entropy(flat, targets.reshape(-1), ignore_index=IGNORED), state
 
     def fit(
         self,
@@ -362,4 +372,8 @@ class LanguageModel(nn.Module):
         texts: Sequence[Text] = list(text)
         if not texts:
             raise ValueError(f"{name} is empty: give at least one text")
-        return [self.borders.encode(one, bos=None, eos=None) for one in texts]
+        encoded = [self.borders.encode(one, bos=None, eos=None) for one in texts]
+        long_enough = [ids for ids in encoded if len(ids) > 1]
+        if not long_enough:
+            raise ValueError(f"{name} has no token to predict: give texts of at least two tokens")
+        return long_enough

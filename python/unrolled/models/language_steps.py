@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import _core
+from unrolled.generate.step_models import recurrent_step_model
 from unrolled.models.language_borders import Borders
 from unrolled.models.language_network import RecurrentReader
 from unrolled.models.sequence_prediction import predicting
@@ -17,39 +18,14 @@ from unrolled.models.sequence_prediction import predicting
 if TYPE_CHECKING:
     from unrolled.models.language_model import LanguageModel
 
-Floats = NDArray[np.float32]
-
 
 def make_step_model(model: LanguageModel, items: int) -> _core.StepModel:
     """Return the model at work on `items` texts that have not begun."""
-    if isinstance(model.reader, RecurrentReader):
-        return _recurrent(model, model.reader, items)
-    return _windowed(model, items)
-
-
-def _recurrent(model: LanguageModel, reader: RecurrentReader, items: int) -> _core.StepModel:
-    layers = reader.layers
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    weights = [
-        (*(_floats(getattr(layers, f"{name}_l{k}")) for name in names), None, None)
-        for k in range(layers.num_layers)
-    ]
-    network = _core.RecurrentNetwork(
-        model.arguments["cell"], _floats(model.embedding.weight), weights, _output_of(model)
-    )
-    start = np.zeros((items, network.state_size), np.float32)
-    return _core.RecurrentStepModel(network, start)
-
-
-def _output_of(model: LanguageModel) -> tuple[Floats, Floats | None]:
-    """Return the softmax's weight and bias; what makes features narrower goes into them."""
-    weight, bias = _floats(model.output_weight), model.output_bias
-    flat = None if bias is None else _floats(bias)
-    if model.narrow is None:
-        return weight, flat
-    narrow, shift = _floats(model.narrow.weight), model.narrow.bias
-    assert flat is not None and shift is not None
-    return np.ascontiguousarray(weight @ narrow), flat + weight @ _floats(shift)
+    if not isinstance(model.reader, RecurrentReader):
+        return _windowed(model, items)
+    softmax = (model.output_weight, model.output_bias)
+    outputs = [softmax] if model.narrow is None else [model.narrow, softmax]
+    return recurrent_step_model(model.reader.layers, model.embedding, outputs, items=items)
 
 
 def _windowed(model: LanguageModel, items: int) -> _core.StepModel:
@@ -64,10 +40,6 @@ def _windowed(model: LanguageModel, items: int) -> _core.StepModel:
     return _core.PythonStepModel(
         tokens=len(model.vocabulary), items=items, state_size=start.shape[1], start=start, step=step
     )
-
-
-def _floats(tensor: Any) -> Floats:
-    return np.ascontiguousarray(tensor.data, np.float32)
 
 
 @dataclass(frozen=True)

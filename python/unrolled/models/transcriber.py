@@ -69,7 +69,7 @@ class SequenceTranscriber(nn.Module):
     Examples
     --------
     >>> from unrolled.lm import Vocabulary
-    >>> letters = Vocabulary("act", unit="char", pad=None, sos=None, eos=None)
+    >>> letters = Vocabulary(list("act"), unit="char", pad=None, sos=None, eos=None)
     >>> symbols = Vocabulary(["AE", "K", "T"], unit="token", pad=None, unk=None, sos=None, eos=None)
     >>> model = SequenceTranscriber(letters, symbols, hidden=8)
     >>> log_probs, lengths = model([[3, 1, 2]])

@@ -9,6 +9,8 @@ are never a run-time fallback.
 from . import (
     activation,
     align,
+    attention,
+    attention_decoder,
     bidirectional,
     bptt,
     conv,
@@ -43,6 +45,8 @@ from . import (
 __all__ = [
     "activation",
     "align",
+    "attention",
+    "attention_decoder",
     "bidirectional",
     "bptt",
     "conv",
