@@ -13,13 +13,7 @@ namespace {
 
 using namespace search;
 
-using Floats = Array<float>;
-using MaybeFloats = MaybeArray<float>;
-
 using Layer = Direction<float>;
-using Linear = std::tuple<Floats, MaybeFloats>;  // weight, bias
-// (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, peephole)
-using Layer = std::tuple<Floats, Floats, MaybeFloats, MaybeFloats, MaybeFloats, MaybeFloats>;
 // (score, feeding, weight_query or None, weight_memory or None, v or None, memory_size, output)
 using Decoder = std::tuple<std::string, std::string, MaybeFloats, MaybeFloats, MaybeFloats, int64_t, Linear>;
 

@@ -75,7 +75,8 @@ WindowNetwork::WindowNetwork(const EmbeddingWeights& embedding, const std::vecto
 void WindowNetwork::add_layer(const WindowWeights& w, int64_t inputs) {
   const Buffer<float> weight = by_place(w, inputs);
   const int64_t depth = w.width * inputs, kept = layers_.empty() ? 1 : inputs;
-  Layer& layer = layers_.emplace_back(inputs, w.outputs, w.width, state_size_, std::nullopt, w.outputs);
+  layers_.push_back({inputs, w.outputs, w.width, state_size_, std::nullopt, Buffer<float>(w.outputs)});
+  Layer& layer = layers_.back();
   layer.product.emplace(w.outputs, depth, weight.data(), depth, nullptr);
   std::fill_n(layer.bias.data(), w.outputs, 0.0f);
   if (w.bias) std::copy_n(w.bias, w.outputs, layer.bias.data());
