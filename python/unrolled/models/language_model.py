@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled import _core, nn
 from unrolled.autograd import Tensor
-from unrolled.models.frame_labels import IGNORED
+from unrolled.data.sequences import IGNORED
 from unrolled.models.language_borders import Borders, Text, Texts, is_one_text
 from unrolled.models.language_network import RecurrentReader, WindowReader
 from unrolled.models.language_scores import LanguageEvaluation, evaluate_texts, log_probs_of

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from unrolled import nn
 from unrolled.autograd import Tensor
-from unrolled.data.pairs import IGNORED, PairBatch
+from unrolled.data.pairs import PairBatch
+from unrolled.data.sequences import IGNORED
 from unrolled.lm.vocabulary import Vocabulary
 from unrolled.models.recurrent import make_recurrent
 from unrolled.models.seq2seq_bridge import Bridge

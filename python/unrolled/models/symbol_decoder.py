@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from unrolled import nn
 from unrolled.autograd import Tensor
+from unrolled.data.sequences import IGNORED
 from unrolled.generate import Settings, generate
 from unrolled.generate.step_models import recurrent_step_model
 from unrolled.lm.vocabulary import Vocabulary
 from unrolled.models.class_labels import check_classes
-from unrolled.models.frame_labels import IGNORED
+from unrolled.models.language_text import shifted
 from unrolled.models.recurrent import make_recurrent
 from unrolled.nn.functional import cross_entropy
 
@@ -71,14 +72,10 @@ class SymbolDecoder(nn.Module):
 
         Each symbol is predicted from the right ones before it (Williams and Zipser 1989).
         """
-        longest = max(map(len, texts)) + 1
-        inputs = np.full((len(texts), longest), self.mark)
-        targets = np.full((len(texts), longest), IGNORED)
-        for row, text in enumerate(texts):
-            inputs[row, 1 : len(text) + 1] = text
-            targets[row, : len(text) + 1] = [*text, self.mark]
-        scores = self(inputs, state).reshape(-1, self.mark + 1)
-        total = cross_entropy(scores, targets.reshape(-1), ignore_index=IGNORED, reduction="sum")
+        batch = shifted([np.array([self.mark, *text, self.mark]) for text in texts])
+        scores = self(batch["ids"], state).reshape(-1, self.mark + 1)
+        targets = batch["targets"].reshape(-1)
+        total = cross_entropy(scores, targets, ignore_index=IGNORED, reduction="sum")
         return total * (1 / len(texts))
 
     def encode(self, text: Sequence[str], name: str) -> list[int]:
