@@ -190,3 +190,11 @@ def test_a_time_delay_model_is_the_time_delay_layers_of_the_reference():
     scores = h[0].T @ model.output_weight.data.T + model.output_bias.data
     wanted = log_softmax(scores)[np.arange(len(words)), words].sum()
     assert model.score("zyxxz") == pytest.approx(wanted, rel=1e-11)
+
+
+@pytest.mark.parametrize("make", [lambda v: Seq2Seq(v, WRITTEN), lambda v: Seq2Seq(READ, v)])
+def test_what_is_no_vocabulary_is_told(make):
+    with pytest.raises(TypeError, match=r"must be an unrolled\.lm\.Vocabulary, not str: make it"):
+        make("abc")
+    with pytest.raises(TypeError, match=r"vocabulary must be an unrolled\.lm\.Vocabulary"):
+        LanguageModel("abc")
