@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.cli.language_checks import LANGUAGE_PROBLEMS
+
 Array = NDArray[Any]
 # Runs one problem with the functions of a module, compiled or reference, and returns its arrays.
 Problem = Callable[[Any, np.random.Generator, Any], tuple[Array, ...]]
@@ -17,6 +19,8 @@ Shape = tuple[int, ...]
 # Largest error allowed, relative to the largest magnitude of the expected array: some roundings of
 # sums over a few thousand terms. The test suite has closer bounds.
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
+
+_PACKAGES = ("ctc", "align", "decode", "generate")
 
 
 class Result(NamedTuple):
@@ -36,7 +40,7 @@ class Result(NamedTuple):
 def check_kernels(level: str) -> Iterator[Result]:
     """Compare every kernel with the reference; the ISA level must be set already."""
     for kernel, (stem, problem) in PROBLEMS.items():
-        package = "unrolled" if stem in ("ctc", "align", "decode") else "unrolled.ops"
+        package = "unrolled" if stem in _PACKAGES else "unrolled.ops"
         compiled = importlib.import_module(f"{package}.{stem}")
         reference = importlib.import_module(f"unrolled.reference.{stem}")
         for dtype in TOLERANCES:
@@ -341,6 +345,7 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "align skipping": ("align", _align(blank=-1, skip_penalty=2.0)),
     "decode": ("decode", _beam_search("sum")),
     "decode max": ("decode", _beam_search("max")),
+    **LANGUAGE_PROBLEMS,
     "sgd_step": ("optim", _optimizer("sgd_step", 1, lr=0.1, momentum=0.9, weight_decay=0.01)),
     "adam_step": ("optim", _optimizer("adam_step", 2, decoupled=False, **_ADAM)),
     "adamw_step": ("optim", _optimizer("adam_step", 2, decoupled=True, **_ADAM)),
