@@ -17,6 +17,7 @@ from unrolled.models.recurrent import make_recurrent
 from unrolled.models.sequence_prediction import predicting
 from unrolled.models.transcriber_training import Criterion, train_transcriber
 from unrolled.models.transcription import Transcription, TranscriptionSearch
+from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import positive, probability
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class SequenceTranscriber(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         positive(repeat=repeat, embedding=embedding, hidden=hidden, layers=layers)
-        _check_vocabularies(source, target)
+        check_vocabularies(source=source, target=target)
+        _check_marks(target)
         self.source, self.target = source, target
         self.repeat, self.blank = int(repeat), bool(blank)
         self.embedding = nn.Embedding(len(source), embedding)
@@ -316,12 +318,7 @@ class SequenceTranscriber(nn.Module):
         return pairs
 
 
-def _check_vocabularies(source: Vocabulary, target: Vocabulary) -> None:
-    for name, vocabulary in (("source", source), ("target", target)):
-        if not isinstance(vocabulary, Vocabulary):
-            raise TypeError(
-                f"{name} must be an unrolled.lm.Vocabulary, not {type(vocabulary).__name__}"
-            )
+def _check_marks(target: Vocabulary) -> None:
     if target.specials:
         raise ValueError(
             f"target has the special symbols {', '.join(target.specials)}, which are never "
