@@ -9,7 +9,7 @@ import pytest
 
 import unrolled
 from unrolled.checkpoint import CheckpointError
-from unrolled.data.pairs import IGNORED
+from unrolled.data.sequences import IGNORED
 from unrolled.lm import Vocabulary
 from unrolled.models import Seq2Seq
 from unrolled.models.seq2seq_sampling import mixed_inputs

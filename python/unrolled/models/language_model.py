@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from unrolled import _core, nn
 from unrolled.autograd import Tensor
-from unrolled.models.frame_labels import IGNORED
+from unrolled.data.sequences import IGNORED
 from unrolled.models.language_borders import Borders, Text, Texts, is_one_text
 from unrolled.models.language_network import RecurrentReader, WindowReader
 from unrolled.models.language_scores import LanguageEvaluation, evaluate_texts, log_probs_of
+from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import one_of, positive, probability
 from unrolled.nn.functional import cross_entropy, linear
 
@@ -91,6 +92,7 @@ class LanguageModel(nn.Module):
         tie: bool = False,
     ) -> None:
         positive(embedding=embedding, hidden=hidden, layers=layers, window=window)
+        check_vocabularies(vocabulary=vocabulary)
         self.vocabulary = vocabulary
         self.kind = one_of("kind", kind, KINDS)
         self.borders = Borders(vocabulary)
@@ -229,7 +231,7 @@ class LanguageModel(nn.Module):
         Returns
         -------
         History
-            Losses in nats a token.
+            Losses in nats a token, averaged over batches; `evaluate` averages over tokens.
 
         Raises
         ------
@@ -340,9 +342,8 @@ class LanguageModel(nn.Module):
         2
         """
         from unrolled.generate import Settings, generate
-        from unrolled.models.language_steps import WritingNames, allowed_tokens, prompts_of
+        from unrolled.models.language_steps import WritingNames, prompts_of
 
-        settings.setdefault("allowed", allowed_tokens(self.borders))
         ids = prompts_of(self.borders, prompts)
         names = WritingNames.of(self.borders, stop)
         return generate(self.step_model(len(ids)), names, Settings(**settings), ids)

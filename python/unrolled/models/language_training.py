@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unrolled import nn, random
 from unrolled.data import Loader
-from unrolled.models.frame_labels import IGNORED
+from unrolled.data.sequences import IGNORED
 from unrolled.models.language_text import StreamLoader, text_loader
 from unrolled.optim import AdamW
 from unrolled.optim.lr_schedule import Cosine

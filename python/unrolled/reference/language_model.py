@@ -90,9 +90,21 @@ def start(net: Network) -> States:
 
 def step(word: int, before: States, net: Network) -> tuple[Array, States]:
     """Read one word: return the distribution y (K,) of the next one, and the new states."""
-    x = _input(word, net)
-    x, states, _ = _layers(x, before, net)
-    return _output(x, net), states
+    h, states = read(word, before, net)
+    return distribution(h, net), states
+
+
+def read(word: int, before: States, net: Network) -> tuple[Array, States]:
+    """Read one word: return the state h (H,) of the last layer, and all states."""
+    h, states, _ = _layers(_input(word, net), before, net)
+    return h, states
+
+
+def distribution(h: Array, net: Network) -> Array:
+    """Return y (K,) of what the output layer sees; nothing for a network without one."""
+    if net.W_o is None:
+        return np.zeros(0)
+    return softmax(np.asarray(net.W_o, np.float64) @ h + np.asarray(net.b_o, np.float64))
 
 
 def forward(words: Sequence[int], net: Network, initial: States | None = None) -> Run:
@@ -114,7 +126,7 @@ def forward(words: Sequence[int], net: Network, initial: States | None = None) -
         x, states[t], of_layers = _layers(_input(word, net), states[t - 1], net)
         steps.update({(t, layer): kept for layer, kept in enumerate(of_layers)})
         h.append(x)
-        y.append(_output(x, net))
+        y.append(distribution(x, net))
     return Run(list(words), np.array(y), np.array(h), states, steps)
 
 
@@ -251,13 +263,6 @@ def _layers(x: Array, before: States, net: Network) -> tuple[Array, States, list
         states.append(tuple(gates[name] for name in cell.states))
         x = gates["h"]
     return x, states, kept
-
-
-def _output(h: Array, net: Network) -> Array:
-    """Return the distribution over words, or nothing for a network without output layer."""
-    if net.W_o is None:
-        return np.zeros(0)
-    return softmax(np.asarray(net.W_o, np.float64) @ h + np.asarray(net.b_o, np.float64))
 
 
 def _output_backward(dz: ArrayLike | None, net: Network, run: Run) -> tuple[Array, Any, Any]:
