@@ -6,7 +6,10 @@ namespace unrolled::search {
 namespace {
 
 constexpr uint64_t kPrime = 0x9e3779b97f4a7c15;  // odd, so that multiplying by it loses nothing
-constexpr std::size_t kLanes = 16;               // words summed side by side, in vectors
+
+// Vectors by name: left to itself, the compiler keeps the sums in memory, at a tenth of the speed.
+using Words = uint64_t __attribute__((vector_size(16)));
+constexpr std::size_t kLanes = 4;  // sums of both kinds fit into the registers of every processor
 
 uint64_t mixed(uint64_t hash, uint64_t value) {
   hash = (hash ^ value) * kPrime;
@@ -20,23 +23,24 @@ uint64_t mixed(uint64_t hash, uint64_t value) {
 // transmissions"). Additions alone run at the speed of the caches.
 uint64_t fingerprint(const void* data, std::size_t bytes, uint64_t before) {
   const auto* from = static_cast<const unsigned char*>(data);
-  uint64_t words[kLanes] = {}, sums[kLanes] = {}, sums_of_sums[kLanes] = {};
-  const auto add = [&] {
+  Words sums[kLanes] = {}, sums_of_sums[kLanes] = {};
+  const auto add = [&](const unsigned char* at) {
+#pragma GCC unroll 4
     for (std::size_t i = 0; i < kLanes; ++i) {
-      sums[i] += words[i];
+      Words words;
+      std::memcpy(&words, at + i * sizeof(words), sizeof(words));
+      sums[i] += words;
       sums_of_sums[i] += sums[i];
     }
   };
   std::size_t left = bytes;
-  for (; left >= sizeof(words); left -= sizeof(words), from += sizeof(words)) {
-    std::memcpy(words, from, sizeof(words));
-    add();
-  }
-  std::memset(words, 0, sizeof(words));
-  if (left > 0) std::memcpy(words, from, left);
-  add();
+  for (; left >= sizeof(sums); left -= sizeof(sums), from += sizeof(sums)) add(from);
+  unsigned char rest[sizeof(sums)] = {};
+  if (left > 0) std::memcpy(rest, from, left);
+  add(rest);
   uint64_t hash = mixed(before, bytes);
-  for (std::size_t i = 0; i < kLanes; ++i) hash = mixed(mixed(hash, sums[i]), sums_of_sums[i]);
+  for (std::size_t i = 0; i < kLanes; ++i)
+    for (std::size_t j = 0; j < 2; ++j) hash = mixed(mixed(hash, sums[i][j]), sums_of_sums[i][j]);
   return hash;
 }
 
