@@ -98,7 +98,7 @@ def beam(says, prompt, s, eos, allowed=None, ends=True):
         ended = sorted(ended, key=lambda one: -one[0])[:width]
         if not open_:
             return ended
-        if ends and _is_over(open_[0][0], ended, place + 1, s, stopping):
+        if ends and place + 1 < most and _is_over(open_[0][0], ended, place + 1, s, stopping):
             return ended
     ended += [(score(total, most, penalty), written) for total, written in open_]
     return sorted(ended, key=lambda one: -one[0])[:width]

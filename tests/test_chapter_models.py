@@ -8,14 +8,13 @@ import pytest
 import unrolled
 from chapter_networks import MODULES, entries_of, reference_of
 from oracles import assert_close
-from recurrent_reference import EXACT
-from unrolled import nn
 from unrolled.data.pairs import PairLoader
 from unrolled.lm import Vocabulary
 from unrolled.models import LanguageModel
 from unrolled.models.seq2seq import Seq2Seq
 from unrolled.reference import language_model as lm
 from unrolled.reference import seq2seq
+from unrolled.reference.generate import beam_search
 from unrolled.reference.scan import time_delay_layer
 from unrolled.reference.softmax import log_softmax
 
@@ -80,15 +79,71 @@ def test_a_pair_learns_from_the_gradients_of_the_loops(cell, feedback):
         assert_close(model.target_embedding.weight.grad.T, mean(lambda pair: pair[1].P), 1e-11)
 
 
-def test_an_embedding_is_the_projection_of_one_hot_words(rng):
-    layer, words = nn.Embedding(6, 3).double(), rng.integers(0, 6, (2, 5))
-    P = layer.weight.data.T
-    wanted = np.array([[lm.project(P, word) for word in row] for row in words])
-    assert_close(layer(words).data, wanted, 0)
-    one_hot = np.array([[lm.one_hot(word, 6) for word in row] for row in words])
-    grad_y = rng.standard_normal((2, 5, 3))
-    layer(words).backward(grad_y)
-    assert_close(layer.weight.grad, np.einsum("ntv,ntd->vd", one_hot, grad_y), EXACT)
+def marked(found):
+    """List the words of a generation, the end mark included."""
+    return found.ids.tolist() + [WRITTEN.eos_id] * found.ended
+
+
+def likeliest_word(y):
+    """Pick a word, but never <sos>, which is word 0."""
+    return int(np.argmax(y[1:])) + 1
+
+
+@pytest.mark.parametrize("feedback", [True, False])
+@pytest.mark.parametrize("cell", KINDS)
+def test_a_pair_writes_and_searches_as_the_loops_do(cell, feedback):
+    model = small_pair(cell, feedback=feedback)
+    net = reference_of(model, cell)
+    sources = [source for source, _ in PAIRS]
+    greedy = model.generate(sources, max_new_tokens=6)
+    beams = model.generate(sources, 4, 6, strategy="early_termination")
+    for k, source in enumerate(sources):
+        H = seq2seq.encode(READ.encode(source, eos=True).tolist(), net.encoder)
+        written = seq2seq.decode(H, net, likeliest_word, most=6)
+        assert marked(greedy[k]) == written.words
+        drawn = [y[word] for y, word in zip(written.y, written.words, strict=True)]
+        assert greedy[k].log_probability == pytest.approx(np.log(drawn).sum(), rel=1e-4)
+        marks = {"symbols": range(1, 5), "sos": WRITTEN.sos_id, "eos": WRITTEN.eos_id}
+        (path, p), *_ = beam_search(
+            lambda word, h: lm.step(word, h, net.decoder), H, beamwidth=4, most=6, **marks
+        )
+        assert (marked(beams[k]), np.exp(beams[k].log_probability)) == (
+            list(path),
+            pytest.approx(p, rel=1e-4),
+        )
+
+
+@pytest.mark.parametrize("score", ["dot", "general", "additive"])
+@pytest.mark.parametrize("cell", KINDS)
+def test_a_decoder_looks_where_the_loop_looks_and_writes_the_same(cell, score):
+    options = {"attention": score, "bidirectional": True, "encoder_layers": 2, "decoder_layers": 2}
+    model = small_pair(cell, **options)
+    decoder = lm.Network(
+        model.target_embedding.weight.data.T,
+        cell,
+        entries_of(model.decoder.recurrent),
+        model.output.weight.data,
+        model.output.bias.data,
+    )
+    net = seq2seq.EncoderDecoder(decoder, decoder, WRITTEN.sos_id, WRITTEN.eos_id)
+    names = {"dot": (), "general": ("weight",), "additive": ("weight_query", "weight_memory", "v")}
+    weights = [getattr(model.decoder.attention, name).data for name in names[score]]
+    combining = model.decoder.output
+    attending = seq2seq.Attending(score, weights, combining.weight.data, combining.bias.data)
+    for source in ("abca", "dd"):
+        memory, state = model.encode(READ.encode(source, eos=True)[None])
+        parts = state if isinstance(state, tuple) else (state,)
+        H = [tuple(part.data[layer, 0] for part in parts) for layer in range(2)]
+        written = seq2seq.decode_attending(
+            H, memory.data[0], net, attending, likeliest_word, most=6
+        )
+        (found,) = model.generate([source], max_new_tokens=6)
+        assert marked(found) == written.words
+        assert_close(found.attention, np.array(written.attention), 1e-4)
+        drawn = [y[word] for y, word in zip(written.y, written.words, strict=True)]
+        assert found.log_probability == pytest.approx(np.log(drawn).sum(), rel=1e-4)
+        if found.ended:
+            assert model.score(source, found.text) == pytest.approx(np.log(drawn).sum(), rel=1e-10)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -129,9 +184,17 @@ def test_a_time_delay_model_is_the_time_delay_layers_of_the_reference():
     sos = WRITTEN.sos_id
     words = WRITTEN.encode("zyxxz", eos=True).tolist()
     read = [sos] * 5 + words[:-1]  # the second layer sees 3 of the first, and that 3 words each
-    h = np.stack([lm.project(model.embedding.weight.data.T, word) for word in read], axis=1)[None]
+    h = np.stack([lm.embed(word, model.embedding.weight.data.T) for word in read], axis=1)[None]
     for layer in model.reader.layers:
         h = np.maximum(time_delay_layer(h, layer.weight.data, layer.bias.data), 0)
     scores = h[0].T @ model.output_weight.data.T + model.output_bias.data
     wanted = log_softmax(scores)[np.arange(len(words)), words].sum()
     assert model.score("zyxxz") == pytest.approx(wanted, rel=1e-11)
+
+
+@pytest.mark.parametrize("make", [lambda v: Seq2Seq(v, WRITTEN), lambda v: Seq2Seq(READ, v)])
+def test_what_is_no_vocabulary_is_told(make):
+    with pytest.raises(TypeError, match=r"must be an unrolled\.lm\.Vocabulary, not str: make it"):
+        make("abc")
+    with pytest.raises(TypeError, match=r"vocabulary must be an unrolled\.lm\.Vocabulary"):
+        LanguageModel("abc")

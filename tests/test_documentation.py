@@ -43,10 +43,11 @@ def blocks(language, page=README):
 
 def test_the_python_examples_of_the_readme_run_as_printed(tmp_path):
     examples = blocks("python")
-    assert len(examples) == 2
+    assert len(examples) == 3
     assert all(len(example.strip().splitlines()) <= 15 for example in examples)
     assert run(examples[0], tmp_path)
     assert run(examples[1], tmp_path).startswith("cat a 4.5")
+    assert re.match(r"ecaf True -0\.\d+ \(5, 5\)\n", run(examples[2], tmp_path))
 
 
 def test_the_python_example_of_classifying_runs_as_printed(tmp_path):

@@ -166,5 +166,5 @@ def test_wrong_tokens_never_reach_the_search():
 
 
 def test_n_grams_are_still_taken():
-    model = NGram.train(["ab", "ba"], order=2, unit="char")
+    model = NGram.train(["ab", "ba"], order=2, unit="char", smoothing="witten-bell")
     assert BeamSearchDecoder(LABELS, lm=model, lm_unit="char") is not None

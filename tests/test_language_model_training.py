@@ -81,17 +81,25 @@ def test_separate_texts_are_learned():
     assert model.score("ab") > model.score("ba") + 3
 
 
-def test_states_are_carried_from_window_to_window():
-    """What is to come follows from a letter far back, in windows of one token."""
-    text = "".join(f"{letter}....{letter}\n" for letter in "abba" * 60)
-    random.manual_seed(0)
-    vocabulary = Vocabulary.build(text, unit="char", pad=None, unk=None, sos=None, eos=None)
-    losses = {}
-    for frames in (2, 28):
-        model = LanguageModel(vocabulary, embedding=4, hidden=24)
-        fit(model, text, frames=frames, batch_size=4, epochs=30 if frames == 28 else 6)
-        losses[frames] = model.evaluate(text).nats
-    assert losses[28] < 0.1
+def test_states_are_carried_from_window_to_window(monkeypatch):
+    """The very numbers in which a window ended begin the next; an epoch begins without any."""
+    given, left, loss = [], [], LanguageModel.loss
+
+    def recorded(model, batch, state=None, **options):
+        given.append(None if state is None else [part.data.copy() for part in state])
+        value, state = loss(model, batch, state, **options)
+        left.append([part.data.copy() for part in state])
+        return value, state
+
+    monkeypatch.setattr(LanguageModel, "loss", recorded)
+    fit(new_model(), epochs=2)
+    windows = len(given) // 2
+    assert windows > 5
+    for number, state in enumerate(given):
+        if number % windows == 0:
+            assert state is None
+        else:
+            assert all(map(np.array_equal, state, left[number - 1])), number
 
 
 def test_validation_measures_what_evaluate_does():
@@ -152,14 +160,53 @@ def test_patience():
     assert len(history) < 40
 
 
+@pytest.mark.parametrize("kind", ["window", "time-delay"])
+def test_windows_of_one_token(kind):
+    """A model of pairs of tokens: what it remembers is nothing."""
+    model = new_model(kind=kind, window=1)
+    fit(model, epochs=1, valid=TEXT[:60])
+    assert model.initial_state(3).shape == (3, 0)
+    assert len(model.generate("ab", max_new_tokens=4)[0].tokens) == 4
+
+
 def test_too_little_text():
     with pytest.raises(ValueError, match=r"the text has 20 tokens, too few .* smaller batch_size"):
         fit(new_model(), TEXT[:20])
     with pytest.raises(ValueError, match="text is empty"):
         fit(new_model(), [])
+    bare = Vocabulary(["a", "b"], unit="char", pad=None, sos=None, eos=None)
+    with pytest.raises(ValueError, match="valid has no token to predict"):
+        fit(small_model("lstm", bare), ["ab", "a", ""], valid=["a"])
+    fit(small_model("lstm", bare), ["ab", "a", ""])
 
 
 def test_unknown_tokens_are_named():
     strict = Vocabulary(list("ab"), unit="char", pad=None, unk=None, sos=None, eos=None)
     with pytest.raises(ValueError, match="'c'"):
         fit(small_model("lstm", strict), "abc" * 100)
+
+
+def test_a_sampled_softmax_trains_too():
+    """Estimated in training alone; what is measured is the full one."""
+    text = "".join(f"w{k % 7} w{(k % 7) ** 2} " for k in range(1000))
+    vocabulary = Vocabulary.build(text, pad=None, sos=None, eos=None)
+    random.manual_seed(0)
+    model = LanguageModel(vocabulary, embedding=8, hidden=16, tie=True)
+    before = model.perplexity(text)
+    history = fit(model, text, valid=text[:120], sampled=6, epochs=12)
+    assert model.perplexity(text) < 0.2 * before
+    ids = model.borders.encode(text[:120], bos=False, eos=False)
+    assert len(ids) > 33  # one window of two streams
+    assert history.rows[-1]["valid_loss"] < 0.4 * np.log(before)
+
+
+def test_many_samples_come_to_the_full_softmax(rng):
+    from unrolled import nn
+
+    model = small_model("lstm")
+    batch = {"ids": rng.integers(0, 8, (2, 5)), "targets": rng.integers(0, 8, (2, 5))}
+    exact = model.loss(batch)[0].item()
+    softmax = nn.SampledSoftmaxLoss(8, 400_000)
+    assert model.loss(batch, softmax=softmax)[0].item() == exact
+    model.train()
+    assert model.loss(batch, softmax=softmax)[0].item() == pytest.approx(exact, abs=0.01)

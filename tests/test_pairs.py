@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unrolled.data.pairs import IGNORED, PairLoader, pad_ids
+from unrolled.data.pairs import PairLoader, pad_ids
+from unrolled.data.sequences import IGNORED
 
 START, END = 1, 2
 

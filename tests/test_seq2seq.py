@@ -232,8 +232,8 @@ def test_errors_are_counted_against_the_closest_target():
     model = make({"feedback": False, "bidirectional": False})
     model.output.bias.data[:] = [0, 0, 0, 0, 50, 0, 0]  # it writes "a" for ever
     errors = model.evaluate(["b", "c", "b", "ab"], ["aaa", "ab", "bb", "aab"], max_new_tokens=3)
-    assert (errors.sources, errors.wrong, errors.tokens, errors.errors) == (3, 2, 3 + 2 + 3, 3)
-    assert errors.sequence_error_rate == 2 / 3 and errors.token_error_rate == 3 / 8
+    assert (errors.words, errors.wrong_words, errors.symbols, errors.errors) == (3, 2, 3 + 2 + 3, 3)
+    assert errors.word_error_rate == 2 / 3 and errors.symbol_error_rate == 3 / 8
 
 
 FAULTS = [

@@ -9,7 +9,7 @@ import pytest
 
 import unrolled
 from unrolled.checkpoint import CheckpointError
-from unrolled.data.pairs import IGNORED
+from unrolled.data.sequences import IGNORED
 from unrolled.lm import Vocabulary
 from unrolled.models import Seq2Seq
 from unrolled.models.seq2seq_sampling import mixed_inputs
@@ -50,7 +50,7 @@ def test_attention_learns_to_turn_strings_around(form):
     unseen = sorted(set(some_words(300, least=4, seed=1)) - set(words))
     assert len(unseen) > 100
     errors = model.evaluate(unseen, [w[::-1] for w in unseen])
-    assert errors.sequence_error_rate < 0.1, errors
+    assert errors.word_error_rate < 0.1, errors
 
 
 @pytest.mark.parametrize("feedback", [True, False])
@@ -59,7 +59,7 @@ def test_one_state_is_enough_for_short_strings(feedback, cell):
     words = sorted(set(some_words(300, longest=3)))
     model = make(cell=cell, feedback=feedback, hidden=48)
     model.fit(words * 4, [w[::-1] for w in words * 4], epochs=25, **QUICK)
-    assert model.evaluate(words, [w[::-1] for w in words]).sequence_error_rate < 0.05
+    assert model.evaluate(words, [w[::-1] for w in words]).word_error_rate < 0.05
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_other_ways_to_learn_learn_too(recipe):
     model = make(attention="dot")
     model.fit(words, [w[::-1] for w in words], epochs=14, **QUICK, **recipe)
     unseen = sorted(set(some_words(200, least=4, seed=1)) - set(words))
-    assert model.evaluate(unseen, [w[::-1] for w in unseen]).sequence_error_rate < 0.15
+    assert model.evaluate(unseen, [w[::-1] for w in unseen]).word_error_rate < 0.15
 
 
 RECIPES = [
@@ -128,8 +128,8 @@ def test_training_stops_early_and_keeps_the_best_weights():
     outputs = sum(len(word) + 1 for word in held[1])
     assert totals.sum() / outputs == pytest.approx(losses[best], rel=0.05)
     figures = model.evaluate(*held, max_new_tokens=int(model.longest))
-    assert figures.token_error_rate == history.column("token_error")[best]
-    assert figures.sequence_error_rate == history.column("sequence_error")[best]
+    assert figures.symbol_error_rate == history.column("token_error")[best]
+    assert figures.word_error_rate == history.column("sequence_error")[best]
 
 
 def test_by_what_figure_it_is_best_can_be_chosen():
@@ -138,7 +138,7 @@ def test_by_what_figure_it_is_best_can_be_chosen():
     history = model.fit(words, words, valid=0.3, epochs=5, monitor="sequence_error", **QUICK)
     _, held = split_by_source(as_pairs(model, words, words), 0.3, 0)
     texts = [LETTERS.decode(target) for target in held.targets]
-    assert model.evaluate(texts, texts).sequence_error_rate == min(history.column("sequence_error"))
+    assert model.evaluate(texts, texts).word_error_rate == min(history.column("sequence_error"))
 
 
 def test_all_pairs_of_a_source_are_set_aside_together():

@@ -15,7 +15,9 @@ void NBestSearch::advance(const StepScores& scores) {
   const std::vector<TokenCandidate>& open = open_.sorted();
   keep(open, scores);
   if (open.empty() && ended_.empty()) complain_of_nothing();
-  if (!open.empty() && is_over(open.front().total)) drop_open();
+  // At the last place those that are open are cut off, and compete.
+  const bool is_last = place_ + 1 == settings_.max_new_tokens;
+  if (!open.empty() && !is_last && is_over(open.front().total)) drop_open();
 }
 
 void NBestSearch::find_candidates(const StepScores& scores) {

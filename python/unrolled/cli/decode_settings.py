@@ -10,6 +10,8 @@ from unrolled.cli.arguments import count, finite, logarithm, not_negative
 from unrolled.cli.emission_settings import EmissionSettings
 from unrolled.cli.errors import CommandError
 from unrolled.cli.items import content_of, stamp_of
+from unrolled.cli.lm_files import is_neural, weights_of
+from unrolled.cli.saved_models import load_language_model
 
 if TYPE_CHECKING:
     from unrolled.decode import BeamSearchDecoder
@@ -47,7 +49,11 @@ def add_search(parser: argparse.ArgumentParser) -> None:
 def add_knowledge(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of what is known of the texts."""
     add = parser.add_argument_group("language").add_argument
-    add("--lm", metavar="FILE", help="n-gram model: ARPA, .gz, KenLM's binary, or our own")
+    add(
+        "--lm",
+        metavar="FILE|DIR",
+        help="n-gram model: ARPA, .gz, KenLM's binary, or our own; or the folder of a neural one",
+    )
     add(
         "--lm-unit",
         choices=("word", "char", "token"),
@@ -112,6 +118,8 @@ class DecodeSettings(EmissionSettings):
 
         args = self.args
         options = {name: getattr(args, name) for name in (*_SEARCH, *_LANGUAGE, "lm", "lexicon")}
+        if args.lm is not None and is_neural(args.lm):
+            options["lm"] = load_language_model(args.lm)
         if args.hotwords is not None:
             weight = 10.0 if args.hotword_weight is None else args.hotword_weight
             options["hotwords"] = read_phrases(args.hotwords, weight)
@@ -141,7 +149,7 @@ class DecodeSettings(EmissionSettings):
         names = (*_SEARCH, *_LANGUAGE, "no_lm_eos", "hotword_weight", "logits", "blank")
         symbols = None if self.labels is None else self.labels.symbols
         known = [
-            None if args.lm is None else stamp_of(args.lm),
+            None if args.lm is None else stamp_of(weights_of(args.lm)),
             content_of(args.lexicon),
             content_of(args.hotwords),
         ]

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.cli.language_checks import LANGUAGE_PROBLEMS
+
 Array = NDArray[Any]
 # Runs one problem with the functions of a module, compiled or reference, and returns its arrays.
 Problem = Callable[[Any, np.random.Generator, Any], tuple[Array, ...]]
@@ -17,6 +19,8 @@ Shape = tuple[int, ...]
 # Largest error allowed, relative to the largest magnitude of the expected array: some roundings of
 # sums over a few thousand terms. The test suite has closer bounds.
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
+
+_PACKAGES = ("ctc", "align", "decode", "generate")
 
 
 class Result(NamedTuple):
@@ -36,7 +40,7 @@ class Result(NamedTuple):
 def check_kernels(level: str) -> Iterator[Result]:
     """Compare every kernel with the reference; the ISA level must be set already."""
     for kernel, (stem, problem) in PROBLEMS.items():
-        package = "unrolled" if stem in ("ctc", "align", "decode") else "unrolled.ops"
+        package = "unrolled" if stem in _PACKAGES else "unrolled.ops"
         compiled = importlib.import_module(f"{package}.{stem}")
         reference = importlib.import_module(f"unrolled.reference.{stem}")
         for dtype in TOLERANCES:
@@ -133,6 +137,13 @@ def _element_losses(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array
     x, target = _normal(rng, dtype, 1003), np.abs(_normal(rng, dtype, 1003))
     results = (m.mse_loss_and_grad(x, target), m.kl_div_and_grad(x, target, reduction="sum"))
     return tuple(np.asarray(array) for result in results for array in result)
+
+
+def _embedding(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    ids, weight = rng.integers(0, 40, (5, 60)), _normal(rng, dtype, 40, 37)
+    places = _normal(rng, dtype, 5, 60, 37), ids, 40, 3
+    rows, values = m.embedding_backward_rows(*places)
+    return m.embedding(ids, weight), m.embedding_backward(*places), rows, values
 
 
 def _interpolate(mode: str) -> Problem:
@@ -251,6 +262,16 @@ def _optimizer(name: str, states: int, **settings: Any) -> Problem:
     return problem
 
 
+def _optimizer_rows(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    param, mean, square = (_normal(rng, dtype, 50, 37) for _ in range(3))
+    rows = np.flatnonzero(rng.random(50) < 0.5)
+    grad = _normal(rng, dtype, len(rows), 37)
+    options: dict[str, Any] = {"lr": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "step": 3}
+    m.adam_rows(param, rows, grad, mean, square**2, **options)
+    m.sgd_rows(param, rows, grad, lr=0.1)
+    return param, mean
+
+
 def _gradient_norm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
     arrays = [_normal(rng, dtype, 1003), 1e30 * _normal(rng, dtype, 50)]
     return (np.asarray(m.gradient_norm(arrays)),)
@@ -313,6 +334,7 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "cross_entropy": ("loss", _cross_entropy()),
     "cross_entropy columns": ("loss", _cross_entropy(3, 11)),
     "mse_loss, kl_div": ("loss", _element_losses),
+    "embedding": ("embedding", _embedding),
     "interpolate nearest": ("upsample", _interpolate("nearest")),
     "interpolate bilinear": ("upsample", _interpolate("bilinear")),
     "ctc.loss": ("ctc", _ctc_loss),
@@ -323,8 +345,10 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "align skipping": ("align", _align(blank=-1, skip_penalty=2.0)),
     "decode": ("decode", _beam_search("sum")),
     "decode max": ("decode", _beam_search("max")),
+    **LANGUAGE_PROBLEMS,
     "sgd_step": ("optim", _optimizer("sgd_step", 1, lr=0.1, momentum=0.9, weight_decay=0.01)),
     "adam_step": ("optim", _optimizer("adam_step", 2, decoupled=False, **_ADAM)),
     "adamw_step": ("optim", _optimizer("adam_step", 2, decoupled=True, **_ADAM)),
+    "adam_rows, sgd_rows": ("optim", _optimizer_rows),
     "gradient_norm": ("optim", _gradient_norm),
 }

@@ -72,6 +72,11 @@ def is_neural(path: str) -> bool:
     return Path(path).is_dir() or path.lower().endswith(".safetensors")
 
 
+def weights_of(path: str) -> str:
+    """Return the file that holds what a model is: within its folder, if it has one."""
+    return os.path.join(path, "model.safetensors") if Path(path).is_dir() else path
+
+
 def save_model(model: NGram, path: str, format: str | None = None) -> None:
     """Write a model; the file before is kept until all of it is there."""
     try:

@@ -16,10 +16,10 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         default="recurrent",
         help="what it reads the text before with (default: recurrent)",
     )
-    add("--cell", choices=("lstm", "gru", "rnn"), default="lstm", help="default: lstm")
+    add("--cell", choices=("lstm", "gru", "rnn"), default="gru", help="default: gru")
     add("--embedding", type=count, default=64, metavar="N", help="default: 64")
-    add("--hidden", type=count, default=512, metavar="N", help="default: 512")
-    add("--layers", type=count, default=1, metavar="N", help="default: 1")
+    add("--hidden", type=count, default=320, metavar="N", help="default: 320")
+    add("--layers", type=count, default=2, metavar="N", help="default: 2")
     add(
         "--window",
         type=count,
@@ -27,22 +27,22 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tokens that --kind window reads, or one layer of time-delay (default: 4)",
     )
-    add("--dropout", type=share_or_none, default=0.5, metavar="P", help="default: 0.5")
+    add("--dropout", type=share_or_none, default=0.3, metavar="P", help="default: 0.3")
     add("--embedding-dropout", type=share_or_none, default=0.0, metavar="P", help="default: 0")
-    add("--recurrent-dropout", type=share_or_none, default=0.25, metavar="P", help="default: 0.25")
+    add("--recurrent-dropout", type=share_or_none, default=0.1, metavar="P", help="default: 0.1")
     add("--tie", action="store_true", help="one table for the vectors of tokens and the softmax")
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add how it is trained."""
     add = parser.add_argument
-    add("--epochs", type=count, default=16, metavar="N", help="default: 16")
+    add("--epochs", type=count, default=11, metavar="N", help="default: 11")
     add(
         "--batch-size",
         type=count,
-        default=32,
+        default=16,
         metavar="N",
-        help="streams, or lines with --line-by-line (default: 32)",
+        help="streams, or lines with --line-by-line (default: 16)",
     )
     add(
         "--frames",
@@ -52,7 +52,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         help="tokens that gradients go back through, and between two steps (default: 64)",
     )
     add("--learning-rate", type=positive, default=2e-3, metavar="X", help="default: 0.002")
-    add("--weight-decay", type=not_negative, default=0.1, metavar="X", help="default: 0.1")
+    add("--weight-decay", type=not_negative, default=0.05, metavar="X", help="default: 0.05")
     add(
         "--sampled",
         type=count,
@@ -70,4 +70,5 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 
 def share_or_none(text: str) -> float:
     """Read a share from 0 to below 1."""
-    return 0.0 if text.strip("0.") == "" and "0" in text else share(text)
+    value = not_negative(text)
+    return value if value == 0 else share(text)

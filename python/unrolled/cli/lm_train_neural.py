@@ -120,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
     lines = _read(args.text)
     parts = _split(lines, args)
     model = _make(args, parts)
+    _check_size(model, args, parts)
     _begin(out, args, lines)
     _introduce(model, args, parts)
     history = _fit(model, args, parts)
@@ -180,6 +181,21 @@ def _make(args: argparse.Namespace, parts: _Parts) -> LanguageModel:
     )
 
 
+def _check_size(model: LanguageModel, args: argparse.Namespace, parts: _Parts) -> None:
+    """Refuse a text too short for one batch, before anything is written."""
+    from unrolled.models.language_text import StreamLoader
+
+    if args.line_by_line:
+        return
+    try:
+        StreamLoader(model.vocabulary.encode(parts.train), args.batch_size, args.frames)
+    except ValueError as error:
+        option = (
+            str(error).replace("batch_size", "--batch-size").replace("or frames", "or --frames")
+        )
+        raise CommandError(f"{', '.join(args.text)}: {option}") from error
+
+
 def _begin(out: Path, args: argparse.Namespace, lines: list[str]) -> None:
     from unrolled.cli.reports import REPORT_FILE
 
@@ -198,42 +214,39 @@ def _begin(out: Path, args: argparse.Namespace, lines: list[str]) -> None:
 
 def _introduce(model: LanguageModel, args: argparse.Namespace, parts: _Parts) -> None:
     unit = "lines" if args.line_by_line else "characters"
-    sizes = [f"{len(part):,}" for part in parts]
+    train, valid, test = (f"{len(part):,}" for part in parts)
     unknown = model.vocabulary.unknown(parts.valid)
-    print_facts(
-        [
-            ("text", f"{sizes[0]} {unit} to train on, {sizes[1]} to choose the epoch with"),
-            ("test", f"the last {sizes[2]}, looked at once, at the end"),
-            ("vocabulary", f"{len(model.vocabulary):,} {args.unit}s; of those held out {unknown}"),
-            ("network", describe(model)),
-            ("training", f"{args.epochs} epoch(s), {args.batch_size} x {args.frames} tokens"),
-        ]
-    )
+    facts = [
+        ("text", f"{train} {unit} to train on, {valid} to choose the epoch with"),
+        ("vocabulary", f"{len(model.vocabulary):,} {args.unit}s; of those held out {unknown}"),
+        ("network", describe(model)),
+        ("training", f"{args.epochs} epoch(s), {args.batch_size} x {args.frames} tokens"),
+    ]
+    if len(parts.test):
+        facts.insert(1, ("test", f"the last {test}, looked at once, at the end"))
+    print_facts(facts)
 
 
 def _fit(model: LanguageModel, args: argparse.Namespace, parts: _Parts) -> History:
     from unrolled.cli.explained import explained
 
     with explained(args.out, f"a --learning-rate below {args.learning_rate:g}"):
-        try:
-            return model.fit(
-                parts.train,
-                valid=parts.valid,
-                epochs=args.epochs,
-                batch_size=args.batch_size,
-                frames=args.frames,
-                learning_rate=args.learning_rate,
-                weight_decay=args.weight_decay,
-                sampled=args.sampled,
-                patience=args.patience,
-                directory=args.out,
-                resume=args.resume,
-                seed=args.seed,
-                progress=None,
-                checkpoint_every=_CHECKPOINT_STEPS,
-            )
-        except ValueError as error:  # too little text for these settings
-            raise CommandError(f"{', '.join(args.text)}: {error}") from error
+        return model.fit(
+            parts.train,
+            valid=parts.valid,
+            epochs=args.epochs,
+            batch_size=args.batch_size,
+            frames=args.frames,
+            learning_rate=args.learning_rate,
+            weight_decay=args.weight_decay,
+            sampled=args.sampled,
+            patience=args.patience,
+            directory=args.out,
+            resume=args.resume,
+            seed=args.seed,
+            progress=None,
+            checkpoint_every=_CHECKPOINT_STEPS,
+        )
 
 
 def _conclude(

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from unrolled.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from unrolled.models import CRNN, CNNClassifier, LanguageModel, SequenceClassifier
+    from unrolled.models import (
+        CRNN,
+        CNNClassifier,
+        LanguageModel,
+        Seq2Seq,
+        SequenceClassifier,
+        SequenceTranscriber,
+    )
 
 _NAMES = {
     "CRNN": "a line reader",

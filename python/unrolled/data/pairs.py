@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from unrolled.data.draws import Draws
 from unrolled.data.loader import Loader
+from unrolled.data.sequences import IGNORED
 
-IGNORED = -100  # the target where there is nothing to learn: `cross_entropy` leaves it out
 LONGEST = 1 << 20  # pairs are sorted by source, then by target; a target counts up to here
 
 Ids = NDArray[np.int64]

@@ -13,6 +13,8 @@ from unrolled.data.split import split_by_class
 
 Floats = NDArray[np.float32]
 
+IGNORED = -100  # the class of padding, and of what is not learned: `cross_entropy` leaves it out
+
 
 @dataclass(frozen=True, eq=False)
 class SequenceSet:

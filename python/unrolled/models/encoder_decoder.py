@@ -42,8 +42,8 @@ class EncoderDecoder(SymbolWriter):
     Examples
     --------
     >>> model = EncoderDecoder("abc", features=2, hidden=8)
-    >>> written = model.generate([np.zeros((4, 2)), np.zeros((9, 2))], most=5)
-    >>> all(symbol in "abc" for generation in written for symbol in generation.symbols)
+    >>> written = model.generate([np.zeros((4, 2)), np.zeros((9, 2))], max_new_tokens=5)
+    >>> all(symbol in "abc" for generation in written for symbol in generation.tokens)
     True
     """
 

@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unrolled.autograd import Tensor
-from unrolled.data.sequences import pad
+from unrolled.data.sequences import IGNORED, pad
 from unrolled.models.class_labels import as_labels
 from unrolled.models.recurrent import is_frame
 from unrolled.nn.functional import cross_entropy, kl_div
 
 FrameLabels = ArrayLike  # (T) classes, or (T, C) probabilities
-
-IGNORED = -100  # the class of padding
 
 
 def as_frame_labels(

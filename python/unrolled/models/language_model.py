@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from unrolled import _core, nn
 from unrolled.autograd import Tensor
-from unrolled.models.frame_labels import IGNORED
+from unrolled.data.sequences import IGNORED
 from unrolled.models.language_borders import Borders, Text, Texts, is_one_text
 from unrolled.models.language_network import RecurrentReader, WindowReader
 from unrolled.models.language_scores import LanguageEvaluation, evaluate_texts, log_probs_of
+from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import one_of, positive, probability
 from unrolled.nn.functional import cross_entropy, linear
 
@@ -91,6 +92,7 @@ class LanguageModel(nn.Module):
         tie: bool = False,
     ) -> None:
         positive(embedding=embedding, hidden=hidden, layers=layers, window=window)
+        check_vocabularies(vocabulary=vocabulary)
         self.vocabulary = vocabulary
         self.kind = one_of("kind", kind, KINDS)
         self.borders = Borders(vocabulary)
@@ -160,13 +162,23 @@ class LanguageModel(nn.Module):
         return self.reader.start(items)
 
     def loss(
-        self, batch: dict[str, NDArray[Any]], state: Any = None, *, sampled: int | None = None
+        self,
+        batch: dict[str, NDArray[Any]],
+        state: Any = None,
+        *,
+        softmax: nn.SampledSoftmaxLoss | None = None,
     ) -> tuple[Tensor, Any]:
-        """Return the mean cross entropy of ``targets`` after ``ids`` (N, T), and the state."""
-        scores, state = self(batch["ids"], state)
-        targets = batch["targets"].reshape(-1)
+        """Return the mean cross entropy of ``targets`` after ``ids`` (N, T), and the state.
+
+        With `softmax` it is estimated from a few tokens in training.
+        """
+        features, state = self.features(batch["ids"], state)
+        targets, weight, bias = batch["targets"], self.output_weight, self.output_bias
+        if softmax is not None:
+            return softmax.train(self.training)(features, weight, targets, bias), state
+        scores = linear(features, weight, bias)
         flat = scores.reshape(-1, scores.shape[-1])
-        return cross_entropy(flat, targets, ignore_index=IGNORED), state
+        return cross_entropy(flat, targets.reshape(-1), ignore_index=IGNORED), state
 
     def fit(
         self,
@@ -219,7 +231,7 @@ class LanguageModel(nn.Module):
         Returns
         -------
         History
-            Losses in nats a token.
+            Losses in nats a token, averaged over batches; `evaluate` averages over tokens.
 
         Raises
         ------
@@ -330,9 +342,8 @@ class LanguageModel(nn.Module):
         2
         """
         from unrolled.generate import Settings, generate
-        from unrolled.models.language_steps import WritingNames, allowed_tokens, prompts_of
+        from unrolled.models.language_steps import WritingNames, prompts_of
 
-        settings.setdefault("allowed", allowed_tokens(self.borders))
         ids = prompts_of(self.borders, prompts)
         names = WritingNames.of(self.borders, stop)
         return generate(self.step_model(len(ids)), names, Settings(**settings), ids)
@@ -362,4 +373,8 @@ class LanguageModel(nn.Module):
         texts: Sequence[Text] = list(text)
         if not texts:
             raise ValueError(f"{name} is empty: give at least one text")
-        return [self.borders.encode(one, bos=None, eos=None) for one in texts]
+        encoded = [self.borders.encode(one, bos=None, eos=None) for one in texts]
+        long_enough = [ids for ids in encoded if len(ids) > 1]
+        if not long_enough:
+            raise ValueError(f"{name} has no token to predict: give texts of at least two tokens")
+        return long_enough

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import nn
-from unrolled.autograd import Tensor
+from unrolled.autograd import Tensor, as_tensor
 from unrolled.models.recurrent import make_recurrent
 from unrolled.nn.checks import positive
 
@@ -101,7 +101,7 @@ class WindowReader(nn.Module):
     def forward(self, ids: NDArray[np.int64], table: Any, drop: Any, state: Any) -> Any:
         """Map tokens (N, T) to features (N, T, H) and the tokens to remember; see above."""
         state = self.start(len(ids)) if state is None else state
-        past = state.data.astype(np.int64)
+        past = as_tensor(state).data.astype(np.int64)
         seen = np.concatenate([past, ids], axis=1)
         x = drop(table(seen)).transpose(0, 2, 1)
         for k, layer in enumerate(self.layers):

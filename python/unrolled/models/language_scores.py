@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.models.frame_labels import IGNORED
+from unrolled.data.sequences import IGNORED
 from unrolled.models.language_borders import Texts, is_one_text
 from unrolled.models.language_text import shifted
 from unrolled.models.sequence_prediction import AT_ONCE, predicting

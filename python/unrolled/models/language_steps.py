@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import _core
+from unrolled.generate.step_models import recurrent_step_model
 from unrolled.models.language_borders import Borders
 from unrolled.models.language_network import RecurrentReader
 from unrolled.models.sequence_prediction import predicting
@@ -17,39 +18,14 @@ from unrolled.models.sequence_prediction import predicting
 if TYPE_CHECKING:
     from unrolled.models.language_model import LanguageModel
 
-Floats = NDArray[np.float32]
-
 
 def make_step_model(model: LanguageModel, items: int) -> _core.StepModel:
     """Return the model at work on `items` texts that have not begun."""
-    if isinstance(model.reader, RecurrentReader):
-        return _recurrent(model, model.reader, items)
-    return _windowed(model, items)
-
-
-def _recurrent(model: LanguageModel, reader: RecurrentReader, items: int) -> _core.StepModel:
-    layers = reader.layers
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    weights = [
-        (*(_floats(getattr(layers, f"{name}_l{k}")) for name in names), None, None)
-        for k in range(layers.num_layers)
-    ]
-    network = _core.RecurrentNetwork(
-        model.arguments["cell"], _floats(model.embedding.weight), weights, _output_of(model)
-    )
-    start = np.zeros((items, network.state_size), np.float32)
-    return _core.RecurrentStepModel(network, start)
-
-
-def _output_of(model: LanguageModel) -> tuple[Floats, Floats | None]:
-    """Return the softmax's weight and bias; what makes features narrower goes into them."""
-    weight, bias = _floats(model.output_weight), model.output_bias
-    flat = None if bias is None else _floats(bias)
-    if model.narrow is None:
-        return weight, flat
-    narrow, shift = _floats(model.narrow.weight), model.narrow.bias
-    assert flat is not None and shift is not None
-    return np.ascontiguousarray(weight @ narrow), flat + weight @ _floats(shift)
+    if not isinstance(model.reader, RecurrentReader):
+        return _windowed(model, items)
+    softmax = (model.output_weight, model.output_bias)
+    outputs = [softmax] if model.narrow is None else [model.narrow, softmax]
+    return recurrent_step_model(model.reader.layers, model.embedding, outputs, items=items)
 
 
 def _windowed(model: LanguageModel, items: int) -> _core.StepModel:
@@ -66,10 +42,6 @@ def _windowed(model: LanguageModel, items: int) -> _core.StepModel:
     )
 
 
-def _floats(tensor: Any) -> Floats:
-    return np.ascontiguousarray(tensor.data, np.float32)
-
-
 @dataclass(frozen=True)
 class WritingNames:
     """A vocabulary as `generate` takes it, with another token to stop at.
@@ -78,7 +50,7 @@ class WritingNames:
     ----------
     tokens : tuple of str
     unit : str
-    sos_id, eos_id, pad_id : int or None
+    sos_id, eos_id, pad_id, unk_id : int or None
     """
 
     tokens: Sequence[str]
@@ -86,6 +58,7 @@ class WritingNames:
     sos_id: int | None
     eos_id: int | None
     pad_id: int | None
+    unk_id: int | None
 
     @classmethod
     def of(cls, borders: Borders, stop: str | None) -> WritingNames:
@@ -100,7 +73,8 @@ class WritingNames:
         if stop is not None and stop not in vocabulary:
             raise ValueError(f"stop={stop!r} is no token of the vocabulary: name one, or None")
         end = vocabulary.eos_id if stop is None else vocabulary.index(stop)
-        return cls(vocabulary.tokens, vocabulary.unit, vocabulary.sos_id, end, vocabulary.pad_id)
+        others = vocabulary.pad_id, vocabulary.unk_id
+        return cls(vocabulary.tokens, vocabulary.unit, vocabulary.sos_id, end, *others)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -126,17 +100,6 @@ def prompts_of(borders: Borders, prompts: Any) -> list[NDArray[np.int64]]:
             "with: give at least one token"
         )
     return ids
-
-
-def allowed_tokens(borders: Borders) -> NDArray[np.bool_]:
-    """Tell the tokens that may be written: all but padding, start and unknown."""
-    vocabulary = borders.vocabulary
-    mask = np.ones(len(vocabulary), np.bool_)
-    special = (vocabulary.pad_id, vocabulary.sos_id, vocabulary.unk_id)
-    mask[[token for token in special if token is not None]] = False
-    if vocabulary.sos_id is not None and vocabulary.sos_id == vocabulary.eos_id:
-        mask[vocabulary.eos_id] = True
-    return mask
 
 
 def fused_units(model: LanguageModel, unit: str) -> tuple[_core.StepModel, _core.UnitTokens]:

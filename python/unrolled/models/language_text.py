@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data import Loader
-from unrolled.models.frame_labels import IGNORED
+from unrolled.data.sequences import IGNORED
 
 Ids = NDArray[np.int64]
 

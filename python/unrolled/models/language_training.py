@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled import random
+from unrolled import nn, random
 from unrolled.data import Loader
+from unrolled.data.sequences import IGNORED
 from unrolled.models.language_text import StreamLoader, text_loader
 from unrolled.optim import AdamW
 from unrolled.optim.lr_schedule import Cosine
@@ -43,8 +44,12 @@ def train_language_model(
     train = _loader(text, batch_size, frames, seed)
     steps = max(epochs * len(train), 2)
 
+    softmax = None
+    if sampled is not None:
+        softmax = nn.SampledSoftmaxLoss(len(model.vocabulary), sampled, ignore_index=IGNORED)
+
     def loss(model: LanguageModel, batch: Any, state: Any) -> Any:
-        return model.loss(batch, state, sampled=sampled)
+        return model.loss(batch, state, softmax=softmax)
 
     trainer = Trainer(
         model,

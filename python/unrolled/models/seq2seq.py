@@ -15,10 +15,11 @@ from unrolled.models.seq2seq_scoring import log_probabilities
 from unrolled.models.seq2seq_steps import make_step_model
 from unrolled.models.seq2seq_tokens import Texts, as_pairs, as_sources
 from unrolled.models.seq2seq_training import Held, train_pairs
-from unrolled.models.seq2seq_writing import WritingErrors, evaluate_pairs, write
+from unrolled.models.seq2seq_writing import evaluate_pairs, write_targets
 
 if TYPE_CHECKING:
     from unrolled._core import StepModel
+    from unrolled.metrics.pronunciation_errors import PronunciationErrors
     from unrolled.training import History
 
 
@@ -231,7 +232,7 @@ class Seq2Seq(Seq2SeqNetwork):
             num_return_sequences=num_return_sequences,
             **settings,
         )
-        return write(self, as_sources(self, sources), chosen)
+        return write_targets(self, as_sources(self, sources), chosen)
 
     def step_model(self, sources: Texts) -> StepModel:
         """Return the model of what follows word by word, which `unrolled.generate` searches over.
@@ -243,7 +244,7 @@ class Seq2Seq(Seq2SeqNetwork):
         """
         return make_step_model(self, as_sources(self, sources))
 
-    def evaluate(self, sources: Texts, targets: Texts, **settings: Any) -> WritingErrors:
+    def evaluate(self, sources: Texts, targets: Texts, **settings: Any) -> PronunciationErrors:
         """Compare what `generate` writes for sources with the closest of their targets.
 
         Parameters
@@ -252,6 +253,12 @@ class Seq2Seq(Seq2SeqNetwork):
             As for `fit`. A source may come several times, with another right target each time.
         **settings
             Those of `generate`.
+
+        Returns
+        -------
+        unrolled.metrics.pronunciation_errors.PronunciationErrors
+            Its words are the different sources, its symbols tokens: ``word_error_rate`` is the
+            share of sources for which something wrong was written.
 
         Raises
         ------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,14 +62,16 @@ def load_g2p_en(path: str | os.PathLike[str], model_class: type[Seq2Seq]) -> Seq
 def _read(name: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of the file; an archive of arrays is data, and nothing in it is run."""
     try:
-        with np.load(name, allow_pickle=False) as file:
+        # Opened here, for NumPy leaves a file open that is no archive.
+        with open(name, "rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it holds one array, not an archive of them")
             missing = [key for key in _NAMES if key not in file]
             if missing:
                 raise ValueError(f"it has no {', '.join(missing)}")
             arrays = {key: np.asarray(file[key]) for key in _NAMES}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{name} cannot be read ({error}); give the checkpoint20.npz of the package g2p-en"
         ) from None

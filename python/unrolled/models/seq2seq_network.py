@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike
 
 from unrolled import nn
 from unrolled.autograd import Tensor
-from unrolled.data.pairs import IGNORED, PairBatch
+from unrolled.data.pairs import PairBatch
+from unrolled.data.sequences import IGNORED
 from unrolled.lm.vocabulary import Vocabulary
 from unrolled.models.recurrent import make_recurrent
 from unrolled.models.seq2seq_bridge import Bridge
+from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import one_of, positive, probability
 from unrolled.nn.functional import cross_entropy
 
@@ -53,6 +55,7 @@ class Seq2SeqNetwork(nn.Module):
         positive(embedding=embedding, hidden=hidden)
         positive(encoder_layers=encoder_layers, decoder_layers=decoder_layers)
         one_of("attention", attention, SCORES)
+        check_vocabularies(source=source, target=target)
         _check_marks(target)
         _check_sizes(embedding, hidden, bidirectional, tie)
         if attention is None and feeding != "none":

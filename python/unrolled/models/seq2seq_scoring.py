@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.pairs import IGNORED, PairBatch, PairLoader
+from unrolled.data.pairs import PairBatch, PairLoader
+from unrolled.data.sequences import IGNORED
 from unrolled.models.seq2seq_tokens import Pairs
 from unrolled.models.sequence_prediction import AT_ONCE, predicting
 

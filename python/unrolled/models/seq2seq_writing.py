@@ -2,75 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unrolled.generate import Settings, generate
-from unrolled.metrics.pronunciation_errors import pronunciation_errors
+from unrolled.metrics.pronunciation_errors import PronunciationErrors, pronunciation_errors
 from unrolled.models.seq2seq_steps import make_step_model
 from unrolled.models.seq2seq_tokens import Texts, as_pairs
 
 if TYPE_CHECKING:
+    from unrolled._core import StepModel
     from unrolled.data import Loader
     from unrolled.data.pairs import Ids
+    from unrolled.lm.vocabulary import Vocabulary
     from unrolled.models.seq2seq import Seq2Seq
 
-AT_ONCE = 256  # sources whose states are in memory together
+AT_ONCE = 256  # items whose states are in memory together
 
 
-@dataclass(frozen=True)
-class WritingErrors:
-    """How far what a model wrote is from the closest target of each source.
+def write(
+    make_model: Callable[[slice], StepModel],
+    vocabulary: Vocabulary,
+    settings: Settings,
+    count: int,
+    sources: Sequence[Sequence[str]] | None = None,
+) -> list[Any]:
+    """Write a sequence, or a list of them, for each of `count` items, some of them at a time.
 
-    Attributes
+    Parameters
     ----------
-    sources : int
-        Different sources.
-    wrong : int
-        Those for which none of their targets was written.
-    tokens : int
-        Of the closest targets together.
-    errors : int
-        Substitutions, deletions and insertions against them.
-    """
-
-    sources: int
-    wrong: int
-    tokens: int
-    errors: int
-
-    @property
-    def sequence_error_rate(self) -> float:
-        """Share of sources for which something wrong was written."""
-        return self.wrong / self.sources
-
-    @property
-    def token_error_rate(self) -> float:
-        """Errors over the tokens of the closest targets."""
-        return self.errors / max(1, self.tokens)
-
-
-def write(model: Seq2Seq, sources: list[Ids], settings: Settings) -> list[Any]:
-    """Write a target, or a list of them, for each source of ids.
+    make_model : callable
+        ``make_model(items)`` returns the step model of these items.
+    vocabulary : Vocabulary
+        Of what is written.
+    settings : Settings
+    count : int
+    sources : sequence of sequences of str (count), optional
+        What each item attends to.
 
     Raises
     ------
     TypeError, ValueError
-        If the settings do not fit the sources or the target's vocabulary.
+        If the settings do not fit the items or the vocabulary.
     """
     written: list[Any] = []
-    for first in range(0, len(sources), AT_ONCE):
-        some = sources[first : first + AT_ONCE]
+    for first in range(0, count, AT_ONCE):
+        items = slice(first, min(first + AT_ONCE, count))
         written += generate(
-            make_step_model(model, some),
-            model.target,
-            _of_items(settings, slice(first, first + len(some)), len(sources)),
-            sources=[[model.source.tokens[k] for k in ids] for ids in some],
+            make_model(items),
+            vocabulary,
+            _of_items(settings, items, count),
+            sources=None if sources is None else sources[items],
             first_item=first,
         )
     return written
+
+
+def write_targets(model: Seq2Seq, sources: list[Ids], settings: Settings) -> list[Any]:
+    """Write a target, or a list of them, for each source of ids."""
+    return write(
+        lambda items: make_step_model(model, sources[items]),
+        model.target,
+        settings,
+        len(sources),
+        [[model.source.tokens[k] for k in ids] for ids in sources],
+    )
 
 
 def _of_items(settings: Settings, items: slice, count: int) -> Settings:
@@ -84,12 +83,14 @@ def _of_items(settings: Settings, items: slice, count: int) -> Settings:
     for name, values in own.items():
         if len(values) != count:
             raise ValueError(f"{name} must be one an item, {count}, got {len(values)}")
+    if not own:
+        return settings
     return replace(settings, **{name: values[items] for name, values in own.items()})
 
 
 def evaluate_pairs(
     model: Seq2Seq, sources: Texts, targets: Texts, settings: dict[str, Any]
-) -> WritingErrors:
+) -> PronunciationErrors:
     """Compare what is written for sources with the closest of their targets, as tokens."""
     pairs = as_pairs(model, sources, targets)
     most = settings.pop("max_new_tokens", int(model.longest))
@@ -106,14 +107,14 @@ def loader_errors(model: Seq2Seq, pairs: Loader) -> dict[str, float]:
     right = [[tokens[k] for k in target] for _, target in pairs.dataset]
     errors = _errors(model, sources, right, Settings(max_new_tokens=int(model.longest)))
     return {
-        "token_error": errors.token_error_rate,
-        "sequence_error": errors.sequence_error_rate,
+        "token_error": errors.symbol_error_rate,
+        "sequence_error": errors.word_error_rate,
     }
 
 
 def _errors(
     model: Seq2Seq, sources: list[Ids], targets: list[list[str]], settings: Settings
-) -> WritingErrors:
+) -> PronunciationErrors:
     references: dict[bytes, list[list[str]]] = {}
     distinct: list[Ids] = []
     for source, target in zip(sources, targets, strict=True):
@@ -123,6 +124,5 @@ def _errors(
         of_source.append(target)
     if not distinct:
         raise ValueError("sources is empty: give at least one pair")
-    written = [one.tokens for one in write(model, distinct, settings)]
-    found = pronunciation_errors(list(references.values()), written)
-    return WritingErrors(found.words, found.wrong_words, found.symbols, found.errors)
+    written = [one.tokens for one in write_targets(model, distinct, settings)]
+    return pronunciation_errors(list(references.values()), written)

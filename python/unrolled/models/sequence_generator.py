@@ -40,7 +40,7 @@ class SequenceGenerator(SymbolWriter):
     Examples
     --------
     >>> model = SequenceGenerator("abc", features=2, hidden=8)
-    >>> [len(g.symbols) <= 5 for g in model.generate(np.zeros((3, 2)), most=5)]
+    >>> [len(g.tokens) <= 5 for g in model.generate(np.zeros((3, 2)), max_new_tokens=5)]
     [True, True, True]
     """
 

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import nn
 from unrolled.autograd import Tensor
+from unrolled.data.sequences import IGNORED
+from unrolled.generate import Settings, generate
+from unrolled.generate.step_models import recurrent_step_model
+from unrolled.lm.vocabulary import Vocabulary
 from unrolled.models.class_labels import check_classes
-from unrolled.models.frame_labels import IGNORED
+from unrolled.models.language_text import shifted
 from unrolled.models.recurrent import make_recurrent
 from unrolled.nn.functional import cross_entropy
 
+if TYPE_CHECKING:
+    from unrolled._core import StepModel
 
-@dataclass(frozen=True)
-class Generation:
-    """A sequence that a network wrote.
-
-    Attributes
-    ----------
-    symbols : list of str
-        Without the end mark.
-    score : float
-        Natural logarithm of its probability, with that of the end mark where it came.
-    """
-
-    symbols: list[str]
-    score: float
+END = "<eos>"
 
 
 class SymbolDecoder(nn.Module):
@@ -45,15 +37,26 @@ class SymbolDecoder(nn.Module):
     cell : {"lstm", "gru", "rnn"}
     hidden, layers : int
 
+    Attributes
+    ----------
+    vocabulary : unrolled.lm.Vocabulary
+        The symbols and the mark, ``<eos>``.
+
     Examples
     --------
     >>> decoder = SymbolDecoder(["a", "b"], cell="lstm", hidden=4, layers=1)
-    >>> len(decoder.generate(None, count=3, most=5))
+    >>> len(decoder.generate(None, 3, Settings(max_new_tokens=5)))
     3
     """
 
     def __init__(self, symbols: Sequence[str], *, cell: str, hidden: int, layers: int) -> None:
         self.symbols = check_classes(tuple(symbols), "symbols")
+        if END in self.symbols:
+            raise ValueError(f"symbols has {END!r}, which stands for the end: call it otherwise")
+        unit = "char" if all(len(symbol) == 1 for symbol in self.symbols) else "token"
+        self.vocabulary = Vocabulary(
+            [*self.symbols, END], unit=unit, pad=None, unk=None, sos=None, eos=END
+        )
         self.mark = len(self.symbols)
         self.recurrent = make_recurrent(cell, self.mark + 1, hidden, layers)
         self.output = nn.Linear(hidden, self.mark + 1)
@@ -69,14 +72,10 @@ class SymbolDecoder(nn.Module):
 
         Each symbol is predicted from the right ones before it (Williams and Zipser 1989).
         """
-        longest = max(map(len, texts)) + 1
-        inputs = np.full((len(texts), longest), self.mark)
-        targets = np.full((len(texts), longest), IGNORED)
-        for row, text in enumerate(texts):
-            inputs[row, 1 : len(text) + 1] = text
-            targets[row, : len(text) + 1] = [*text, self.mark]
-        scores = self(inputs, state).reshape(-1, self.mark + 1)
-        total = cross_entropy(scores, targets.reshape(-1), ignore_index=IGNORED, reduction="sum")
+        batch = shifted([np.array([self.mark, *text, self.mark]) for text in texts])
+        scores = self(batch["ids"], state).reshape(-1, self.mark + 1)
+        targets = batch["targets"].reshape(-1)
+        total = cross_entropy(scores, targets, ignore_index=IGNORED, reduction="sum")
         return total * (1 / len(texts))
 
     def encode(self, text: Sequence[str], name: str) -> list[int]:
@@ -92,47 +91,23 @@ class SymbolDecoder(nn.Module):
             raise ValueError(f"{name} has {unknown[0]!r}, which is not among the symbols")
         return [self.symbols.index(symbol) for symbol in text]
 
-    def generate(
-        self, state: Any, count: int, most: int, rng: np.random.Generator | None = None
-    ) -> list[Generation]:
-        """Write `count` sequences of at most `most` symbols.
+    def step_model(self, state: Any, count: int) -> StepModel:
+        """Return the model of what follows from a state of the recurrent layers.
 
         Parameters
         ----------
         state
-            Of the recurrent layers, for `count` sequences.
-        count, most : int
-        rng : numpy.random.Generator, optional
-            Draws each symbol by its probability; without, the likeliest is taken.
+            For `count` sequences; None for the initial one.
+        count : int
         """
-        written = np.full(count, self.mark)
-        is_open = np.ones(count, bool)
-        texts: list[list[int]] = [[] for _ in range(count)]
-        scores = np.zeros(count)
-        for _ in range(most):
-            output, state = self.recurrent.step(self._one_hot(written), state)
-            log_probs = self.output(output).log_softmax().data.astype(np.float64)
-            written = _choose(log_probs, rng)
-            scores += np.where(is_open, log_probs[np.arange(count), written], 0)
-            is_open &= written != self.mark
-            for i in np.flatnonzero(is_open).tolist():
-                texts[i].append(int(written[i]))
-            if not is_open.any():
-                break
-        return [
-            Generation([self.symbols[k] for k in text], float(score))
-            for text, score in zip(texts, scores, strict=True)
-        ]
+        reads = np.eye(self.mark + 1, dtype=np.float32)
+        return recurrent_step_model(self.recurrent, reads, self.output, state, items=count)
+
+    def generate(self, state: Any, count: int, settings: Settings) -> list[Any]:
+        """Write a sequence from each of `count` states, as `unrolled.generate.generate` does."""
+        start = [[self.mark]] * count
+        return generate(self.step_model(state, count), self.vocabulary, settings, start)
 
     def _one_hot(self, classes: NDArray[Any]) -> NDArray[Any]:
         rows: NDArray[Any] = np.eye(self.mark + 1, dtype=self.output.weight.dtype)[classes]
         return rows
-
-
-def _choose(log_probs: NDArray[np.float64], rng: np.random.Generator | None) -> NDArray[np.int64]:
-    """Choose a class of each row (N, C): the likeliest, or by its probability."""
-    if rng is None:
-        return log_probs.argmax(axis=1)
-    sums = np.exp(log_probs).cumsum(axis=1)
-    places = rng.random((len(sums), 1)) * sums[:, -1:]
-    return np.asarray((sums <= places).sum(axis=1))

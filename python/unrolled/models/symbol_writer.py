@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from unrolled import nn
 from unrolled.autograd import Tensor
 from unrolled.data.sequences import Floats, pad
+from unrolled.generate import Settings
 from unrolled.models.one_cycle import train_one_cycle
 from unrolled.models.sequence_batch import SequenceBatch, sequence_loader
 from unrolled.models.sequence_prediction import predicting
-from unrolled.models.symbol_decoder import Generation, SymbolDecoder
-from unrolled.nn.checks import positive
+from unrolled.models.symbol_decoder import SymbolDecoder
 
 if TYPE_CHECKING:
     from unrolled.data import Loader
@@ -103,31 +103,50 @@ class SymbolWriter(nn.Module):
         )
 
     def generate(
-        self, inputs: Any, most: int = 100, rng: np.random.Generator | None = None
-    ) -> list[Generation]:
-        """Write a sequence of at most `most` symbols for each input.
+        self,
+        inputs: Any,
+        num_beams: int = 1,
+        max_new_tokens: int = 100,
+        num_return_sequences: int = 1,
+        **settings: Any,
+    ) -> list[Any]:
+        """Write a sequence for each input.
 
         Parameters
         ----------
         inputs
             Vectors (N, D), or a list of sequences (T, D).
-        most : int
-            Symbols after which to stop where no end mark comes.
-        rng : numpy.random.Generator, optional
-            Draws each symbol by its probability; without, the likeliest is taken.
+        num_beams : int
+            Hypotheses kept at each step; 1 for none but the best (greedy).
+        max_new_tokens : int
+            Symbols to write at most, the end mark included.
+        num_return_sequences : int
+            Hypotheses, or draws, that are returned for an input.
+        **settings
+            Others of `unrolled.generate.Settings`: ``do_sample=True``, ``length_penalty``, ...
+
+        Returns
+        -------
+        list of unrolled.generate.Generation (N)
+            Lists of them, best first, with `num_return_sequences` above 1.
 
         Raises
         ------
         TypeError, ValueError
-            If an input does not fit; names it.
+            If an input does not fit, which is named, or a setting.
         """
-        positive(most=most)
+        chosen = Settings(
+            num_beams=num_beams,
+            max_new_tokens=max_new_tokens,
+            num_return_sequences=num_return_sequences,
+            **settings,
+        )
         checked = self.checked(inputs)
         if not checked:
             return []
         with predicting(self):
             state = self.state_of(*pad(checked))
-            return self.decoder.generate(state, len(checked), most, rng)
+        return self.decoder.generate(state, len(checked), chosen)
 
     def _loader(
         self, inputs: Any, texts: Texts, batch_size: int, *, name: str = "", **options: Any

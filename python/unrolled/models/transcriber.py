@@ -16,11 +16,13 @@ from unrolled.lm.vocabulary import Text, Vocabulary
 from unrolled.models.recurrent import make_recurrent
 from unrolled.models.sequence_prediction import predicting
 from unrolled.models.transcriber_training import Criterion, train_transcriber
-from unrolled.models.transcription import TranscriptionSearch
+from unrolled.models.transcription import Transcription, TranscriptionSearch
+from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import positive, probability
 
 if TYPE_CHECKING:
     from unrolled.data.pairs import Ids
+    from unrolled.lm import NGram
     from unrolled.training import History
 
 AT_ONCE = 128  # sources of a forward pass
@@ -69,7 +71,7 @@ class SequenceTranscriber(nn.Module):
     Examples
     --------
     >>> from unrolled.lm import Vocabulary
-    >>> letters = Vocabulary("act", unit="char", pad=None, sos=None, eos=None)
+    >>> letters = Vocabulary(list("act"), unit="char", pad=None, sos=None, eos=None)
     >>> symbols = Vocabulary(["AE", "K", "T"], unit="token", pad=None, unk=None, sos=None, eos=None)
     >>> model = SequenceTranscriber(letters, symbols, hidden=8)
     >>> log_probs, lengths = model([[3, 1, 2]])
@@ -94,7 +96,8 @@ class SequenceTranscriber(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         positive(repeat=repeat, embedding=embedding, hidden=hidden, layers=layers)
-        _check_vocabularies(source, target)
+        check_vocabularies(source=source, target=target)
+        _check_marks(target)
         self.source, self.target = source, target
         self.repeat, self.blank = int(repeat), bool(blank)
         self.embedding = nn.Embedding(len(source), embedding)
@@ -212,7 +215,13 @@ class SequenceTranscriber(nn.Module):
         )
 
     def transcribe(
-        self, sources: Sequence[Text], *, num_beams: int = 8, num_return_sequences: int = 1
+        self,
+        sources: Sequence[Text],
+        *,
+        num_beams: int = 8,
+        num_return_sequences: int = 1,
+        lm: NGram | None = None,
+        lm_weight: float = 0.5,
     ) -> list[Any]:
         """Transcribe sources; each gets the same result, bit for bit, alone and among others.
 
@@ -223,6 +232,11 @@ class SequenceTranscriber(nn.Module):
             Sequences kept after each frame.
         num_return_sequences : int
             How many to return of each source, at most `num_beams`.
+        lm : unrolled.lm.NGram, optional
+            A model of targets, whose words are the symbols. Frames do not know of each other what
+            they say; a model trained on the same targets does.
+        lm_weight : float
+            What its log probabilities are multiplied by.
 
         Returns
         -------
@@ -239,9 +253,25 @@ class SequenceTranscriber(nn.Module):
                 f"num_return_sequences is {num_return_sequences}, but num_beams={num_beams} "
                 "sequences are kept: raise num_beams"
             )
-        search = TranscriptionSearch(self.target.tokens, self.blank, self.repeat, num_beams)
-        found = search.best(self.emissions(sources), num_return_sequences)
+        found = self.search(
+            self.emissions(sources), num_beams, num_return_sequences, lm=lm, lm_weight=lm_weight
+        )
         return found if num_return_sequences > 1 else [best for (best,) in found]
+
+    def search(
+        self,
+        emissions: Sequence[NDArray[Any]],
+        num_beams: int,
+        count: int = 1,
+        *,
+        lm: NGram | None = None,
+        lm_weight: float = 0.5,
+    ) -> list[list[Transcription]]:
+        """Find the best `count` transcriptions of `emissions`; the rest is as for `transcribe`."""
+        search = TranscriptionSearch(
+            self.target.tokens, self.blank, self.repeat, num_beams, lm, lm_weight
+        )
+        return search.best(emissions, count)
 
     def emissions(self, sources: Sequence[Text]) -> list[NDArray[Any]]:
         """Compute the log probabilities (T, C) of sources, as after ``eval()``."""
@@ -288,12 +318,7 @@ class SequenceTranscriber(nn.Module):
         return pairs
 
 
-def _check_vocabularies(source: Vocabulary, target: Vocabulary) -> None:
-    for name, vocabulary in (("source", source), ("target", target)):
-        if not isinstance(vocabulary, Vocabulary):
-            raise TypeError(
-                f"{name} must be an unrolled.lm.Vocabulary, not {type(vocabulary).__name__}"
-            )
+def _check_marks(target: Vocabulary) -> None:
     if target.specials:
         raise ValueError(
             f"target has the special symbols {', '.join(target.specials)}, which are never "

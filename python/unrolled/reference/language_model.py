@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .embedding import one_hot, project
 from .gru import GruCell
 from .lstm import LstmCell
 from .recurrent import Entry, Parameters, State
@@ -68,32 +69,17 @@ class Gradients(NamedTuple):
     initial: States
 
 
-def one_hot(word: int, N: int) -> Array:
-    """Return the vector of a word: N zeros, and a one at its place.
-
-    Every word is equally long and equally far from every other one.
+def embed(word: int, P: ArrayLike) -> Array:
+    """Return ``P W`` of a word's one-hot vector W: a column of P (M, N).
 
     Examples
     --------
-    >>> one_hot(2, 4)
-    array([0., 0., 1., 0.])
-    """
-    W = np.zeros(N)
-    W[word] = 1
-    return W
-
-
-def project(P: ArrayLike, word: int) -> Array:
-    """Return the embedding ``P W`` of a word: one column of P (M, N).
-
-    Examples
-    --------
-    >>> project([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], 1)
+    >>> embed(1, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     array([2., 5.])
     """
     P = np.asarray(P, np.float64)
-    embedding: Array = P @ one_hot(word, P.shape[1])
-    return embedding
+    W = one_hot(word, P.shape[1])
+    return project(P, W)
 
 
 def start(net: Network) -> States:
@@ -104,9 +90,21 @@ def start(net: Network) -> States:
 
 def step(word: int, before: States, net: Network) -> tuple[Array, States]:
     """Read one word: return the distribution y (K,) of the next one, and the new states."""
-    x = _input(word, net)
-    x, states, _ = _layers(x, before, net)
-    return _output(x, net), states
+    h, states = read(word, before, net)
+    return distribution(h, net), states
+
+
+def read(word: int, before: States, net: Network) -> tuple[Array, States]:
+    """Read one word: return the state h (H,) of the last layer, and all states."""
+    h, states, _ = _layers(_input(word, net), before, net)
+    return h, states
+
+
+def distribution(h: Array, net: Network) -> Array:
+    """Return y (K,) of what the output layer sees; nothing for a network without one."""
+    if net.W_o is None:
+        return np.zeros(0)
+    return softmax(np.asarray(net.W_o, np.float64) @ h + np.asarray(net.b_o, np.float64))
 
 
 def forward(words: Sequence[int], net: Network, initial: States | None = None) -> Run:
@@ -128,7 +126,7 @@ def forward(words: Sequence[int], net: Network, initial: States | None = None) -
         x, states[t], of_layers = _layers(_input(word, net), states[t - 1], net)
         steps.update({(t, layer): kept for layer, kept in enumerate(of_layers)})
         h.append(x)
-        y.append(_output(x, net))
+        y.append(distribution(x, net))
     return Run(list(words), np.array(y), np.array(h), states, steps)
 
 
@@ -246,16 +244,14 @@ def fixed_window(
     >>> fixed_window([0, 1], np.eye(2), [(np.zeros((3, 4)), np.log([0.2, 0.3, 0.5]))])
     array([0.2, 0.3, 0.5])
     """
-    return softmax(
-        perceptron(np.concatenate([project(P, word) for word in words]), layers, np.tanh)
-    )
+    return softmax(perceptron(np.concatenate([embed(word, P) for word in words]), layers, np.tanh))
 
 
 def _input(word: int, net: Network) -> Array:
     """Return what the first layer sees: the embedding, or zeros where nothing is read."""
     if net.P is None:
         return np.zeros(np.asarray(net.layers[0][0]).shape[1])
-    return project(net.P, word)
+    return embed(word, net.P)
 
 
 def _layers(x: Array, before: States, net: Network) -> tuple[Array, States, list[Any]]:
@@ -267,13 +263,6 @@ def _layers(x: Array, before: States, net: Network) -> tuple[Array, States, list
         states.append(tuple(gates[name] for name in cell.states))
         x = gates["h"]
     return x, states, kept
-
-
-def _output(h: Array, net: Network) -> Array:
-    """Return the distribution over words, or nothing for a network without output layer."""
-    if net.W_o is None:
-        return np.zeros(0)
-    return softmax(np.asarray(net.W_o, np.float64) @ h + np.asarray(net.b_o, np.float64))
 
 
 def _output_backward(dz: ArrayLike | None, net: Network, run: Run) -> tuple[Array, Any, Any]:

@@ -2,7 +2,8 @@
 
 The encoder's state at the input's ``<eos>`` is all that the decoder knows of the input. The
 decoder starts from it with ``<sos>`` and draws words until ``<eos>``, with or without being told
-what it drew. Attention gives it more to look at: `attention.py`.
+what it drew. With attention it also looks at the encoder's states behind all words;
+`attention_decoder.py` has the other orders of looking and reading, and the way back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .attention import attend
 from .language_model import (
     Gradients,
     Network,
@@ -20,7 +22,9 @@ from .language_model import (
     States,
     backward,
     cross_entropy,
+    distribution,
     forward,
+    read,
     start,
     step,
 )
@@ -38,11 +42,24 @@ class EncoderDecoder(NamedTuple):
     eos: int
 
 
+class Attending(NamedTuple):
+    """How the decoder's state h asks the memory, and what is made of the answer c.
+
+    The output layer sees ``o = tanh(W [c; h] + b)`` in place of h (Luong et al. 2015).
+    """
+
+    score: str  # "dot", "general" or "additive", with its weights
+    weights: Sequence[Array]
+    W: Array  # (H, M + H)
+    b: Array  # (H,)
+
+
 class Written(NamedTuple):
     """A sequence that was drawn: its words up to ``<eos>`` and the distribution of each."""
 
     words: list[int]
     y: list[Array]
+    attention: Sequence[Array] = ()  # where the decoder looked for each word
 
 
 def encode(words: Sequence[int], encoder: Network) -> States:
@@ -81,6 +98,49 @@ def decode(H: States, net: EncoderDecoder, draw_word_from: Draw, most: int) -> W
         if Y_out[t] == net.eos or t == most:
             break
     return Written([Y_out[k] for k in range(1, t + 1)], [y[k] for k in range(1, t + 1)])
+
+
+def decode_attending(
+    H: States,
+    memory: Array,
+    net: EncoderDecoder,
+    attending: Attending,
+    draw_word_from: Draw,
+    most: int,
+) -> Written:
+    """Write as `decode`, looking at a memory (S, M) before each word is drawn.
+
+    The memory is the states of the encoder's last layer behind each word of the input.
+
+    Examples
+    --------
+    The state has what it looks for, and the second position of the memory fits it best:
+
+    >>> cell = (np.zeros((2, 1)), np.eye(2), [0.0, 0.0], [0.0, 0.0])  # h(t) = tanh(h(t - 1))
+    >>> decoder = Network(None, "rnn", [cell], np.eye(2), np.zeros(2))
+    >>> net = EncoderDecoder(decoder, decoder, sos=0, eos=1)
+    >>> attending = Attending("dot", (), np.eye(2, 4), np.zeros(2))
+    >>> memory = np.array([[9.0, 0.0], [0.0, 9.0]])
+    >>> written = decode_attending(
+    ...     [(np.array([0.0, 1.0]),)], memory, net, attending, lambda y: int(np.argmax(y)), most=9
+    ... )
+    >>> written.words, written.attention[0].round(3)
+    ([1], array([0.001, 0.999]))
+    """
+    t = 0
+    h_out = {0: H}
+    y, Y_out, a = {}, {0: net.sos}, {}
+    while True:
+        t = t + 1
+        h, h_out[t] = read(Y_out[t - 1], h_out[t - 1], net.decoder)
+        a[t], c = attend(h, memory, attending.score, tuple(attending.weights))
+        o = np.tanh(attending.W @ np.concatenate([c, h]) + attending.b)
+        y[t] = distribution(o, net.decoder)
+        Y_out[t] = draw_word_from(y[t])
+        if Y_out[t] == net.eos or t == most:
+            break
+    steps = range(1, t + 1)
+    return Written([Y_out[k] for k in steps], [y[k] for k in steps], [a[k] for k in steps])
 
 
 def log_probability(source: Sequence[int], target: Sequence[int], net: EncoderDecoder) -> float:
