@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unrolled.data.pairs import Ids, pad_ids
 from unrolled.generate.step_models import recurrent_step_model
@@ -18,7 +18,7 @@ def make_step_model(model: Seq2SeqNetwork, sources: list[Ids]) -> StepModel:
     ids, lengths = pad_ids(sources)
     with predicting(model):
         memory, state = model.encode(ids, lengths)
-    attended = {"memory": memory, "lengths": lengths} if model.attends else {}
+    attended: dict[str, Any] = {"memory": memory, "lengths": lengths} if model.attends else {}
     return recurrent_step_model(
         model.decoder,
         model.target_embedding,
