@@ -18,12 +18,12 @@ def make_step_model(model: Seq2SeqNetwork, sources: list[Ids]) -> StepModel:
     ids, lengths = pad_ids(sources)
     with predicting(model):
         memory, state = model.encode(ids, lengths)
-    attended = {"memory": memory, "lengths": lengths} if model.attends else {}
     return recurrent_step_model(
         model.decoder,
         model.target_embedding,
         model.output,
         state,
         items=len(sources),
-        **attended,
+        memory=memory if model.attends else None,
+        lengths=lengths if model.attends else None,
     )
