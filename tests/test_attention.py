@@ -74,7 +74,7 @@ def assert_each_close(actual, expected, limit, label):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", DRAWS)
 def test_random_configurations_agree_with_the_reference(isa, kind, dtype, tolerance):
-    limit = 1e-10 if dtype == np.float64 else tolerance("lstm", dtype)
+    limit = tolerance("attention", dtype)
     for problem, inputs, upstream, results, gradients in cases(kind):
         found, saved = problem.run(converted(inputs, dtype))
         assert_each_close(found, results, limit, f"{problem}: results")

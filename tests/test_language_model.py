@@ -243,3 +243,29 @@ def test_wrong_ids():
         small_model()(np.array([1, 2]))
     with pytest.raises(ValueError, match="99"):
         small_model()(np.array([[1, 99]]))
+
+
+@pytest.mark.parametrize("vocabulary", [LETTERS, LINES])
+def test_writing(kind, vocabulary):
+    """Scores are those of the model; what is no text is never written; prompts are read."""
+    model = small_model(kind, vocabulary)
+    prompts = ["ab", "", "dcba"]
+    drawn = model.generate(prompts, do_sample=True, seed=1, max_new_tokens=30, stop="a")
+    for prompt, one in zip(prompts, drawn, strict=True):
+        assert not set(one.tokens) & {"<pad>", "<unk>", "<sos>", "a"}
+        ids = model.borders.encode(prompt, eos=False).tolist()
+        ids += one.ids.tolist() + [vocabulary.index("a")] * one.ended
+        written = chain(model, ids) - chain(model, ids[: len(ids) - len(one.log_probs)])
+        assert one.log_probability == pytest.approx(written, abs=1e-3)
+    (alone,) = model.generate(["dcba"], num_beams=3, max_new_tokens=9)
+    assert alone.tokens == model.generate(prompts, num_beams=3, max_new_tokens=9)[2].tokens
+    with pytest.raises(ValueError, match="stop='X' is no token"):
+        model.generate("ab", stop="X")
+
+
+def test_writing_from_nothing():
+    bare = small_model(vocabulary=Vocabulary(["a", "b"], unit="char", pad=None, sos=None, eos=None))
+    assert len(bare.generate("ab", max_new_tokens=6)[0].tokens) == 6
+    for prompts in (None, ["a", ""]):
+        with pytest.raises(ValueError, match="give at least one token"):
+            bare.generate(prompts)

@@ -148,6 +148,62 @@ def test_bad_input_is_named(name, people):
         call(people)
 
 
+FORMS = {
+    "GloVe's": "the 1 2.5\ncat 3e-1 -4\n",
+    "word2vec's": "2 2\nthe 1 2.5 \ncat 3e-1 -4 \n",
+    "with BOM and CRLF": "\ufeffthe 1 2.5\r\ncat 3e-1 -4\r\n",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_files_of_vectors(form, tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text(FORMS[form], "utf-8", newline="")
+    found = Embeddings.load(path)
+    assert found.vocabulary.tokens == ("the", "cat")
+    assert found.vectors.dtype == np.float32
+    assert_close(found.vectors, [[1, 2.5], [0.3, -4]], 1e-7)
+    assert Embeddings.load(path, {"cat"}).vocabulary.tokens == ("cat",)
+
+
+def test_tokens_with_spaces_and_tokens_that_come_twice(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("a 1 2\n. . . 3 4\na 5 6\ne\u0301 7 8\n", "utf-8")
+    found = Embeddings.load(path)
+    assert found.vocabulary.tokens == ("a", ". . .", "é")
+    assert_close(found.vectors, [[1, 2], [3, 4], [7, 8]], 0)
+
+
+def test_a_table_for_another_vocabulary(people):
+    words = Vocabulary(["queen", "duke", "man"])
+    table, known = people.table(words)
+    np.testing.assert_array_equal(known, [False] * 4 + [True, False, True])
+    assert not table[~known].any()
+    assert_close(table[known], [people.vector("queen"), people.vector("man")], 0)
+
+
+BAD_FILES = {
+    "a word": ("the 1 2\ncat 3 x\n", r"txt:2: not 2 numbers.*'x'"),
+    "too few": ("the 1 2\n3 4\n", r"txt:2: has not a token and 2 numbers"),
+    "no numbers": ("the\n", r"txt:1: has not a token"),
+    "too many at first": ("1 3\nthe 1 2\n", r"txt:2: has not a token and 3 numbers"),
+    "nothing": ("", r"txt: has none of the tokens"),
+    "a header alone": ("5 3\n", r"txt: has none of the tokens"),
+    "not finite": ("the nan\n", "'the' is not finite"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_files_are_named(name, tmp_path):
+    text, message = BAD_FILES[name]
+    path = tmp_path / "vectors.txt"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=message):
+        Embeddings.load(path)
+    with pytest.raises(ValueError, match="no such file"):
+        Embeddings.load(tmp_path / "none.txt")
+
+
 def test_the_picture_shows_tokens_on_their_plane(people, tmp_path):
     pytest.importorskip("matplotlib", reason="needs matplotlib (unrolled[plot])")
     path = tmp_path / "people.png"

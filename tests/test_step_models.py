@@ -11,7 +11,7 @@ import pytest
 from unrolled import _core, manual_seed, nn
 from unrolled.autograd import Tensor, no_grad
 from unrolled.generate import step_models
-from unrolled.generate.step_models import recurrent_step_model
+from unrolled.generate.step_models import read_tokens, recurrent_step_model
 from unrolled.nn.attention_decoder import DecoderState
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -143,6 +143,47 @@ def test_random_attention_decoders_agree_with_their_modules(rng, isa):
         )
         beyond = np.arange(positions) >= lengths[:, None]
         assert not np.stack(attention, 1).transpose(0, 2, 1)[beyond].any(), config
+
+
+def test_tokens_are_read_as_their_layers_read_them(rng, isa):
+    """Ragged, more than a block of items, none of which sees the others."""
+    for _ in range(40):
+        layers, config = random_layers(rng)
+        tokens, steps = (int(n) for n in rng.integers(1, 9, 2))
+        items = int(rng.choice([1, 3, 70]))
+        table = nn.Embedding(tokens, layers.input_size)
+        words = random_tokens(rng, items, steps, tokens)
+        lengths, state = rng.integers(0, steps + 1, items), random_state(rng, layers, items)
+        states, frames = read_tokens(layers, table, words, lengths, state, frames=True)
+        with no_grad():
+            expected, end = layers(table(words), state, lengths)
+        np.testing.assert_allclose(frames, expected.data, err_msg=str(config), **CLOSE)
+        np.testing.assert_allclose(states, flat(end), err_msg=str(config), **CLOSE)
+        one = items // 2
+        alone, _ = read_tokens(layers, table, words[[one]], lengths[[one]], flat(state)[[one]])
+        assert np.array_equal(alone[0], states[one]), config
+
+
+def test_what_was_read_starts_a_step_model(rng):
+    layers, table, output = nn.LSTM(3, 8, 2), nn.Embedding(5, 3), nn.Linear(8, 5)
+    words = random_tokens(rng, 4, 6, 5)
+    states, frames = read_tokens(layers, table, words[:, :4])
+    assert frames is None
+    found, _, _ = run(recurrent_step_model(layers, table, output, states), words[:, 4:])
+    with no_grad():
+        expected = output(layers(table(words))[0]).data[:, 4:]
+    np.testing.assert_allclose(found, expected, **CLOSE)
+
+
+def test_tokens_that_cannot_be_read_are_named():
+    layers, table = nn.GRU(3, 4), nn.Embedding(5, 3)
+    with pytest.raises(ValueError, match=r"tokens must have the axes \(items, T\)"):
+        read_tokens(layers, table, [1, 2])
+    with pytest.raises(ValueError, match="tokens must lie in"):
+        read_tokens(layers, table, [[1, 5]])
+    with pytest.raises(ValueError, match="lengths"):
+        read_tokens(layers, table, [[1, 2]], [3])
+    read_tokens(layers, table, [[1, 5]], [1])  # padding is never read
 
 
 def small_decoder(rng, feeding="input", items=5, tokens=9):

@@ -66,6 +66,7 @@ inline double as_double(int64_t n) { return static_cast<double>(n); }
 
 void add_activation_cases(Cases& cases);
 void add_align_cases(Cases& cases);
+void add_attention_cases(Cases& cases);
 void add_conv_cases(Cases& cases);
 void add_ctc_cases(Cases& cases);
 void add_decode_cases(Cases& cases);

@@ -21,6 +21,7 @@ Cases wanted_cases(const Options& options) {
   add_conv_cases(cases);
   add_pool_cases(cases);
   add_recurrent_cases(cases);
+  add_attention_cases(cases);
   add_activation_cases(cases);
   add_norm_cases(cases);
   add_softmax_cases(cases);

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from bench.peers import align, conv, ctc, decode, pool, recurrent, step
+from bench.peers import align, conv, ctc, decode, pool, recurrent, seq2seq, step
 from bench.peers.children import ALLOCATORS, WAITING, measure
 from bench.peers.sides import OURS, Settings
 from bench.peers.tables import unable_lines
@@ -23,6 +23,7 @@ COMMANDS = {
     "decode": decode,
     "pool": pool,
     "recurrent": recurrent,
+    "seq2seq": seq2seq,
     "step": step,
 }
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}

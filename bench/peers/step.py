@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from bench.peers import step_cnn, step_crnn
+from bench.peers import step_attention, step_cnn, step_crnn
 from bench.peers.sides import OURS, Settings, Sides, result, set_threads
 from bench.peers.tables import rows_table
 
-MODELS = {"cnn": step_cnn, "crnn": step_crnn}
+MODELS = {"cnn": step_cnn, "crnn": step_crnn, "attention": step_attention}
 NAMES = (OURS, "torch", "torch last", "torch last fused")
 
 

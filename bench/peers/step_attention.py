@@ -1,4 +1,4 @@
-"""An encoder-decoder with additive attention (Bahdanau et al. 2015): GRU both sides, 20 in, 20 out."""
+"""An encoder-decoder with additive attention (Bahdanau et al. 2015), GRU on both sides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import numpy as np
 from bench.peers.conv_sides import Passes
 
 BATCH, LENGTH, SYMBOLS, EMBEDDING, HIDDEN = 64, 20, 96, 64, 256
-CASE = f"encoder-decoder, GRU {HIDDEN}, additive attention, {LENGTH} in, {LENGTH} out, batch {BATCH}"
+CASE = (
+    f"encoder-decoder, GRU {HIDDEN}, additive attention, {LENGTH} in, {LENGTH} out, batch {BATCH}"
+)
 GOAL = 2.0
 
 

@@ -101,7 +101,8 @@ std::shared_ptr<RecurrentNetwork> make_network(const std::string& cell, const Fl
     attending = decoder_weights(*decoder, features);
     features = attending->output.outputs;
   }
-  const std::vector<LinearWeights> linear = output_layers(output, features, embedding.shape(0));
+  std::vector<LinearWeights> linear;  // a network that only reads has none
+  if (!output.empty()) linear = output_layers(output, features, embedding.shape(0));
   const EmbeddingWeights table = {embedding.shape(0), embedding.shape(1), embedding.data()};
   const py::gil_scoped_release release;
   return std::make_shared<RecurrentNetwork>(kernels, table, weights, attending, linear);
@@ -110,6 +111,7 @@ std::shared_ptr<RecurrentNetwork> make_network(const std::string& cell, const Fl
 std::shared_ptr<RecurrentStepModel> make_model(std::shared_ptr<RecurrentNetwork> network, const Floats& start,
                                                const MaybeFloats& memory,
                                                const MaybeArray<int64_t>& lengths) {
+  require(network->writes(), "the network has no output: it only reads");
   const int64_t items = start.ndim() == 2 ? start.shape(0) : 0;
   require_shape(start, {items, network->state_size()}, "start must be (items, state_size)");
   require(memory.has_value() == network->attends() && lengths.has_value() == network->attends(),
@@ -129,6 +131,33 @@ std::shared_ptr<RecurrentStepModel> make_model(std::shared_ptr<RecurrentNetwork>
   return std::make_shared<RecurrentStepModel>(std::move(network), items, from, S, rows, counts);
 }
 
+// The states after tokens (items, T), and the top layer's h at each where `wants_frames`.
+py::tuple read_tokens(const RecurrentNetwork& network, const Array<int32_t>& tokens,
+                      const Array<int64_t>& lengths, const Floats& start, bool wants_frames) {
+  require(tokens.ndim() == 2, "tokens must be (items, T)");
+  require(!network.attends(), "a network that attends has no tokens of its own to read");
+  const int64_t items = tokens.shape(0), T = tokens.shape(1), V = network.tokens();
+  require_shape(lengths, {items}, "lengths must be (items)");
+  require_shape(start, {items, network.state_size()}, "start must be (items, state_size)");
+  const int64_t* ends = lengths.data();
+  const int32_t* from = tokens.data();
+  require(std::all_of(ends, ends + items, [T](int64_t n) { return n >= 0 && n <= T; }),
+          "lengths must lie in 0 .. T");
+  for (int64_t i = 0; i < items; ++i)
+    require(std::all_of(from + i * T, from + i * T + ends[i], [V](int32_t id) { return id >= 0 && id < V; }),
+            "tokens must lie in 0 .. tokens - 1");
+  Array<float> states = make_array_like(start);
+  std::copy_n(start.data(), start.size(), states.mutable_data());
+  MaybeFloats frames;
+  if (wants_frames) frames = make_array<float>({items, T, network.frame_size()});
+  float *to = states.mutable_data(), *at = frames ? frames->mutable_data() : nullptr;
+  {
+    const py::gil_scoped_release release;
+    network.read(items, T, from, ends, to, at);
+  }
+  return py::make_tuple(states, frames);
+}
+
 }  // namespace
 
 void register_recurrent_step_model(py::module_& m) {
@@ -137,6 +166,8 @@ void register_recurrent_step_model(py::module_& m) {
            "output"_a.noconvert(), "decoder"_a.noconvert().none(true) = py::none())
       .def_property_readonly("tokens", &RecurrentNetwork::tokens)
       .def_property_readonly("state_size", &RecurrentNetwork::state_size)
+      .def("read", &read_tokens, "tokens"_a.noconvert(), "lengths"_a.noconvert(), "start"_a.noconvert(),
+           "frames"_a = false)
       .def_property_readonly("memory_size", &RecurrentNetwork::memory_size);
   py::class_<RecurrentStepModel, StepModel, std::shared_ptr<RecurrentStepModel>>(m, "RecurrentStepModel")
       .def(py::init(&make_model), "network"_a, "start"_a.noconvert(),

@@ -25,13 +25,16 @@ void additive(int64_t S, int64_t K, const Real* query, const Real* keys, const R
   }
 }
 
-template <class Real>
-void additive_backward(int64_t S, int64_t K, const Real* grad_scores, const Real* query, const Real* keys,
-                       const Real* v, Real* grad_query, Real* grad_keys, Real* grad_v) {
+// Some rows of the keys side by side: each stream is read in order, and the sums over them meet memory once.
+template <class Real, int rows>
+UNROLLED_INLINE void additive_rows_backward(int64_t K, const Real* grad_scores, const Real* query,
+                                            const Real* keys, const Real* v, Real* grad_query,
+                                            Real* grad_keys, Real* grad_v) {
   for_each_vector<Real>(K, [=](int64_t i, int64_t count) {
     const Vec<Real> q = load_or_zero(query + i, count), of_v = load_or_zero(v + i, count);
-    Vec<Real> sum_query = {}, sum_v = load_or_zero(grad_v + i, count);
-    for (int64_t s = 0; s < S; ++s) {
+    Vec<Real> sum_query = load_or_zero(grad_query + i, count), sum_v = load_or_zero(grad_v + i, count);
+#pragma GCC unroll 4
+    for (int s = 0; s < rows; ++s) {
       const Vec<Real> hidden = tanh<Real>(q + load_or_zero(keys + s * K + i, count));
       const Vec<Real> grad = broadcast<Real>(grad_scores[s]);
       const Vec<Real> inner = grad * of_v * (Real(1) - hidden * hidden);
@@ -43,6 +46,22 @@ void additive_backward(int64_t S, int64_t K, const Real* grad_scores, const Real
     store_some(grad_query + i, count, sum_query);
     store_some(grad_v + i, count, sum_v);
   });
+}
+
+template <class Real>
+void additive_backward(int64_t S, int64_t K, const Real* grad_scores, const Real* query, const Real* keys,
+                       const Real* v, Real* grad_query, Real* grad_keys, Real* grad_v) {
+  constexpr int kRows = 4;
+  std::memset(grad_query, 0, static_cast<size_t>(K) * sizeof(Real));
+  int64_t s = 0;
+  for (; s + kRows <= S; s += kRows) {
+    additive_rows_backward<Real, kRows>(K, grad_scores + s, query, keys + s * K, v, grad_query,
+                                        grad_keys + s * K, grad_v);
+  }
+  for (; s < S; ++s) {
+    additive_rows_backward<Real, 1>(K, grad_scores + s, query, keys + s * K, v, grad_query, grad_keys + s * K,
+                                    grad_v);
+  }
 }
 
 // Four vectors of a row at a time, so that each weight is read once for them.

@@ -74,7 +74,7 @@ void attend_item_backward(const AttentionMemory<Real>& memory, const ItemQueries
     for (int64_t j = 0; grad_attended && j < size; ++j) row[j] += grad_attended[i * s.S + j];
     kernels<Real>().softmax.softmax_backward(size, row, attended + i * s.S, row);
   }
-  matmul(weights.transposed(), by_context, grads.values(q.n), w.M, true);
+  grads.add_contexts(q.n, weights, by_context);
   if (w.score == AttentionScore::additive) {
     for (int64_t i = 0; i < q.count; ++i) {
       kernels<Real>().attention.additive_backward(size, w.K, scores.data() + i * size, q.queries + i * w.K,

@@ -217,6 +217,24 @@ void put_out_all_backward(const DecoderRows<Real>& r, const Real* output, const 
          by_row.joined.data(), r.joined_size(), false);
 }
 
+// What the contexts of all steps give the memory, one product an item.
+template <class Real>
+void memory_gradients(const DecoderRows<Real>& r, const Real* attended,
+                      const DecoderRowGradients<Real>& by_row, AttentionMemoryGradients<Real>& memory) {
+  const AttentionDecoder<Real>& d = r.d;
+  const int64_t M = d.attention.M, work = r.rows.count() * d.S * M / kMultiplyAddsPerOperation;
+  parallel_for(r.rows.places(), work, [&](int64_t place) {
+    const int64_t n = r.rows.item(place), steps = r.rows.length(place);
+    Buffer<Real> contexts(steps * M);
+    for (int64_t step = 0; step < steps; ++step) {
+      const int64_t row = r.rows.begin(step) + place;
+      std::copy_n(by_row.joined.data() + row * r.joined_size(), M, contexts.data() + step * M);
+    }
+    memory.add_contexts(n, row_major(attended + n * d.T * d.S, steps, d.S),
+                        row_major<Real>(contexts.data(), steps, M));
+  });
+}
+
 // The gradient of the first layer's weight: its columns for x, and for what is fed.
 template <class Real>
 void first_weight_gradient(const DecoderRows<Real>& r, const RowGradients<Real>& by_row, const Real* x,
@@ -293,6 +311,7 @@ void attention_decoder_backward(const AttentionDecoder<Real>& d, const Attention
           .run(grad_output, grad_attended, grad_end, grad_initial);
     });
   }
+  memory_gradients(r, results.attended, by_row, memory);
   decoder_weight_gradients(r, results, by_row, gradients);
   memory.finish(grad_memory, gradients.attention);
   if (grad_x) input_gradient(r.first(), const_panels(by_row.gates[0].by_input), grad_x);

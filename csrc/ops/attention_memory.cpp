@@ -47,7 +47,6 @@ void AttentionMemoryGradients<Real>::attend_backward(int64_t n, const Real* quer
   kernel.dot_rows(S, {memory_.values(n), grad_context, w.M}, {}, scratch);
   for (int64_t s = 0; grad_attended && s < S; ++s) scratch[s] += grad_attended[s];
   if (S > 0) kernel.softmax.softmax_backward(S, scratch, attended, scratch);
-  kernel.attention.add_outer(S, w.M, attended, grad_context, values(n));
   if (w.score == AttentionScore::additive) {
     kernel.attention.additive_backward(S, w.K, scratch, query, memory_.keys(n), w.v, grad_query, keys(n),
                                        v(n));
@@ -55,6 +54,13 @@ void AttentionMemoryGradients<Real>::attend_backward(int64_t n, const Real* quer
     kernel.attention.weighted_sum(S, w.K, scratch, memory_.keys(n), grad_query);
     kernel.attention.add_outer(S, w.K, scratch, query, keys(n));
   }
+}
+
+template <class Real>
+void AttentionMemoryGradients<Real>::add_contexts(int64_t n, MatrixView<Real> attended,
+                                                  MatrixView<Real> grad_contexts) {
+  attended.columns = memory_.size(n);
+  matmul(attended.transposed(), grad_contexts, values(n), memory_.weights().M, true);
 }
 
 template <class Real>

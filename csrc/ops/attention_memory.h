@@ -57,6 +57,9 @@ class AttentionMemoryGradients {
   void attend_backward(int64_t n, const Real* query, const Real* attended, const Real* grad_context,
                        const Real* grad_attended, Real* grad_query, Real* scratch);
 
+  // Of all queries of an item: attended (count, S), the gradients of their contexts (count, M).
+  void add_contexts(int64_t n, MatrixView<Real> attended, MatrixView<Real> grad_contexts);
+
   // When all queries are done: grad_memory (N, S, M), gradients.memory and gradients.v.
   void finish(Real* grad_memory, const AttentionGradients<Real>& gradients);
 

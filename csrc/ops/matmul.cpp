@@ -71,13 +71,19 @@ void multiply_chunk(const MatmulKernels<Real>& kernel, MatrixView<Real> a, Matri
   });
 }
 
+// Whether rows may be read as they lie: a multiple of 4 KiB apart they would share their places in the
+// first-level cache.
+template <class Real>
+bool spread_rows(int64_t row_stride) {
+  return row_stride * static_cast<int64_t>(sizeof(Real)) % 4096 != 0;
+}
+
 // Few rows of A and B transposed in memory: C transposed is B transposed, whose rows are read as they lie,
 // times A transposed, which is packed. Each sum has the same terms in the same order.
 template <class Real>
 bool transposed_pays(MatrixView<Real> a, MatrixView<Real> b) {
-  const int64_t bytes = b.column_stride * static_cast<int64_t>(sizeof(Real));
-  // Rows a multiple of 4 KiB apart would share their places in the first-level cache.
-  return a.rows <= kFewRows && b.row_stride == 1 && b.columns > kFewRows && bytes % 4096 != 0;
+  return a.rows <= kFewRows && b.row_stride == 1 && b.columns > kFewRows &&
+         spread_rows<Real>(b.column_stride);
 }
 
 template <class Real>
@@ -172,11 +178,17 @@ template <class Real>
 void PackedMatrix<Real>::multiply(MatrixView<Real> a, Real* scratch, Real* c, int64_t ldc,
                                   bool accumulate) const {
   if (rows_ == 0 && !accumulate) return clear(a.rows, columns_, c, ldc);
+  const bool as_it_lies = a.column_stride == 1 && spread_rows<Real>(a.row_stride);
   for (int64_t p = 0; p < rows_; p += kMatmulDepth) {
     const int64_t depth = std::min(kMatmulDepth, rows_ - p);
+    const Real* b = packed_.data() + p * padded_columns_;
+    const ProductEnd<Real> end = {.accumulate = accumulate || p > 0};
+    if (as_it_lies) {
+      kernels_.multiply_rows(a.rows, columns_, depth, a.at(0, p), a.row_stride, b, c, ldc, end);
+      continue;
+    }
     kernels_.pack_rows(a.rows, depth, a.at(0, p), a.row_stride, a.column_stride, scratch);
-    kernels_.multiply(a.rows, columns_, depth, scratch, packed_.data() + p * padded_columns_, c, ldc,
-                      {.accumulate = accumulate || p > 0});
+    kernels_.multiply(a.rows, columns_, depth, scratch, b, c, ldc, end);
   }
 }
 

@@ -22,6 +22,7 @@ class LinearLayers {
     }
   }
 
+  int64_t outputs() const { return products_.empty() ? 0 : products_.back().outputs(); }
   // Numbers of scratch that a row needs.
   int64_t scratch() const {
     int64_t sum = 0;

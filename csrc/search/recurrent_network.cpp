@@ -1,8 +1,10 @@
 #include "search/recurrent_network.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "denormals.h"
+#include "parallel.h"
 
 namespace unrolled::search {
 namespace {
@@ -100,6 +102,67 @@ void RecurrentNetwork::step(const StepMemory* memory, int64_t rows, const int32_
                .attention = attention ? attention + i * S : nullptr},
               work);
   }
+}
+
+// Some items side by side, the longest first: those that still run are the first rows.
+class RecurrentNetwork::Reading {
+ public:
+  Reading(const RecurrentNetwork& network, int64_t items, const int64_t* order)
+      : network_(network),
+        items_(items),
+        order_(order),
+        size_(network.state_size()),
+        work_(network, items, 0),
+        states_(2 * items * size_),
+        tokens_(items) {}
+
+  void run(int64_t T, const int32_t* tokens, const int64_t* lengths, float* states, float* frames) {
+    const int64_t P = network_.frame_size();
+    float *before = states_.data(), *after = before + items_ * size_;
+    for (int64_t i = 0; i < items_; ++i) {
+      std::copy_n(states + order_[i] * size_, size_, before + i * size_);
+      if (frames) std::fill_n(frames + order_[i] * T * P, T * P, 0.0f);
+    }
+    for (int64_t t = 0; t < T && lengths[order_[0]] > t; ++t, std::swap(before, after)) {
+      int64_t rows = 0;
+      for (; rows < items_ && lengths[order_[rows]] > t; ++rows) tokens_[rows] = tokens[order_[rows] * T + t];
+      network_.step_layers({.memory = nullptr,
+                            .count = rows,
+                            .tokens = tokens_.data(),
+                            .items = nullptr,
+                            .before = before,
+                            .after = after,
+                            .logits = nullptr,
+                            .attention = nullptr},
+                           work_);
+      for (int64_t i = 0; i < rows; ++i) {
+        const float* state = after + i * size_;
+        if (frames) std::copy_n(state + network_.offsets_.back(), P, frames + (order_[i] * T + t) * P);
+        if (lengths[order_[i]] == t + 1) std::copy_n(state, size_, states + order_[i] * size_);
+      }
+    }
+  }
+
+ private:
+  const RecurrentNetwork& network_;
+  int64_t items_;
+  const int64_t* order_;
+  int64_t size_;
+  Work work_;
+  Buffer<float> states_;
+  Buffer<int32_t> tokens_;
+};
+
+void RecurrentNetwork::read(int64_t items, int64_t T, const int32_t* tokens, const int64_t* lengths,
+                            float* states, float* frames) const {
+  std::vector<int64_t> order(static_cast<std::size_t>(items));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
+  const int64_t work = items * T * static_cast<int64_t>(layers_.size()) * layers_.back().gate_columns();
+  parallel_runs(items, kRowsAtOnce, work, [&](int64_t begin, int64_t end) {
+    const FlushDenormals flush;
+    Reading(*this, end - begin, order.data() + begin).run(T, tokens, lengths, states, frames);
+  });
 }
 
 void RecurrentNetwork::step_rows(const Rows& rows, Work& work) const {

@@ -39,12 +39,21 @@ class RecurrentNetwork {
     return attention_->remember(items, S, memory, lengths);
   }
 
+  // Reads the first lengths[i] tokens of each item, tokens (items, T), in a network that attends to nothing:
+  // states (items, state_size) before and after, and the top layer's h at each of them, frames (items, T, P),
+  // 0 behind the last, or null.
+  void read(int64_t items, int64_t T, const int32_t* tokens, const int64_t* lengths, float* states,
+            float* frames) const;
+  int64_t frame_size() const { return layers_.back().outputs(); }
+  bool writes() const { return output_.outputs() > 0; }
+
   // One step of any number of rows, as StepModel::step; `memory` is null without attention.
   void step(const StepMemory* memory, int64_t rows, const int32_t* tokens, const int32_t* items,
             const float* before, float* after, float* logits, float* attention) const;
 
  private:
   class Work;
+  class Reading;
   struct Rows;
 
   int64_t joined_size() const { return memory_size() + layers_.back().outputs(); }  // of [context; h]

@@ -663,6 +663,13 @@ class RecurrentNetwork:
     def state_size(self) -> int: ...
     @property
     def memory_size(self) -> int: ...
+    def read(
+        self,
+        tokens: _Ids,
+        lengths: NDArray[np.int64],
+        start: _Array,
+        frames: bool = False,
+    ) -> tuple[_Array, _Maybe]: ...
 
 class RecurrentStepModel(StepModel):
     def __init__(
@@ -706,3 +713,21 @@ def generate(
     allowed: NDArray[Any] | None,
     first_item: int,
 ) -> list[tuple[list[tuple[Any, ...]], tuple[Any, Any, Any, Any] | None]]: ...
+
+class WindowNetwork:
+    def __init__(
+        self,
+        embedding: _Array,
+        layers: Sequence[_Linear],
+        activation: str,
+        output: Sequence[_Linear],
+    ) -> None: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def reach(self) -> int: ...
+    @property
+    def state_size(self) -> int: ...
+
+class WindowStepModel(StepModel):
+    def __init__(self, network: WindowNetwork, read: _Ids) -> None: ...

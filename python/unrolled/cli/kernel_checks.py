@@ -139,6 +139,13 @@ def _element_losses(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array
     return tuple(np.asarray(array) for result in results for array in result)
 
 
+def _embedding(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    ids, weight = rng.integers(0, 40, (5, 60)), _normal(rng, dtype, 40, 37)
+    places = _normal(rng, dtype, 5, 60, 37), ids, 40, 3
+    rows, values = m.embedding_backward_rows(*places)
+    return m.embedding(ids, weight), m.embedding_backward(*places), rows, values
+
+
 def _interpolate(mode: str) -> Problem:
     def problem(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
         y = m.interpolate(_normal(rng, dtype, 2, 3, 9, 11), (20, 17), mode=mode)
@@ -255,6 +262,16 @@ def _optimizer(name: str, states: int, **settings: Any) -> Problem:
     return problem
 
 
+def _optimizer_rows(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
+    param, mean, square = (_normal(rng, dtype, 50, 37) for _ in range(3))
+    rows = np.flatnonzero(rng.random(50) < 0.5)
+    grad = _normal(rng, dtype, len(rows), 37)
+    options: dict[str, Any] = {"lr": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "step": 3}
+    m.adam_rows(param, rows, grad, mean, square**2, **options)
+    m.sgd_rows(param, rows, grad, lr=0.1)
+    return param, mean
+
+
 def _gradient_norm(m: Any, rng: np.random.Generator, dtype: Any) -> tuple[Array, ...]:
     arrays = [_normal(rng, dtype, 1003), 1e30 * _normal(rng, dtype, 50)]
     return (np.asarray(m.gradient_norm(arrays)),)
@@ -317,6 +334,7 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "cross_entropy": ("loss", _cross_entropy()),
     "cross_entropy columns": ("loss", _cross_entropy(3, 11)),
     "mse_loss, kl_div": ("loss", _element_losses),
+    "embedding": ("embedding", _embedding),
     "interpolate nearest": ("upsample", _interpolate("nearest")),
     "interpolate bilinear": ("upsample", _interpolate("bilinear")),
     "ctc.loss": ("ctc", _ctc_loss),
@@ -331,5 +349,6 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "sgd_step": ("optim", _optimizer("sgd_step", 1, lr=0.1, momentum=0.9, weight_decay=0.01)),
     "adam_step": ("optim", _optimizer("adam_step", 2, decoupled=False, **_ADAM)),
     "adamw_step": ("optim", _optimizer("adam_step", 2, decoupled=True, **_ADAM)),
+    "adam_rows, sgd_rows": ("optim", _optimizer_rows),
     "gradient_norm": ("optim", _gradient_norm),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.arguments import add_threads, count, use_threads
@@ -50,14 +51,15 @@ def run(args: argparse.Namespace) -> int:
     from unrolled.cli.progress import in_batches
     from unrolled.cli.saved_models import load_pronouncer
     from unrolled.cli.saying import say, spelled
+    from unrolled.cli.symbol_model import load_symbols
 
     use_threads(args)
     words = _words(args)
-    model = load_pronouncer(args.model)
+    model, symbols = load_pronouncer(args.model), load_symbols(Path(args.model))
     spellings = [spelled(word, model.source) for word in words]
     found: list[list[Said]] = []
     for batch in in_batches(spellings, "pronouncing", "word"):
-        found += say(model, batch, beams=args.beams, count=args.top)
+        found += say(model, batch, beams=args.beams, count=args.top, symbols=symbols)
     if args.picture is not None:
         _draw(args.picture, spellings[0], found[0][0])
     _print(args, words, found)
@@ -65,8 +67,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _words(args: argparse.Namespace) -> list[str]:
-    from pathlib import Path
-
     from unrolled.data.labels import DataError, text_lines
 
     words = list(args.words)

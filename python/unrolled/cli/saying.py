@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.cli.errors import CommandError
+from unrolled.cli.symbol_model import SymbolModel, generate, rank
 from unrolled.data.labels import describe
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Said(NamedTuple):
     ----------
     symbols : tuple of str
     score : float
-        Natural logarithm of its probability.
+        Natural logarithm of its probability, with the weighted one of a model of symbols.
     weights : ndarray (symbols, letters), or None
         How much each letter had to do with each symbol.
     """
@@ -32,21 +33,30 @@ class Said(NamedTuple):
     weights: Any
 
 
-def say(model: G2P, words: Sequence[str], *, beams: int, count: int = 1) -> list[list[Said]]:
+def say(
+    model: G2P,
+    words: Sequence[str],
+    *,
+    beams: int,
+    count: int = 1,
+    symbols: SymbolModel | None = None,
+) -> list[list[Said]]:
     """Pronounce words: the likeliest `count` of each, or as many as there are."""
     from unrolled.models import SequenceTranscriber
 
-    options: dict[str, Any] = {"num_beams": max(beams, count), "num_return_sequences": count}
+    symbols = symbols or SymbolModel()
+    most = max(beams, count)
     if isinstance(model, SequenceTranscriber):
-        found = model.transcribe(words, **options)
+        listed = model.search(
+            model.emissions(words), most, count, lm=symbols.lm, lm_weight=symbols.weight
+        )
         return [
-            [Said(tuple(t.tokens), t.score, _spread(t, len(word))) for t in _listed(item, count)]
-            for word, item in zip(words, found, strict=True)
+            [Said(tuple(t.tokens), t.score, _spread(t, len(word))) for t in item]
+            for word, item in zip(words, listed, strict=True)
         ]
-    found = model.generate(words, length_penalty=0.0, **options)
     return [
-        [Said(tuple(g.tokens), g.score, _of_symbols(g)) for g in _listed(item, count)]
-        for item in found
+        [Said(tuple(g.tokens), score, _of_symbols(g)) for g, score in rank(item, symbols)[:count]]
+        for item in generate(model, words, most)
     ]
 
 
@@ -69,10 +79,6 @@ def spelled(word: str, letters: Vocabulary) -> str:
         f"{word}: the model has not learned {describe(unknown)}, its letters are {known}; "
         "spell the word with those"
     )
-
-
-def _listed(item: Any, count: int) -> list[Any]:
-    return item if count > 1 else [item]
 
 
 def _of_symbols(generation: Any) -> Any:

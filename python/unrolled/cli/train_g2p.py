@@ -15,6 +15,7 @@ from unrolled.cli.tables import print_facts
 if TYPE_CHECKING:
     from unrolled.cli.g2p_data import Words
     from unrolled.cli.g2p_models import G2P
+    from unrolled.cli.symbol_model import SymbolModel
     from unrolled.data.pronunciations import Pronunciations
     from unrolled.metrics import PronunciationErrors
     from unrolled.training import History
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 CURVES_FILE = "curves.png"
 MODELS = ("attention", "ctc", "tagger")
 
-_BEAMS = 8
+_BEAMS, _LM_ORDER = 8, 6
 _DESCRIPTION = """\
 Train a model that pronounces words (grapheme to phoneme), on lines of word<TAB>symbols or
 word symbols. Everything is checked before training starts. A part of the training words says
@@ -82,6 +83,12 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         help="stop after so many epochs without a better one (default: 6)",
     )
+    add(
+        "--lm-order",
+        type=seed,
+        metavar="N",
+        help="of the n-gram model of symbols that the search weighs in (default: 6; 0: none)",
+    )
     add("--beams", type=count, default=_BEAMS, metavar="N", help=f"default: {_BEAMS}")
     add("--seed", type=seed, default=0, metavar="N", help="of split, weights, order (default: 0)")
     add_threads(parser)
@@ -94,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     from unrolled import plot
     from unrolled.cli import g2p_models
     from unrolled.cli.g2p_data import load_words
+    from unrolled.cli.symbol_model import save_symbols
 
     plot.require()
     out = Path(args.out)
@@ -113,9 +121,12 @@ def run(args: argparse.Namespace) -> int:
         (out / name).unlink(missing_ok=True)
     _introduce(args, model, words, len(train))
     history = g2p_models.fit(model, train, valid, args)
+    symbols = _symbol_model(args, model, words)
+    save_symbols(out, symbols)
     report = {
-        **_measured(model, words, args.beams),
+        **_measured(model, words, args.beams, symbols),
         **_run_facts(args, model, history, words),
+        "lm_weight": symbols.weight,
         "pronunciations": len(train),
         "pronunciations_that_do_not_fit": len(words.train.entries()) - len(train),
     }
@@ -132,6 +143,8 @@ def _fill_in(args: argparse.Namespace, words: Words) -> None:
     for name, value in RECIPES[args.model]._asdict().items():
         if getattr(args, name) is None:
             setattr(args, name, value)
+    if args.lm_order is None:
+        args.lm_order = _LM_ORDER
     if args.repeat is None:
         args.repeat = frames_a_letter(args.model, words.train)
 
@@ -194,24 +207,40 @@ def _network(args: argparse.Namespace) -> str:
     return f"{args.layers} x {args.hidden} both ways, {cell}, {what}, {args.repeat} frames a letter"
 
 
-def _measured(model: G2P, words: Words, beams: int) -> dict[str, Any]:
+def _symbol_model(args: argparse.Namespace, model: G2P, words: Words) -> SymbolModel:
+    """Train the n-gram model of symbols; the words held out say how much it counts."""
+    from unrolled.cli.symbol_model import SymbolModel, choose_weight, train_symbols
+
+    if not args.lm_order:
+        return SymbolModel()
+    lm = train_symbols([symbols for _, symbols in words.train.entries()], args.lm_order)
+    held = list(words.valid)
+    return choose_weight(model, lm, held, [words.valid[word] for word in held], args.beams)
+
+
+def _measured(model: G2P, words: Words, beams: int, symbols: SymbolModel) -> dict[str, Any]:
     """Pronounce the evaluated words, once, and those held out."""
     figures: dict[str, Any] = {}
     if words.test is not None and words.references is not None:
-        said = _say_all(model, list(words.test), beams)
+        said = _say_all(model, list(words.test), beams, symbols)
         figures["test"] = _figures(_errors(said, words.references))
         figures["test_by_its_file_alone"] = _figures(_errors(said, words.test))
-    said = _say_all(model, list(words.valid), beams)
+        if symbols.lm is not None:
+            said = _say_all(model, list(words.test), beams, None)
+            figures["test_without_the_model_of_symbols"] = _figures(_errors(said, words.references))
+    said = _say_all(model, list(words.valid), beams, symbols)
     return {**figures, "validation": _figures(_errors(said, words.valid))}
 
 
-def _say_all(model: G2P, words: list[str], beams: int) -> dict[str, tuple[str, ...]]:
+def _say_all(
+    model: G2P, words: list[str], beams: int, symbols: SymbolModel | None
+) -> dict[str, tuple[str, ...]]:
     from unrolled.cli.progress import in_batches
     from unrolled.cli.saying import say
 
     found: dict[str, tuple[str, ...]] = {}
     for batch in in_batches(words, "pronouncing", "word"):
-        said = say(model, batch, beams=beams)
+        said = say(model, batch, beams=beams, symbols=symbols)
         found.update((word, best.symbols) for word, (best,) in zip(batch, said, strict=True))
     return found
 
@@ -262,6 +291,9 @@ def _conclude(out: Path, report: dict[str, Any], words: Words) -> None:
         both = f"{words.files[1]}, right by either file"
         alone = f"{words.files[1]}, right by itself alone"
         names = {"test": both, "test_by_its_file_alone": alone, **names}
+        if "test_without_the_model_of_symbols" in report:
+            without = {"test_without_the_model_of_symbols": f"{both}, network alone"}
+            names = {**without, **names}
     print()
     print_table(
         ("words", ">wrong", ">of", ">word error", ">phoneme error"),

@@ -11,6 +11,7 @@ import numpy as np
 from unrolled import _core
 from unrolled.autograd import Tensor
 from unrolled.autograd.tape import Array
+from unrolled.nn.linear import Linear
 
 Made = TypeVar("Made")
 
@@ -29,7 +30,7 @@ class Packed(Generic[Made]):
 
     def __init__(self, make: Callable[..., Made]) -> None:
         self._make = make
-        self._kept: WeakKeyDictionary[Any, tuple[Any, Made]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Any, dict[Any, tuple[Any, Made]]] = WeakKeyDictionary()
 
     def of(self, module: Any, key: Any, weights: Sequence[Array], *arguments: Any) -> Made:
         """Return what was made of these weights, or make it of `arguments`.
@@ -44,11 +45,12 @@ class Packed(Generic[Made]):
         *arguments
             Of `make`.
         """
-        state = (key, tuple([w.shape for w in weights]), _core.fingerprint(weights), _core.isa())
-        kept = self._kept.get(module)
+        state = (tuple([w.shape for w in weights]), _core.fingerprint(weights), _core.isa())
+        of_module = self._kept.setdefault(module, {})
+        kept = of_module.get(key)
         if kept is None or kept[0] != state:
             kept = state, self._make(*arguments)
-            self._kept[module] = kept
+            of_module[key] = kept
         return kept[1]
 
 
@@ -56,3 +58,13 @@ def as_weight(value: Any) -> Array:
     """Return a parameter as float32 in C order, the array itself where it is that."""
     array = value.data if isinstance(value, Tensor) else value
     return np.ascontiguousarray(array, np.float32)
+
+
+def linear_weights(output: Any) -> list[tuple[Array, Array | None]]:
+    """Return weights and biases of linear layers, given as modules or as such pairs."""
+    return [_pair(one) for one in (output if isinstance(output, list) else [output])]
+
+
+def _pair(linear: Any) -> tuple[Array, Array | None]:
+    weight, bias = (linear.weight, linear.bias) if isinstance(linear, Linear) else linear
+    return as_weight(weight), None if bias is None else as_weight(bias)

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 from unrolled import _core
 from unrolled._arrays import as_lengths, require_shape
 from unrolled.autograd.tape import Array
-from unrolled.generate.packed_weights import Packed, as_weight
+from unrolled.generate.packed_weights import Packed, as_weight, linear_weights
 from unrolled.nn.attention_decoder import AttentionDecoder, DecoderState
-from unrolled.nn.linear import Linear
 from unrolled.nn.recurrent import RNNBase
 
 _networks = Packed(_core.RecurrentNetwork)
@@ -43,8 +42,9 @@ def recurrent_step_model(
         What the decoder reads of each token; nothing (zeros) with None.
     output : Linear, pair of weight (V, H) and bias (V) or None, or a list of these
         What makes the logits of what the decoder puts out; several act one after the other.
-    state : as `decoder` takes it, optional
-        Of each item before its first token; the initial state when not given.
+    state : as `decoder` takes it, or array-like (items, numbers of a state), optional
+        Of each item before its first token, as `decoder` or as `read_tokens` gives it; the
+        initial state when not given.
     items : int, optional
         Sequences to be written, where neither `state` nor `memory` tells: 1.
     memory : Tensor or array-like (items, S, M), optional
@@ -73,7 +73,7 @@ def recurrent_step_model(
     attending = decoder if isinstance(decoder, AttentionDecoder) else None
     layers: RNNBase = decoder.recurrent if isinstance(decoder, AttentionDecoder) else decoder
     _check_layers(layers)
-    linears = [_pair(one) for one in (output if isinstance(output, list) else [output])]
+    linears = linear_weights(output)
     table = _table(embedding, layers, attending, len(linears[-1][0]))
     network = _network(decoder, layers, attending, table, linears)
     memory, ends = _as_memory(attending, memory, lengths)
@@ -83,16 +83,67 @@ def recurrent_step_model(
     return _core.RecurrentStepModel(network, start, memory, ends)
 
 
+def read_tokens(
+    layers: RNNBase,
+    embedding: Any,
+    tokens: ArrayLike,
+    lengths: ArrayLike | None = None,
+    state: Any = None,
+    *,
+    frames: bool = False,
+) -> tuple[Array, Array | None]:
+    """Run recurrent layers over tokens without a tape, with weights packed as for step models.
+
+    The quickest way to the states that a decoder starts in: what `layers` give for the embedded
+    tokens, from weights that are packed once for many calls.
+
+    Parameters
+    ----------
+    layers : RNN, LSTM or GRU
+        In one direction.
+    embedding : Embedding, Tensor or array-like (V, E)
+    tokens : array-like of int (items, T)
+    lengths : array-like of int (items), optional
+        Tokens of each item; all T where not given.
+    state : as `layers` takes it, or array-like (items, numbers of a state), optional
+        Before the first token.
+    frames : bool
+        Whether to return the outputs too.
+
+    Returns
+    -------
+    states : ndarray (items, numbers of a state)
+        After each item's last token, as those of a step model of such layers.
+    frames : ndarray (items, T, H) or None
+        Of the last layer; 0 behind an item's last token.
+
+    Raises
+    ------
+    ValueError
+        If the layers are bidirectional or normalise, or shapes, lengths or tokens do not fit.
+
+    Examples
+    --------
+    >>> from unrolled import nn
+    >>> states, frames = read_tokens(nn.GRU(4, 8), nn.Embedding(10, 4), [[1, 2, 3]], frames=True)
+    >>> states.shape, frames.shape
+    ((1, 8), (1, 3, 8))
+    """
+    _check_layers(layers)
+    ids = np.ascontiguousarray(tokens, np.int32)
+    if ids.ndim != 2:
+        raise ValueError(f"tokens must have the axes (items, T), got shape {ids.shape}")
+    ends = as_lengths(lengths, "lengths", ids.shape[0], ids.shape[1])
+    table = as_weight(getattr(embedding, "weight", embedding))
+    network = _network(layers, layers, None, table, [])
+    return network.read(ids, ends, _start(layers, None, state, len(ids)), frames)
+
+
 def _check_layers(layers: RNNBase) -> None:
     if len(layers.directions) == 2:
         raise ValueError("a step model needs layers with bidirectional=False")
     if layers._cell is None:
         raise ValueError("a step model cannot run layer_norm=True")
-
-
-def _pair(linear: Any) -> tuple[Array, Array | None]:
-    weight, bias = (linear.weight, linear.bias) if isinstance(linear, Linear) else linear
-    return as_weight(weight), None if bias is None else as_weight(bias)
 
 
 def _table(
@@ -123,7 +174,7 @@ def _network(
     parts = (table, *linears, *weights, *(attention or ()))
     arrays = [array for part in parts for array in _arrays_in(part)]
     cell = str(layers._cell)
-    key = (cell, None if attention is None else attention[:2])
+    key = (cell, len(linears), None if attention is None else attention[:2])
     return _networks.of(owner, key, arrays, cell, table, weights, linears, attention)
 
 
@@ -146,7 +197,7 @@ def _attention(decoder: AttentionDecoder) -> tuple[Any, ...]:
         memory,
         v,
         attention.memory_size,
-        _pair(decoder.output),
+        linear_weights(decoder.output)[0],
     )
 
 
@@ -171,6 +222,8 @@ def _items(state: Any, memory: Array | None, layers: RNNBase) -> int:
         return len(memory)
     if state is None:
         return 1
+    if isinstance(state, np.ndarray) and state.ndim == 2:
+        return len(state)
     first = state[0] if len(layers.parts) > 1 else state
     return int(np.shape(first)[1])
 
@@ -178,6 +231,8 @@ def _items(state: Any, memory: Array | None, layers: RNNBase) -> int:
 def _start(layers: RNNBase, attending: AttentionDecoder | None, state: Any, items: int) -> Array:
     """Return the states (items, numbers of a state)."""
     feeds = attending is not None and attending.feeding == "input"
+    if isinstance(state, np.ndarray) and state.ndim == 2:
+        return as_weight(state)
     fed = None
     if isinstance(state, DecoderState):
         state, fed = state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unrolled._arrays import as_real, require_axes, require_shape
+from unrolled.lm.principal_plane import principal_plane
+from unrolled.lm.vector_files import read_vectors
 from unrolled.lm.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -108,6 +110,54 @@ class Embeddings:
         self._units = self.vectors / np.where(norms > 0, norms, 1)[:, None].astype(array.dtype)
         self._answers = norms > 0
         self._answers[[vocabulary.index(special) for special in vocabulary.specials]] = False
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], vocabulary: Container[str] | None = None
+    ) -> Embeddings:
+        """Read a text file of word2vec's, fastText's or GloVe's form.
+
+        Parameters
+        ----------
+        path : path-like
+            UTF-8; each line a token and its numbers, with or without a first line of two sizes.
+        vocabulary : Vocabulary, set or the like, optional
+            Which tokens to keep; all, when not given.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be read or has another form (`DataError`, which names the line), or
+            a number is NaN or infinite.
+        """
+        return cls(*read_vectors(path, vocabulary))
+
+    def table(self, vocabulary: Vocabulary) -> tuple[Array, NDArray[np.bool_]]:
+        """Return the vectors of another vocabulary's tokens, to begin an `Embedding` with.
+
+        Returns
+        -------
+        table : ndarray (V, D)
+            Zero where the token has no vector here.
+        known : ndarray of bool (V)
+            Where it has one.
+
+        Examples
+        --------
+        >>> from unrolled import lm, nn
+        >>> trained = lm.Embeddings(["cat", "dog"], [[1.0, 2.0], [3.0, 4.0]])
+        >>> words = lm.Vocabulary(["dog", "bird"])
+        >>> table, known = trained.table(words)
+        >>> layer = nn.Embedding(len(words), 2, padding_idx=words.pad_id)
+        >>> layer.weight.data[known] = table[known]
+        >>> layer(words.encode("dog")).data
+        array([[3., 4.]], dtype=float32)
+        """
+        known = np.array([token in self.vocabulary for token in vocabulary.tokens], bool)
+        table = np.zeros((len(vocabulary), self.vectors.shape[1]), self.vectors.dtype)
+        rows = [self._row(vocabulary.tokens[number]) for number in np.flatnonzero(known)]
+        table[known] = self.vectors[rows]
+        return table, known
 
     def __repr__(self) -> str:
         return f"Embeddings({len(self.vocabulary)} tokens, {self.vectors.shape[1]} dimensions)"
@@ -253,16 +303,3 @@ class Embeddings:
         rows = np.flatnonzero(answers)
         order = rows[np.argsort(-scores[rows], kind="stable")[:k]]
         return [Neighbour(self.vocabulary.tokens[row], float(scores[row])) for row in order]
-
-
-def principal_plane(vectors: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the first two principal components of rows (n, D): places (n, 2), shares (2)."""
-    centred = np.asarray(vectors, np.float64)
-    centred = centred - centred.mean(0)
-    u, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-    places, shares = np.zeros((len(centred), 2)), np.zeros(2)
-    kept = min(2, len(sizes))
-    places[:, :kept] = u[:, :kept] * sizes[:kept]
-    shares[:kept] = sizes[:kept] ** 2 / max((sizes**2).sum(), np.finfo(np.float64).tiny)
-    largest = places[np.abs(places).argmax(0), [0, 1]]
-    return places * np.where(largest < 0, -1.0, 1.0), shares

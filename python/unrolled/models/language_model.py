@@ -231,7 +231,7 @@ class LanguageModel(nn.Module):
         Returns
         -------
         History
-            Losses in nats a token.
+            Losses in nats a token, averaged over batches; `evaluate` averages over tokens.
 
         Raises
         ------
@@ -342,9 +342,8 @@ class LanguageModel(nn.Module):
         2
         """
         from unrolled.generate import Settings, generate
-        from unrolled.models.language_steps import WritingNames, allowed_tokens, prompts_of
+        from unrolled.models.language_steps import WritingNames, prompts_of
 
-        settings.setdefault("allowed", allowed_tokens(self.borders))
         ids = prompts_of(self.borders, prompts)
         names = WritingNames.of(self.borders, stop)
         return generate(self.step_model(len(ids)), names, Settings(**settings), ids)

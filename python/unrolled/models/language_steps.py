@@ -50,7 +50,7 @@ class WritingNames:
     ----------
     tokens : tuple of str
     unit : str
-    sos_id, eos_id, pad_id : int or None
+    sos_id, eos_id, pad_id, unk_id : int or None
     """
 
     tokens: Sequence[str]
@@ -58,6 +58,7 @@ class WritingNames:
     sos_id: int | None
     eos_id: int | None
     pad_id: int | None
+    unk_id: int | None
 
     @classmethod
     def of(cls, borders: Borders, stop: str | None) -> WritingNames:
@@ -72,7 +73,8 @@ class WritingNames:
         if stop is not None and stop not in vocabulary:
             raise ValueError(f"stop={stop!r} is no token of the vocabulary: name one, or None")
         end = vocabulary.eos_id if stop is None else vocabulary.index(stop)
-        return cls(vocabulary.tokens, vocabulary.unit, vocabulary.sos_id, end, vocabulary.pad_id)
+        others = vocabulary.pad_id, vocabulary.unk_id
+        return cls(vocabulary.tokens, vocabulary.unit, vocabulary.sos_id, end, *others)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -98,17 +100,6 @@ def prompts_of(borders: Borders, prompts: Any) -> list[NDArray[np.int64]]:
             "with: give at least one token"
         )
     return ids
-
-
-def allowed_tokens(borders: Borders) -> NDArray[np.bool_]:
-    """Tell the tokens that may be written: all but padding, start and unknown."""
-    vocabulary = borders.vocabulary
-    mask = np.ones(len(vocabulary), np.bool_)
-    special = (vocabulary.pad_id, vocabulary.sos_id, vocabulary.unk_id)
-    mask[[token for token in special if token is not None]] = False
-    if vocabulary.sos_id is not None and vocabulary.sos_id == vocabulary.eos_id:
-        mask[vocabulary.eos_id] = True
-    return mask
 
 
 def fused_units(model: LanguageModel, unit: str) -> tuple[_core.StepModel, _core.UnitTokens]:

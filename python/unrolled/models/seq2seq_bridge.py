@@ -33,6 +33,8 @@ class Bridge(nn.Module):
 
     def forward(self, state: Any) -> Any:
         """Return the state (decoder_layers, N, H) of (encoder_layers * directions, N, ...)."""
+        if self._fits(state):
+            return state
         parts = state if isinstance(state, tuple) else (state,)
         joined = [self._join(part) for part in parts]
         if self.maps:
@@ -40,6 +42,11 @@ class Bridge(nn.Module):
         else:
             joined = [part[self.encoder_layers - self.decoder_layers :] for part in joined]
         return tuple(joined) if len(joined) > 1 else joined[0]
+
+    def _fits(self, state: Any) -> bool:
+        h = state[0] if isinstance(state, tuple) else state
+        layers, hidden = h.shape[0], h.shape[2]
+        return (layers, hidden) == (self.decoder_layers, self.hidden) and not self.maps
 
     def _join(self, part: Tensor) -> Tensor:
         """Put the directions side by side: (layers * directions, N, h) as (layers, N, H)."""

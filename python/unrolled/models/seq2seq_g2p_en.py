@@ -62,10 +62,11 @@ def load_g2p_en(path: str | os.PathLike[str], model_class: type[Seq2Seq]) -> Seq
 def _read(name: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of the file; an archive of arrays is data, and nothing in it is run."""
     try:
-        file = np.load(name, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array, not an archive of them")
-        with file:
+        # Opened here, for NumPy leaves a file open that is no archive.
+        with open(name, "rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it holds one array, not an archive of them")
             missing = [key for key in _NAMES if key not in file]
             if missing:
                 raise ValueError(f"it has no {', '.join(missing)}")

@@ -83,6 +83,8 @@ def _of_items(settings: Settings, items: slice, count: int) -> Settings:
     for name, values in own.items():
         if len(values) != count:
             raise ValueError(f"{name} must be one an item, {count}, got {len(values)}")
+    if not own:
+        return settings
     return replace(settings, **{name: values[items] for name, values in own.items()})
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.autograd import no_grad
 from unrolled.data.sequences import pad
-
-if TYPE_CHECKING:
-    from unrolled.nn import Module
+from unrolled.nn import Module
+from unrolled.nn.module import attributes_now
 
 AT_ONCE = 64  # sequences of a forward pass
 
@@ -21,6 +21,10 @@ AT_ONCE = 64  # sequences of a forward pass
 @contextmanager
 def predicting(model: Module) -> Iterator[None]:
     """Put a model into evaluation mode, without the tape, and back into its mode."""
+    if _is_evaluating(model):
+        with no_grad():
+            yield
+        return
     was_training = model.training
     model.eval()
     try:
@@ -28,6 +32,21 @@ def predicting(model: Module) -> Iterator[None]:
             yield
     finally:
         model.train(was_training)
+
+
+# Models of which all parts were in evaluation mode, with what `attributes_now` said then: to ask
+# all parts each time would take as long as a small model takes to predict.
+_evaluating: WeakKeyDictionary[Module, object] = WeakKeyDictionary()
+
+
+def _is_evaluating(model: Module) -> bool:
+    now = attributes_now()
+    if _evaluating.get(model) is now:
+        return True
+    if any(module.training for _, module in model.named_modules()):
+        return False
+    _evaluating[model] = now
+    return True
 
 
 def in_padded_batches(

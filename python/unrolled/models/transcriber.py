@@ -16,12 +16,14 @@ from unrolled.lm.vocabulary import Text, Vocabulary
 from unrolled.models.recurrent import make_recurrent
 from unrolled.models.sequence_prediction import predicting
 from unrolled.models.transcriber_training import Criterion, train_transcriber
+from unrolled.models.transcription import Transcription, TranscriptionSearch
 from unrolled.models.transcription import TranscriptionSearch
 from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import positive, probability
 
 if TYPE_CHECKING:
     from unrolled.data.pairs import Ids
+    from unrolled.lm import NGram
     from unrolled.training import History
 
 AT_ONCE = 128  # sources of a forward pass
@@ -214,7 +216,13 @@ class SequenceTranscriber(nn.Module):
         )
 
     def transcribe(
-        self, sources: Sequence[Text], *, num_beams: int = 8, num_return_sequences: int = 1
+        self,
+        sources: Sequence[Text],
+        *,
+        num_beams: int = 8,
+        num_return_sequences: int = 1,
+        lm: NGram | None = None,
+        lm_weight: float = 0.5,
     ) -> list[Any]:
         """Transcribe sources; each gets the same result, bit for bit, alone and among others.
 
@@ -225,6 +233,11 @@ class SequenceTranscriber(nn.Module):
             Sequences kept after each frame.
         num_return_sequences : int
             How many to return of each source, at most `num_beams`.
+        lm : unrolled.lm.NGram, optional
+            A model of targets, whose words are the symbols. Frames do not know of each other what
+            they say; a model trained on the same targets does.
+        lm_weight : float
+            What its log probabilities are multiplied by.
 
         Returns
         -------
@@ -241,9 +254,25 @@ class SequenceTranscriber(nn.Module):
                 f"num_return_sequences is {num_return_sequences}, but num_beams={num_beams} "
                 "sequences are kept: raise num_beams"
             )
-        search = TranscriptionSearch(self.target.tokens, self.blank, self.repeat, num_beams)
-        found = search.best(self.emissions(sources), num_return_sequences)
+        found = self.search(
+            self.emissions(sources), num_beams, num_return_sequences, lm=lm, lm_weight=lm_weight
+        )
         return found if num_return_sequences > 1 else [best for (best,) in found]
+
+    def search(
+        self,
+        emissions: Sequence[NDArray[Any]],
+        num_beams: int,
+        count: int = 1,
+        *,
+        lm: NGram | None = None,
+        lm_weight: float = 0.5,
+    ) -> list[list[Transcription]]:
+        """Find the best `count` transcriptions of `emissions`; the rest is as for `transcribe`."""
+        search = TranscriptionSearch(
+            self.target.tokens, self.blank, self.repeat, num_beams, lm, lm_weight
+        )
+        return search.best(emissions, count)
 
     def emissions(self, sources: Sequence[Text]) -> list[NDArray[Any]]:
         """Compute the log probabilities (T, C) of sources, as after ``eval()``."""

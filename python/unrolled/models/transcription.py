@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.align import viterbi
 from unrolled.decode import BeamSearchDecoder
+
+if TYPE_CHECKING:
+    from unrolled.lm import NGram
 
 _BEAM_LOG_P = -20.0  # what is further below the best is no answer
 
@@ -33,7 +36,8 @@ class Transcription:
     tokens : list of str
     score : float
         Natural logarithm of the probability of the tokens: with a blank of all their paths that
-        the search has kept, without one of their best path.
+        the search has kept, without one of their best path. With a language model its weighted
+        score is added.
     spans : list of TranscribedToken
         Each token with the letters that its frames on the best path belong to.
     """
@@ -60,13 +64,29 @@ class TranscriptionSearch:
     repeat : int
         Frames to a letter.
     num_beams : int
+    lm : NGram, optional
+        Of the symbols.
+    lm_weight : float
+        What its log probabilities are multiplied by.
     """
 
-    def __init__(self, tokens: Sequence[str], blank: bool, repeat: int, num_beams: int) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        blank: bool,
+        repeat: int,
+        num_beams: int,
+        lm: NGram | None = None,
+        lm_weight: float = 0.0,
+    ) -> None:
         self.tokens, self.blank, self.repeat = tuple(tokens), blank, repeat
         self.decoder = BeamSearchDecoder(
-            ["<blank>", *(f"{number} " for number in range(len(tokens)))],
+            ["<blank>", *(tokens if lm is not None else map(str, range(len(tokens))))],
             beam_width=num_beams,
+            lm=lm,
+            lm_unit="token",
+            lm_weight=lm_weight,
+            word_score=0.0,
             token_min_logp=_BEAM_LOG_P,
             beam_prune_logp=_BEAM_LOG_P,
             merge="sum" if blank else "max",

@@ -18,7 +18,6 @@ from unrolled.nn.gru import GRU
 from unrolled.nn.linear import Linear
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.module import Module
-from unrolled.nn.recurrent import RNNBase
 from unrolled.nn.rnn import RNN
 from unrolled.ops.attention import WEIGHTS
 from unrolled.ops.attention_decoder import attention_decoder, attention_decoder_backward

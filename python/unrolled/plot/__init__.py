@@ -1,6 +1,7 @@
 """Pictures of readings, trellises, training and recurrences, with matplotlib (extra ``plot``)."""
 
 from unrolled.plot.alignments import alignment
+from unrolled.plot.attention import attention
 from unrolled.plot.beams import beam
 from unrolled.plot.confusions import confusion
 from unrolled.plot.embeddings import embeddings
@@ -14,6 +15,7 @@ from unrolled.plot.tuning import tuning
 
 __all__ = [
     "alignment",
+    "attention",
     "beam",
     "confusion",
     "curves",

@@ -123,7 +123,8 @@ def principal_plane(vectors: ArrayLike) -> tuple[Array, Array]:
 
     By the eigenvectors of the covariance; an axis's largest place is positive.
     """
-    centred = np.asarray(vectors, np.float64) - np.mean(vectors, axis=0)
+    centred = np.array(vectors, np.float64)
+    centred -= centred.mean(0)
     values, directions = np.linalg.eigh(centred.T @ centred)
     places = centred @ directions[:, [-1, -2]]
     for axis in (0, 1):
