@@ -38,9 +38,9 @@ TOLERANCES = {
     "upsample": {"float32": 1e-6, "float64": 2e-15},
     # Gates of 4 ulp, carried through up to 40 steps and summed over all of them backwards.
     "lstm": {"float32": 1e-5, "float64": 1e-13},
-    # As for lstm, through three layers whose masks double what passes: where a tanh is nearly 1, its
-    # slope 1 - y * y carries the rounding of y. One rounding of the inputs alone moves gradients of
-    # the worst configuration drawn by 8e-6.
+    # As for lstm, through three layers whose masks double what passes: where a tanh is nearly 1,
+    # its slope 1 - y * y carries the rounding of y. One rounding of the inputs alone moves
+    # gradients of the worst configuration drawn by 8e-6.
     "attention": {"float32": 3e-5, "float64": 1e-10},
     # The design's promise: sums accurate to 1e-6; gradients are stored in the type of the input.
     "ctc": {"float32": 1e-6, "float64": 1e-10},

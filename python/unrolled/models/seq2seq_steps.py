@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unrolled.data.pairs import Ids, pad_ids
 from unrolled.generate.step_models import recurrent_step_model
@@ -18,12 +18,12 @@ def make_step_model(model: Seq2SeqNetwork, sources: list[Ids]) -> StepModel:
     ids, lengths = pad_ids(sources)
     with predicting(model):
         memory, state = model.encode(ids, lengths)
+    attended: dict[str, Any] = {"memory": memory, "lengths": lengths} if model.attends else {}
     return recurrent_step_model(
         model.decoder,
         model.target_embedding,
         model.output,
         state,
         items=len(sources),
-        memory=memory if model.attends else None,
-        lengths=lengths if model.attends else None,
+        **attended,
     )

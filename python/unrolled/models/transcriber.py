@@ -17,7 +17,6 @@ from unrolled.models.recurrent import make_recurrent
 from unrolled.models.sequence_prediction import predicting
 from unrolled.models.transcriber_training import Criterion, train_transcriber
 from unrolled.models.transcription import Transcription, TranscriptionSearch
-from unrolled.models.transcription import TranscriptionSearch
 from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import positive, probability
 
