@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from bench.peers import step_attention, step_cnn, step_crnn
+from bench.peers import step_attention, step_char_lm, step_cnn, step_crnn
 from bench.peers.sides import OURS, Settings, Sides, result, set_threads
 from bench.peers.tables import rows_table
 
-MODELS = {"cnn": step_cnn, "crnn": step_crnn, "attention": step_attention}
+MODELS = {
+    "cnn": step_cnn,
+    "crnn": step_crnn,
+    "char-lm": step_char_lm,
+    "attention": step_attention,
+}
 NAMES = (OURS, "torch", "torch last", "torch last fused")
 
 

@@ -34,7 +34,7 @@ def _torch_parts():
 
 def ours() -> Passes:
     from unrolled import nn, optim
-    from unrolled.nn.functional import cross_entropy
+    from unrolled.nn.functional import cross_entropy, run_tokens
 
     embedding, lstm = nn.Embedding(SYMBOLS, EMBEDDING), nn.LSTM(EMBEDDING, HIDDEN)
     output = nn.Linear(HIDDEN, SYMBOLS)
@@ -47,7 +47,7 @@ def ours() -> Passes:
 
     def step() -> float:
         optimizer.zero_grad()
-        frames, _ = lstm(embedding(ids))
+        frames, _ = run_tokens(lstm, ids, embedding)
         loss = cross_entropy(output(frames).reshape(-1, SYMBOLS), flat)
         loss.backward()
         optimizer.step()

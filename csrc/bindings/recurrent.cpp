@@ -1,5 +1,6 @@
 #include "bindings/recurrent.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include "bindings/arrays.h"
@@ -46,10 +47,28 @@ class Layer {
     if (hidden_mask) require_state(hidden_mask, shape_.P, "hidden_mask must be (directions, N, P)");
   }
 
+  // Tokens in place of an input: ids (N, T), table (directions, tokens, G H).
+  void look_up(const MaybeArray<int64_t>& ids, const MaybeArray<Real>& table) {
+    require(ids.has_value() == table.has_value(), "ids and table go together");
+    if (!ids) return;
+    require(shape_.D == 0, "x must have no features where tokens are read");
+    require_shape(*ids, {shape_.N, shape_.T}, "ids must be (N, T)");
+    const int64_t tokens = table->ndim() == 3 ? table->shape(1) : 0, T = shape_.T;
+    require(tokens > 0, "table must have a row");
+    require_shape(*table, {shape_.directions, tokens, cell_.gates * shape_.H},
+                  "table must be (directions, tokens, G H)");
+    for (int64_t n = 0; n < shape_.N; ++n) {
+      const int64_t* from = ids->data() + n * T;
+      require(std::all_of(from, from + shape_.lengths[n], [=](int64_t i) { return i >= 0 && i < tokens; }),
+              "ids must lie in 0 .. tokens - 1");
+    }
+    table_ = {tokens, ids->data(), table->data()};
+  }
+
   const RecurrentShape& shape() const { return shape_; }
   bool has_cells() const { return cell_.memory == CellMemory::cells; }
   int64_t gates() const { return cell_.gates; }
-  RecurrentLayer<Real> layer() const { return {shape_, cell_, weights_.data(), hidden_mask_}; }
+  RecurrentLayer<Real> layer() const { return {shape_, cell_, weights_.data(), hidden_mask_, table_}; }
   const RecurrentWeights<Real>& weights(std::size_t direction) const { return weights_[direction]; }
 
   RecurrentState<const Real> state(const MaybeArray<Real>& h, const MaybeArray<Real>& c) const {
@@ -84,13 +103,16 @@ class Layer {
   RecurrentShape shape_;
   std::vector<RecurrentWeights<Real>> weights_;
   const Real* hidden_mask_;
+  RecurrentTable<Real> table_;
 };
 
 template <class Real>
 py::tuple recurrent_array(const std::string& cell, const Array<Real>& x, const Array<int64_t>& lengths,
                           const std::vector<Direction<Real>>& directions, const MaybeArray<Real>& h0,
-                          const MaybeArray<Real>& c0, const MaybeArray<Real>& hidden_mask) {
-  const Layer<Real> checked(cell, x, lengths, directions, hidden_mask);
+                          const MaybeArray<Real>& c0, const MaybeArray<Real>& hidden_mask,
+                          const MaybeArray<int64_t>& ids, const MaybeArray<Real>& table) {
+  Layer<Real> checked(cell, x, lengths, directions, hidden_mask);
+  checked.look_up(ids, table);
   const RecurrentShape& s = checked.shape();
   const RecurrentState<const Real> initial = checked.state(h0, c0);
   Array<Real> output = make_array<Real>({s.N, s.T, s.directions * s.P});
@@ -139,8 +161,10 @@ py::tuple recurrent_backward_array(const std::string& cell, const Array<Real>& g
                                    const Array<Real>& x, const Array<int64_t>& lengths,
                                    const std::vector<Direction<Real>>& directions, const MaybeArray<Real>& h0,
                                    const MaybeArray<Real>& c0, const MaybeArray<Real>& hidden_mask,
-                                   const Array<Real>& tape, bool input_gradient) {
-  const Layer<Real> checked(cell, x, lengths, directions, hidden_mask);
+                                   const Array<Real>& tape, bool input_gradient,
+                                   const MaybeArray<int64_t>& ids, const MaybeArray<Real>& table) {
+  Layer<Real> checked(cell, x, lengths, directions, hidden_mask);
+  checked.look_up(ids, table);
   const RecurrentShape& s = checked.shape();
   require_shape(grad_output, {s.N, s.T, s.directions * s.P}, "grad_output must have the shape of output");
   require_tape(checked, tape);
@@ -150,20 +174,22 @@ py::tuple recurrent_backward_array(const std::string& cell, const Array<Real>& g
   py::list by_direction;
   for (std::size_t d = 0; d < directions.size(); ++d)
     by_direction.append(make_gradients(checked, d, gradients));
-  MaybeArray<Real> grad_x, grad_c0;
-  if (input_gradient) grad_x = make_array_like(x);
+  MaybeArray<Real> grad_x, grad_c0, grad_table;
+  if (input_gradient && !table) grad_x = make_array_like(x);
+  if (table) grad_table = make_array_like(*table);
   Array<Real> grad_h0 = checked.make_state(s.P);
   if (checked.has_cells()) grad_c0 = checked.make_state(s.H);
   const RecurrentState<Real> grad_initial = {grad_h0.mutable_data(),
                                              grad_c0 ? grad_c0->mutable_data() : nullptr};
   const Real *from = x.data(), *saved = tape.data(), *g = grad_output.data();
   Real* to = grad_x ? grad_x->mutable_data() : nullptr;
+  Real* to_table = grad_table ? grad_table->mutable_data() : nullptr;
   {
     const py::gil_scoped_release release;
-    recurrent_backward(checked.layer(), from, saved, g, grad_end, initial, to, gradients.data(),
-                       grad_initial);
+    recurrent_backward(checked.layer(), from, saved, g, grad_end, initial, to, gradients.data(), grad_initial,
+                       to_table);
   }
-  return py::make_tuple(grad_x, by_direction, grad_h0, grad_c0);
+  return py::make_tuple(grad_x, by_direction, grad_h0, grad_c0, grad_table);
 }
 
 template <class Real>
@@ -205,12 +231,14 @@ template <class Real>
 void register_of(py::module_& m) {
   m.def("recurrent", &recurrent_array<Real>, "cell"_a, "x"_a.noconvert(), "lengths"_a.noconvert(),
         "weights"_a.noconvert(), "h0"_a.noconvert().none(true), "c0"_a.noconvert().none(true),
-        "hidden_mask"_a.noconvert().none(true));
+        "hidden_mask"_a.noconvert().none(true), "ids"_a.noconvert().none(true) = py::none(),
+        "table"_a.noconvert().none(true) = py::none());
   m.def("recurrent_backward", &recurrent_backward_array<Real>, "cell"_a, "grad_output"_a.noconvert(),
         "grad_h_n"_a.noconvert().none(true), "grad_c_n"_a.noconvert().none(true), "x"_a.noconvert(),
         "lengths"_a.noconvert(), "weights"_a.noconvert(), "h0"_a.noconvert().none(true),
         "c0"_a.noconvert().none(true), "hidden_mask"_a.noconvert().none(true), "tape"_a.noconvert(),
-        "input_gradient"_a);
+        "input_gradient"_a, "ids"_a.noconvert().none(true) = py::none(),
+        "table"_a.noconvert().none(true) = py::none());
   m.def("recurrent_step", &recurrent_step_array<Real>, "cell"_a, "x"_a.noconvert(), "weights"_a.noconvert(),
         "h"_a.noconvert().none(true), "c"_a.noconvert().none(true));
   m.def("recurrent_states", &recurrent_states_array<Real>, "cell"_a, "x"_a.noconvert(),

@@ -35,6 +35,16 @@ struct RecurrentState {
   Real *h = nullptr, *c = nullptr;
 };
 
+// What the input gives the gates, where it is a token: rows (directions, tokens, G H), of which an item's
+// frame looks up ids (N, T). The input then has no features of its own, D = 0. Without tokens there is no
+// table.
+template <class Real>
+struct RecurrentTable {
+  int64_t tokens = 0;
+  const int64_t* ids = nullptr;
+  const Real* rows = nullptr;
+};
+
 template <class Real>
 struct RecurrentLayer {
   const RecurrentShape& shape;
@@ -42,6 +52,7 @@ struct RecurrentLayer {
   const RecurrentWeights<Real>* weights;  // per direction
   const Real* hidden_mask;                // (directions, N, P), multiplied onto the state that enters the
                                           // recurrent product at each step, or null
+  RecurrentTable<Real> table = {};
 };
 
 // Elements of the tape, what the backward pass needs of the forward pass.
@@ -54,12 +65,14 @@ void recurrent(const RecurrentLayer<Real>& layer, const Real* x, RecurrentState<
                Real* output, RecurrentState<Real> end, Real* tape);
 
 // grad_output (N, T, directions * P) and the gradient of the end state -> grad_x (N, T, D), 0 on padding, or
-// null if it is not wanted; gradients per direction; the gradient of the initial state.
+// null if it is not wanted; gradients per direction; the gradient of the initial state, and of the rows of
+// the table where there is one.
 template <class Real>
 void recurrent_backward(const RecurrentLayer<Real>& layer, const Real* x, const Real* tape,
                         const Real* grad_output, RecurrentState<const Real> grad_end,
                         RecurrentState<const Real> initial, Real* grad_x,
-                        const RecurrentGradients<Real>* gradients, RecurrentState<Real> grad_initial);
+                        const RecurrentGradients<Real>* gradients, RecurrentState<Real> grad_initial,
+                        Real* grad_table = nullptr);
 
 // One frame of each item, without a tape: x (N, D), states (N, P) and (N, H), of a layer with one direction
 // and no mask. Reads each weight once, as it lies; the sums have another order than those of `recurrent`.

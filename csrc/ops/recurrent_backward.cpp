@@ -5,13 +5,15 @@
 #include "denormals.h"
 #include "ops/recurrent_backward_run.h"
 #include "ops/recurrent_runs.h"
+#include "ops/recurrent_table.h"
 
 namespace unrolled {
 template <class Real>
 void recurrent_backward(const RecurrentLayer<Real>& layer, const Real* x, const Real* tape,
                         const Real* grad_output, RecurrentState<const Real> grad_end,
                         RecurrentState<const Real> initial, Real* grad_x,
-                        const RecurrentGradients<Real>* gradients, RecurrentState<Real> grad_initial) {
+                        const RecurrentGradients<Real>* gradients, RecurrentState<Real> grad_initial,
+                        Real* grad_table) {
   const RecurrentShape& s = layer.shape;
   const RecurrentRows rows(s.N, s.lengths);
   const auto directions = recurrent_directions(layer, rows, tape);
@@ -38,13 +40,15 @@ void recurrent_backward(const RecurrentLayer<Real>& layer, const Real* x, const 
     const auto& g = by_row[static_cast<std::size_t>(d.index)];
     weight_gradients(d, x, initial, g, gradients[d.index]);
     if (grad_x) input_gradient(d, const_panels(g.by_input), grad_x);
+    if (grad_table)
+      table_gradient(d, const_panels(g.by_input), grad_table + d.index * d.table.tokens * d.cell.gates * s.H);
   }
 }
 
 #define UNROLLED_INSTANTIATE(Real)                                                                     \
   template void recurrent_backward(const RecurrentLayer<Real>&, const Real*, const Real*, const Real*, \
                                    RecurrentState<const Real>, RecurrentState<const Real>, Real*,      \
-                                   const RecurrentGradients<Real>*, RecurrentState<Real>);
+                                   const RecurrentGradients<Real>*, RecurrentState<Real>, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)
 #undef UNROLLED_INSTANTIATE

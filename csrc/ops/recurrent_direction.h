@@ -31,6 +31,7 @@ struct RecurrentDirection {
   const RecurrentRows& rows;
   const RecurrentWeights<Real>& weights;
   const Real* hidden_mask;  // (N, P) or null
+  RecurrentTable<Real> table;
   int64_t index;
   int64_t units;                   // H in whole vectors
   int64_t state_row, operand_row;  // distance between rows of H and of P features
@@ -85,10 +86,12 @@ RecurrentDirection<Real>::RecurrentDirection(const RecurrentLayer<Real>& layer, 
       rows(all_rows),
       weights(layer.weights[direction]),
       hidden_mask(layer.hidden_mask ? layer.hidden_mask + direction * shape.N * shape.P : nullptr),
+      table(layer.table),
       index(direction),
       units(round_up(shape.H, kernels<Real>().recurrent.lanes)),
       state_row(padded_row<Real>(shape.H)),
       operand_row(padded_row<Real>(shape.P)) {
+  if (table.tokens > 0) table.rows += direction * table.tokens * cell.gates * shape.H;
   gates = panels(all_gates(), nullptr);
   if (!tape) return;
   gates.data = tape + direction * tape_size();

@@ -462,6 +462,8 @@ def recurrent(
     h0: _Maybe,
     c0: _Maybe,
     hidden_mask: _Maybe,
+    ids: NDArray[np.int64] | None = None,
+    table: _Maybe = None,
 ) -> tuple[_Array, _Array, _Maybe, _Array]: ...
 def recurrent_backward(
     cell: str,
@@ -476,7 +478,9 @@ def recurrent_backward(
     hidden_mask: _Maybe,
     tape: _Array,
     input_gradient: bool,
-) -> tuple[_Maybe, list[_Weights], _Array, _Maybe]: ...
+    ids: NDArray[np.int64] | None = None,
+    table: _Maybe = None,
+) -> tuple[_Maybe, list[_Weights], _Array, _Maybe, _Maybe]: ...
 def recurrent_step(
     cell: str, x: _Array, weights: _Weights, h: _Maybe, c: _Maybe
 ) -> tuple[_Array, _Maybe]: ...

@@ -35,6 +35,7 @@ from unrolled.nn.pool_adaptive import (
     adaptive_max_pool2d,
 )
 from unrolled.nn.pool_average import avg_pool1d, avg_pool2d
+from unrolled.nn.recurrent_tokens import run_tokens
 from unrolled.nn.rnn import rnn
 from unrolled.nn.sampled_softmax import sampled_cross_entropy
 from unrolled.nn.upsample import interpolate
@@ -77,6 +78,7 @@ __all__ = [
     "relu",
     "reverse_sequences",
     "rnn",
+    "run_tokens",
     "sampled_cross_entropy",
     "sigmoid",
     "silu",

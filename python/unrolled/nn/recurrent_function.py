@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from unrolled.autograd import Function, Tensor, as_tensor
 from unrolled.autograd.tape import Array
 from unrolled.autograd.tensor import Operand
+from unrolled.nn.recurrent_tokens import EmbeddedTokens
 
 States = dict[str, Array]
 
@@ -64,7 +65,7 @@ class RecurrentFunction(Function):
 
 def run_layer(
     function: type[RecurrentFunction],
-    x: Operand,
+    x: Operand | EmbeddedTokens,
     weights: Sequence[Sequence[Tensor | None]],
     initial: Sequence[Tensor | None],
     *,
@@ -77,7 +78,7 @@ def run_layer(
     Parameters
     ----------
     function : subclass of RecurrentFunction
-    x : Tensor or array-like (N, T, D)
+    x : Tensor or array-like (N, T, D), or EmbeddedTokens
     weights : list of tuple of Tensor or None
         One tuple a direction.
     initial : sequence of Tensor (directions, N, H) or None
@@ -89,6 +90,8 @@ def run_layer(
     **options
         What the array function takes besides.
     """
+    if isinstance(x, EmbeddedTokens):
+        return x.run(weights, initial, hidden_mask=hidden_mask, record=record, **options)
     first = weights[0][0] if weights else None
     dtype = None if first is None else first.dtype
     flat = [weight for entry in weights for weight in entry]

@@ -36,6 +36,8 @@ class Saved:
     tape: RealArray
     output: RealArray
     given: int  # entries of a direction's weights that the caller gave
+    ids: NDArray[np.int64] | None = None
+    table: RealArray | None = None
 
     @property
     def nbytes(self) -> int:
@@ -64,15 +66,23 @@ def run(
     c0: Any = None,
     lengths: Any = None,
     hidden_mask: Any = None,
+    ids: Any = None,
+    table: Any = None,
 ) -> tuple[RealArray, RealArray, RealArray | None, Saved]:
-    """Check and convert the arguments, then run all frames: output, h_n, c_n, saved."""
+    """Check and convert the arguments, then run all frames: output, h_n, c_n, saved.
+
+    Where tokens are read, ids (N, T) of them, x and the weights of the input have no features, and
+    table (directions, V, G H) has what each token gives the gates.
+    """
     given = _given(cell, weights)
     flat = {
         f"{name}[{d}]": weight
         for d, of_direction in enumerate(weights)
         for name, weight in zip(NAMES, of_direction, strict=False)
     }
-    x, h0, c0, hidden_mask, *rest = as_reals(x=x, h0=h0, c0=c0, hidden_mask=hidden_mask, **flat)
+    x, h0, c0, hidden_mask, table, *rest = as_reals(
+        x=x, h0=h0, c0=c0, hidden_mask=hidden_mask, table=table, **flat
+    )
     none = (None,) * (len(NAMES) - given)
     directions = [(*rest[i : i + given], *none) for i in range(0, len(rest), given)]
     require_axes(x, "x", "N, T, D")
@@ -86,15 +96,22 @@ def run(
         if state is not None:
             require_shape(state, name, (*states, size), axes)
     lengths = as_lengths(lengths, "lengths", x.shape[0], x.shape[1])
-    output, h_n, c_n, tape = _core.recurrent(cell, x, lengths, directions, h0, c0, hidden_mask)
-    saved = Saved(cell, x, lengths, directions, h0, c0, hidden_mask, tape, output, given)
+    output, h_n, c_n, tape = _core.recurrent(
+        cell, x, lengths, directions, h0, c0, hidden_mask, ids, table
+    )
+    saved = Saved(
+        cell, x, lengths, directions, h0, c0, hidden_mask, tape, output, given, ids, table
+    )
     return output, h_n, c_n, saved
 
 
 def run_backward(
     grad_output: Any, grad_h_n: Any, grad_c_n: Any, saved: Saved, input_gradient: bool = True
 ) -> tuple[RealArray | None, list[tuple[Any, ...]], RealArray, RealArray | None]:
-    """Check the gradients' shapes, then go back through time: grad_x, grads, grad_h0, grad_c0."""
+    """Check the gradients' shapes, then go back through time: grad_x, grads, grad_h0, grad_c0.
+
+    Where tokens were read, the first is the gradient of the table.
+    """
     s = saved
     grads = as_reals(grad_output=grad_output, grad_h_n=grad_h_n, grad_c_n=grad_c_n)
     grad_output, grad_h_n, grad_c_n = (None if g is None else g.astype(s.x.dtype) for g in grads)
@@ -105,11 +122,16 @@ def run_backward(
     for name, grad, size in (("grad_h_n", grad_h_n, features), ("grad_c_n", grad_c_n, hidden)):
         if grad is not None:
             require_shape(grad, name, (*states, size), "directions, N, H")
-    grad_x, by_direction, grad_h0, grad_c0 = _core.recurrent_backward(
+    grad_x, by_direction, grad_h0, grad_c0, grad_table = _core.recurrent_backward(
         s.cell, grad_output, grad_h_n, grad_c_n, s.x, s.lengths, s.weights, s.h0, s.c0,
-        s.hidden_mask, s.tape, input_gradient,
+        s.hidden_mask, s.tape, input_gradient, s.ids, s.table,
     )  # fmt: skip
-    return grad_x, [grads[: s.given] for grads in by_direction], grad_h0, grad_c0
+    return (
+        grad_x if s.table is None else grad_table,
+        [grads[: s.given] for grads in by_direction],
+        grad_h0,
+        grad_c0,
+    )
 
 
 def run_step(
