@@ -54,8 +54,8 @@ def test_a_text_has_the_score_that_the_model_gives_it():
     assert after[0] == pytest.approx(model.score("ab c"), abs=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
-def test_recurrent_models_need_no_python(kind):
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_model_needs_python(kind):
     core, python = both("char", model_of("char", kind))
     assert python.needs_python and not core.needs_python
 

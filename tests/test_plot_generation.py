@@ -55,3 +55,16 @@ def test_what_cannot_be_shown_says_so(generations):
         plot.generation(generations[0], leaves=0)
     with pytest.raises(ValueError, match="no attention"):
         generations[0].plot_attention()
+
+
+def test_attention_has_a_row_for_each_token_and_a_column_for_each_source(rng, tmp_path):
+    table = Table(rng, 5, 3, attended=4)
+    settings = Settings(max_new_tokens=3)
+    for sources in (["wxyz"], None):
+        (generation,) = generate(table.model(), names(5), settings, sources=sources)
+        figure = generation.plot_attention(tmp_path / "attention.png")
+        shown = [label.get_text() for axis in figure.axes for label in axis.get_xticklabels()]
+        shown += [label.get_text() for axis in figure.axes for label in axis.get_yticklabels()]
+        assert (tmp_path / "attention.png").stat().st_size > 1000
+        assert set(sources[0] if sources else "0123") <= set(shown)
+        assert set(generation.tokens) <= set(shown)

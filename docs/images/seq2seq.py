@@ -71,11 +71,11 @@ def turned_right(model: Seq2Seq, texts: list[str]) -> float:
     return float(np.mean([g.text == s[::-1] for g, s in zip(written, texts, strict=True)]))
 
 
-def draw_length(path: Path, epochs: int) -> None:
+def draw_length(path: Path, epochs: int, share: float) -> None:
     """Show how many strings of each length are turned round, with and without attention."""
     rng = np.random.default_rng(0)
-    train = strings(rng, 2000, 1, 16)
-    tests = [strings(rng, 200, length, length) for length in LENGTHS]
+    train = strings(rng, int(2000 * share), 1, 16)
+    tests = [strings(rng, int(200 * share), length, length) for length in LENGTHS]
     vocabulary = Vocabulary(LETTERS, unit="char")
     figure, (axis,) = make_figure((7.2, 2.6), [1])
     kinds = {"one state": (None, False), "attention": ("general", True)}
@@ -112,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     draw_writing(args.out / "seq2seq-writing.png")
-    draw_length(args.out / "seq2seq-length.png", epochs=1 if args.quick else 16)
+    epochs, share = (1, 0.05) if args.quick else (16, 1.0)
+    draw_length(args.out / "seq2seq-length.png", epochs, share)
 
 
 if __name__ == "__main__":

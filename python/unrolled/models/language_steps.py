@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from unrolled import _core
 from unrolled.generate.step_models import recurrent_step_model
+from unrolled.generate.window_step_models import window_step_model
 from unrolled.models.language_borders import Borders
 from unrolled.models.language_network import RecurrentReader
-from unrolled.models.sequence_prediction import predicting
 
 if TYPE_CHECKING:
     from unrolled.models.language_model import LanguageModel
@@ -21,25 +21,14 @@ if TYPE_CHECKING:
 
 def make_step_model(model: LanguageModel, items: int) -> _core.StepModel:
     """Return the model at work on `items` texts that have not begun."""
-    if not isinstance(model.reader, RecurrentReader):
-        return _windowed(model, items)
     softmax = (model.output_weight, model.output_bias)
     outputs = [softmax] if model.narrow is None else [model.narrow, softmax]
-    return recurrent_step_model(model.reader.layers, model.embedding, outputs, items=items)
-
-
-def _windowed(model: LanguageModel, items: int) -> _core.StepModel:
-    """Return a model whose states are the last tokens."""
-    start = model.initial_state(items).data
-
-    def step(tokens: Any, items: Any, states: Any) -> tuple[Any, Any]:
-        with predicting(model):
-            scores, after = model(tokens[:, None], states)
-        return after.data, scores.data[:, 0]
-
-    return _core.PythonStepModel(
-        tokens=len(model.vocabulary), items=items, state_size=start.shape[1], start=start, step=step
-    )
+    reader = model.reader
+    if isinstance(reader, RecurrentReader):
+        return recurrent_step_model(reader.layers, model.embedding, outputs, items=items)
+    read = reader.start(items).data.astype(np.int64)
+    activation = reader.activation
+    return window_step_model(reader.layers, model.embedding, outputs, read, activation=activation)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from unrolled.data.pairs import Ids, pad_ids
-from unrolled.generate.step_models import recurrent_step_model
+from unrolled.generate.step_models import read_tokens, recurrent_step_model
 from unrolled.models.sequence_prediction import predicting
 
 if TYPE_CHECKING:
@@ -16,14 +16,24 @@ if TYPE_CHECKING:
 def make_step_model(model: Seq2SeqNetwork, sources: list[Ids]) -> StepModel:
     """Return a model of what follows, for sources of ids with their end marks."""
     ids, lengths = pad_ids(sources)
-    with predicting(model):
-        memory, state = model.encode(ids, lengths)
-    attended: dict[str, Any] = {"memory": memory, "lengths": lengths} if model.attends else {}
+    memory, state = _read(model, ids, lengths)
     return recurrent_step_model(
         model.decoder,
         model.target_embedding,
         model.output,
         state,
         items=len(sources),
-        **attended,
+        memory=memory if model.attends else None,
+        lengths=lengths if model.attends else None,
     )
+
+
+def _read(model: Seq2SeqNetwork, ids: Ids, lengths: Ids) -> tuple[Any, Any]:
+    """Return the memory, where it is attended to, and the state that starts the decoder."""
+    if model.attends or len(model.encoder.directions) == 2 or model.bridge.maps:
+        with predicting(model):
+            return model.encode(ids, lengths)
+    # From weights that are packed once: a word's GRU is else half packing.
+    states, _ = read_tokens(model.encoder, model.source_embedding, ids, lengths)
+    size = states.shape[1] // model.encoder.num_layers
+    return None, states[:, -size * model.decoder.num_layers :]
