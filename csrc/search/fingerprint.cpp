@@ -24,11 +24,12 @@ uint64_t mixed(uint64_t hash, uint64_t value) {
 uint64_t fingerprint(const void* data, std::size_t bytes, uint64_t before) {
   const auto* from = static_cast<const unsigned char*>(data);
   Words sums[kVectors] = {}, sums_of_sums[kVectors] = {};
-  const auto add = [&](const void* line) {
-    Words words[kVectors];
-    std::memcpy(words, line, sizeof(words));
+  const auto add = [&](const unsigned char* line) {
+#pragma GCC unroll 4  // in a loop, or copied all at once, the words go through memory: a third of the speed
     for (std::size_t i = 0; i < kVectors; ++i) {
-      sums[i] += words[i];
+      Words words;
+      std::memcpy(&words, line + i * sizeof(words), sizeof(words));
+      sums[i] += words;
       sums_of_sums[i] += sums[i];
     }
   };

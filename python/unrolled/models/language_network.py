@@ -11,6 +11,7 @@ from unrolled import nn
 from unrolled.autograd import Tensor, as_tensor
 from unrolled.models.recurrent import make_recurrent
 from unrolled.nn.checks import positive
+from unrolled.nn.functional import run_tokens
 
 
 class RecurrentReader(nn.Module):
@@ -46,12 +47,14 @@ class RecurrentReader(nn.Module):
         Parameters
         ----------
         ids : ndarray of int64 (N, T)
-        table, drop : callable
+        table, drop : Embedding, Dropout
             Tokens to vectors (N, T, E), and what drops some of these in training.
         state
             Of the recurrent layers, None at the start.
         """
-        return self.layers(drop(table(ids)), state)
+        if drop.training and drop.p > 0:
+            return self.layers(drop(table(ids)), state)
+        return run_tokens(self.layers, ids, table, state)
 
     def start(self, items: int) -> Any:
         """Return the state before the first token: zeros."""
