@@ -1,6 +1,7 @@
 #include "kernels/optim.h"
 
 #include "kernels/simd.h"
+#include "kernels/simd_extremes.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 namespace {
@@ -39,13 +40,15 @@ void adam(int64_t n, const AdamStep& step, const Real* grad, Real* param, Real* 
 
 template <class Real>
 double max_abs(int64_t n, const Real* x) {
-  Real best = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const Real a = x[i] < 0 ? -x[i] : x[i];
-    if (a != a) return static_cast<double>(a);
-    best = a > best ? a : best;
+  constexpr int64_t W = kWidth<Real>;
+  Vec<Real> best{};
+  bool is_nan = false;
+  for (int64_t i = 0; i < n; i += W) {
+    const Vec<Real> v = load_or_zero(x + i, n - i < W ? n - i : W);
+    is_nan |= has_nan<Real>(v);
+    best = max(best, max(v, -v));
   }
-  return static_cast<double>(best);
+  return is_nan ? __builtin_nan("") : static_cast<double>(largest_lane<Real>(best));
 }
 
 template <class Real>
