@@ -18,7 +18,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     )
     add("--cell", choices=("lstm", "gru", "rnn"), default="gru", help="default: gru")
     add("--embedding", type=count, default=64, metavar="N", help="default: 64")
-    add("--hidden", type=count, default=448, metavar="N", help="default: 448")
+    add("--hidden", type=count, default=320, metavar="N", help="default: 320")
     add("--layers", type=count, default=2, metavar="N", help="default: 2")
     add(
         "--window",
@@ -27,9 +27,9 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tokens that --kind window reads, or one layer of time-delay (default: 4)",
     )
-    add("--dropout", type=share_or_none, default=0.45, metavar="P", help="default: 0.45")
+    add("--dropout", type=share_or_none, default=0.3, metavar="P", help="default: 0.3")
     add("--embedding-dropout", type=share_or_none, default=0.0, metavar="P", help="default: 0")
-    add("--recurrent-dropout", type=share_or_none, default=0.15, metavar="P", help="default: 0.15")
+    add("--recurrent-dropout", type=share_or_none, default=0.1, metavar="P", help="default: 0.1")
     add("--tie", action="store_true", help="one table for the vectors of tokens and the softmax")
 
 
