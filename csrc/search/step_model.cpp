@@ -1,1 +1,0 @@
-#include "search/step_model.h"
