@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import re
 import signal
 
@@ -243,8 +244,20 @@ def test_the_likeliest_come_first(trained, capsys, model):
     for entry in (first, second):
         listed = entry["pronunciations"]
         assert len(listed) == 3 and len({tuple(one["symbols"]) for one in listed}) == 3
-        shares = [one["probability"] for one in listed]
-        assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1.00001
+        scores = [one["score"] for one in listed]
+        assert scores == sorted(scores, reverse=True)
+        assert 0 < sum(one["probability"] for one in listed) <= 1.00001
+
+
+def test_probabilities_are_those_of_the_network(trained, capsys):
+    folder = trained / "attention"
+    assert (folder / "symbols.ngram").exists()  # whose scores are no part of them
+    assert main(["pronounce", "--model", str(folder), "--top", "3", "--json", "CAB"]) == 0
+    (word,) = json.loads(capsys.readouterr().out)
+    network = ur.load(folder / "model.safetensors")
+    for one in word["pronunciations"]:
+        expected = math.exp(network.score("CAB", one["symbols"]))
+        assert one["probability"] == pytest.approx(expected, rel=1e-3, abs=2e-6)
 
 
 def test_a_dictionary_is_read_again(trained, tmp_path, capsys):

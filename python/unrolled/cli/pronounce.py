@@ -104,7 +104,7 @@ def _print(args: argparse.Namespace, words: list[str], found: list[list[Said]]) 
     print_table(
         ("word", "pronunciation", ">probability"),
         [
-            (escaped(word), " ".join(one.symbols), f"{math.exp(one.score):.1%}")
+            (escaped(word), " ".join(one.symbols), f"{math.exp(one.log_probability):.1%}")
             for word, one in rows
         ],
     )
@@ -115,7 +115,7 @@ def _as_json(word: str, said: list[Said]) -> dict[str, Any]:
         {
             "symbols": list(one.symbols),
             "score": round(one.score, 6),
-            "probability": round(math.exp(one.score), 6),
+            "probability": round(math.exp(one.log_probability), 6),
         }
         for one in said
     ]

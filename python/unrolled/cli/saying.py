@@ -23,13 +23,16 @@ class Said(NamedTuple):
     ----------
     symbols : tuple of str
     score : float
-        Natural logarithm of its probability, with the weighted one of a model of symbols.
+        What they are ordered by: `log_probability`, and the weighted score of a model of symbols.
+    log_probability : float
+        Natural logarithm of its probability by the network alone.
     weights : ndarray (symbols, letters), or None
         How much each letter had to do with each symbol.
     """
 
     symbols: tuple[str, ...]
     score: float
+    log_probability: float
     weights: Any
 
 
@@ -51,11 +54,14 @@ def say(
             model.emissions(words), most, count, lm=symbols.lm, lm_weight=symbols.weight
         )
         return [
-            [Said(tuple(t.tokens), t.score, _spread(t, len(word))) for t in item]
+            [Said(tuple(t.tokens), t.score, t.log_probability, _spread(t, len(word))) for t in item]
             for word, item in zip(words, listed, strict=True)
         ]
     return [
-        [Said(tuple(g.tokens), score, _of_symbols(g)) for g, score in rank(item, symbols)[:count]]
+        [
+            Said(tuple(g.tokens), score, g.log_probability, _of_symbols(g))
+            for g, score in rank(item, symbols)[:count]
+        ]
         for item in generate(model, words, most)
     ]
 

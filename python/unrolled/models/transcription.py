@@ -13,6 +13,7 @@ from unrolled.align import viterbi
 from unrolled.decode import BeamSearchDecoder
 
 if TYPE_CHECKING:
+    from unrolled.decode import Hypothesis
     from unrolled.lm import NGram
 
 _BEAM_LOG_P = -20.0  # what is further below the best is no answer
@@ -35,15 +36,17 @@ class Transcription:
     ----------
     tokens : list of str
     score : float
-        Natural logarithm of the probability of the tokens: with a blank of all their paths that
-        the search has kept, without one of their best path. With a language model its weighted
-        score is added.
+        What the search orders by: `log_probability`, and the weighted score of a language model.
+    log_probability : float
+        Natural logarithm of the network's probability of the tokens: with a blank of all their
+        paths that the search has kept, without one of their best path.
     spans : list of TranscribedToken
         Each token with the letters that its frames on the best path belong to.
     """
 
     tokens: list[str]
     score: float
+    log_probability: float
     spans: list[TranscribedToken]
 
     @property
@@ -101,16 +104,15 @@ class TranscriptionSearch:
         scores = [rows if self.blank else _with_blank(rows) for rows in emissions]
         found = self.decoder.decode(scores, nbest=count)
         return [
-            [self._transcription(rows, h.tokens, h.score) for h in (item if count > 1 else [item])]
+            [self._transcription(rows, h) for h in (item if count > 1 else [item])]
             for rows, item in zip(emissions, found, strict=True)
         ]
 
-    def _transcription(
-        self, log_probs: NDArray[Any], classes: list[int], score: float
-    ) -> Transcription:
+    def _transcription(self, log_probs: NDArray[Any], found: Hypothesis) -> Transcription:
+        classes = found.tokens
         tokens = [self.tokens[number - 1] for number in classes]
         if not tokens:
-            return Transcription([], score, [])
+            return Transcription([], found.score, found.acoustic_score, [])
         shift = 0 if self.blank else 1
         alignment = viterbi.forced_align(
             log_probs, [number - shift for number in classes], blank=0 if self.blank else None
@@ -119,7 +121,7 @@ class TranscriptionSearch:
             TranscribedToken(token, span.start // self.repeat, -(-span.end // self.repeat))
             for token, span in zip(tokens, alignment.spans, strict=True)
         ]
-        return Transcription(tokens, score, spans)
+        return Transcription(tokens, found.score, found.acoustic_score, spans)
 
 
 def _with_blank(log_probs: NDArray[Any]) -> NDArray[Any]:
