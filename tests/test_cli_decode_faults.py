@@ -63,7 +63,11 @@ WRONG = {
     "threshold": (("--token-min-logp", "1"), {}, "'1' is not a number of at most 0, or -inf"),
     "lm": (("--lm", "none.arpa"), {}, "none.arpa"),
     "broken lm": (("--lm", "broken.txt"), {}, "broken.txt"),
-    "strange lm": (("--lm", "other.txt"), {}, "qqq"),
+    "strange lm": (
+        ("--lm", "other.txt"),
+        {},
+        "cannot be written with the labels as --lm-unit word, such as 'qqq'",
+    ),
     "weight": (("--lm-weight", "2"), {}, "--lm-weight needs --lm FILE"),
     "unit": (("--lm-unit", "char"), {}, "--lm-unit needs --lm FILE"),
     "end": (("--no-lm-eos",), {}, "--no-lm-eos needs --lm FILE"),
@@ -92,6 +96,10 @@ def test_wrong_input(capsys, files, case):
     line = told(capsys, *arguments(*more, **replaced))
     assert message in line and "\n" not in line
     assert sorted(path.name for path in files.iterdir()) == before
+
+
+def test_a_model_that_does_not_fit_is_no_fault_of_the_emissions(capsys, files):
+    assert told(capsys, *arguments("--lm", "other.txt")).startswith("lm: 1 of 1 units")
 
 
 def test_tuning_needs_references(capsys, files):

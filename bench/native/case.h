@@ -71,6 +71,7 @@ void add_conv_cases(Cases& cases);
 void add_ctc_cases(Cases& cases);
 void add_decode_cases(Cases& cases);
 void add_embedding_cases(Cases& cases);
+void add_generate_cases(Cases& cases);
 void add_kernel_cases(Cases& cases);
 void add_matmul_cases(Cases& cases);
 void add_norm_cases(Cases& cases);

@@ -29,6 +29,7 @@ Cases wanted_cases(const Options& options) {
   add_decode_cases(cases);
   add_optim_cases(cases);
   add_embedding_cases(cases);
+  add_generate_cases(cases);
   add_kernel_cases(cases);
   std::erase_if(cases, [&](const Case& c) { return !options.wants(c.name); });
   if (cases.empty()) throw std::invalid_argument("no case has such a name: see --list");

@@ -105,9 +105,8 @@ def as_lengths(value: Any, name: str, count: int, longest: int) -> NDArray[np.in
     lengths = as_indices(value, name).reshape(-1)
     if lengths.size != count:
         raise ValueError(f"{name} must have one length an item: {count}, got {lengths.size}")
-    wrong = np.flatnonzero((lengths < 0) | (lengths > longest))
-    if wrong.size:
-        item = wrong[0]
+    if lengths.min(initial=0) < 0 or lengths.max(initial=0) > longest:
+        item = np.flatnonzero((lengths < 0) | (lengths > longest))[0]
         raise ValueError(f"{name} of item {item} is {lengths[item]}, it must lie in 0 .. {longest}")
     return lengths
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +131,7 @@ class DecodeSettings(EmissionSettings):
                 **{name: value for name, value in options.items() if value is not None},
             )
         except (ValueError, TypeError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(_in_options(str(error))) from error
 
     def _classes(self) -> dict[str, Any]:
         labels = self.labels
@@ -154,3 +155,14 @@ class DecodeSettings(EmissionSettings):
             content_of(args.hotwords),
         ]
         return [[getattr(args, name) for name in (*names, "separator")], symbols, known]
+
+
+def _in_options(message: str) -> str:
+    """Write arguments that a message names as options: ``lm_unit='char'`` as ``--lm-unit char``."""
+    names = "|".join(_LANGUAGE)
+
+    def as_option(found: re.Match[str]) -> str:
+        option = "--" + found[1].replace("_", "-")
+        return f"{option} {found[2]}" if found[2] else option
+
+    return re.sub(rf"\b({names})\b(?:='?([\w.-]+)'?)?", as_option, message)

@@ -134,6 +134,8 @@ def pad_ids(sequences: Sequence[Ids]) -> tuple[Ids, Ids]:
     >>> batch.tolist(), lengths.tolist()
     ([[3, 0], [4, 5]], [1, 2])
     """
+    if len(sequences) == 1:
+        return np.asarray(sequences[0], np.int64)[None], np.array([len(sequences[0])], np.int64)
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
     batch = np.zeros((len(sequences), int(lengths.max(initial=0))), np.int64)
     if batch.size:

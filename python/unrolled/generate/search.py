@@ -131,9 +131,9 @@ def _search_of(settings: Settings, names: TokenNames) -> _core.GenerationSetting
 
 
 def _as_read(read: Any, prompts: Sequences) -> Any:
-    lengths = np.diff(prompts.offsets)
     if read is None:
-        return np.zeros(len(lengths), np.int64)
+        return np.zeros(len(prompts.offsets) - 1, np.int64)
+    lengths = np.diff(prompts.offsets)
     counts = as_indices(read, "read", 1)
     if counts.shape != lengths.shape:
         raise ValueError(f"read must be one number an item, {len(lengths)}, got {len(counts)}")

@@ -233,6 +233,9 @@ def _start(layers: RNNBase, attending: AttentionDecoder | None, state: Any, item
     feeds = attending is not None and attending.feeding == "input"
     if isinstance(state, np.ndarray) and state.ndim == 2:
         return as_weight(state)
+    fed_size = attending.output.weight.shape[0] if attending and feeds else 0
+    if state is None and not layers.learn_initial_state:
+        return np.zeros((items, layers.num_layers * sum(layers._sizes) + fed_size), np.float32)
     fed = None
     if isinstance(state, DecoderState):
         state, fed = state
@@ -245,9 +248,8 @@ def _start(layers: RNNBase, attending: AttentionDecoder | None, state: Any, item
     for name, part, size in zip(layers.parts, parts, layers._sizes, strict=True):
         require_shape(part, f"state {name}", (layers.num_layers, items, size), "layers, items, H")
     rows = [part[layer] for layer in range(layers.num_layers) for part in parts]
-    if feeds and attending is not None:
-        size = attending.output.weight.shape[0]
-        last = np.zeros((items, size), np.float32) if fed is None else as_weight(fed)
-        require_shape(last, "the last output", (items, size), "items, H")
+    if feeds:
+        last = np.zeros((items, fed_size), np.float32) if fed is None else as_weight(fed)
+        require_shape(last, "the last output", (items, fed_size), "items, H")
         rows.append(last)
     return np.concatenate(rows, axis=1)
