@@ -110,37 +110,47 @@ UNROLLED_INLINE IntVec<Real> widen(IndexVec<Real> v) {
   return __builtin_convertvector(v, IntVec<Real>);
 }
 
+// Bit i of W: i < count.
+template <class Real>
+UNROLLED_INLINE unsigned first_bits(int64_t count) {
+  return count < kWidth<Real> ? (1U << count) - 1 : static_cast<unsigned>((uint64_t{1} << kWidth<Real>)-1);
+}
+
+// Which symbols are alive cannot be foreseen: they are looked for side by side, and jumps are as many as
+// they.
 template <class Real>
 int64_t extend(const DecodeBeam<Real>& from, const DecodeSymbols<Real>& symbols, const DecodePairs& pairs,
-               Real least, Real most, Real* mass, int32_t* place, int64_t* ends) {
+               Real least, Real most, const DecodeCandidates<Real>& to) {
+  constexpr int64_t W = kWidth<Real>;
   const Vec<Real> bound = broadcast(least);
   const Vec<Real> first_blank = load(from.blank), first_total = load(from.total);
   const IntVec<Real> first_last = widen<Real>(load_index<Real>(from.last));
   int64_t found = 0;
-  for (int64_t j = 0; j < symbols.count; ++j) {
-    const int32_t symbol = symbols.symbol[j];
-    const Real probability = symbols.probability[j];
-    if (symbol != symbols.blank && probability * most >= least) {
-      const uint16_t* row = pairs.bits + symbol * pairs.words;
-      const auto extend_lanes = [&](int64_t i, IntVec<Real> last, Vec<Real> blank, Vec<Real> total) {
-        const Vec<Real> m = (last == symbol ? blank : total) * probability;
-        const unsigned bits = bits_at_least<Real>(m, bound) & ~pair_bits<Real>(row, i);
-        if (!bits) return;
-        compress<Real>(mass + found, m, bits);
-        found += compress<Real>(place + found, lane_numbers<Real>(static_cast<int32_t>(i)), bits);
-      };
-      if (from.count <= kWidth<Real>) {
-        extend_lanes(0, first_last, first_blank, first_total);
-      } else {
-        for (int64_t i = 0; i < from.count; i += kWidth<Real>) {
-          extend_lanes(i, widen<Real>(load_index<Real>(from.last + i)), load(from.blank + i),
-                       load(from.total + i));
-        }
-      }
+  const auto extend_all = [&](int32_t symbol, Real probability) {
+    const uint16_t* row = pairs.bits + symbol * pairs.words;
+    const auto extend_lanes = [&](int64_t i, IntVec<Real> last, Vec<Real> blank, Vec<Real> total) {
+      const Vec<Real> m = (last == symbol ? blank : total) * probability;
+      const unsigned bits = bits_at_least<Real>(m, bound) & ~pair_bits<Real>(row, i);
+      if (!bits) return;
+      compress<Real>(to.mass + found, m, bits);
+      store_index<Real>(to.symbol + found, IndexVec<Real>{} + symbol);
+      found += compress<Real>(to.place + found, lane_numbers<Real>(static_cast<int32_t>(i)), bits);
+    };
+    if (from.count <= W) return extend_lanes(0, first_last, first_blank, first_total);
+    for (int64_t i = 0; i < from.count; i += W) {
+      extend_lanes(i, widen<Real>(load_index<Real>(from.last + i)), load(from.blank + i),
+                   load(from.total + i));
     }
-    ends[j] = found;
+  };
+  for (int64_t first = 0; first < symbols.count; first += W) {
+    unsigned alive = bits_at_least<Real>(load(symbols.probability + first) * most, bound) &
+                     first_bits<Real>(symbols.count - first);
+    for (; alive; alive &= alive - 1) {
+      const int64_t j = first + __builtin_ctz(alive);
+      if (symbols.symbol[j] != symbols.blank) extend_all(symbols.symbol[j], symbols.probability[j]);
+    }
   }
-  store(mass + found, Vec<Real>{});
+  store(to.mass + found, Vec<Real>{});
   return found;
 }
 
@@ -180,6 +190,40 @@ UNROLLED_INLINE Real of_bits(int64_t bits) {
   return x;
 }
 
+// The cut of so few masses that each is compared with all others: no jump depends on them.
+template <class Real, int vectors>
+typename DecodeKernels<Real>::Cut cut_by_ranks(int64_t n, const Real* mass, int64_t m, const Real* more,
+                                               int64_t width) {
+  constexpr int64_t W = kWidth<Real>;
+  Real all[(vectors + 1) * W] = {};
+  for (int64_t i = 0; i < n; i += W) store(all + i, load(mass + i));
+  for (int64_t i = 0; i < m; i += W) store(all + n + i, load(more + i));
+  Vec<Real> value[vectors];
+  IntVec<Real> larger[vectors] = {};  // masses than that of the lane
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v) value[v] = load(all + v * W);
+  for (int64_t i = 0; i < n + m; ++i) {
+    const Vec<Real> x = broadcast(all[i]);
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) larger[v] -= x > value[v];
+  }
+  const IntVec<Real> most_larger = IntVec<Real>{} + static_cast<int32_t>(width - 1);
+  Vec<Real> least_kept = broadcast(static_cast<Real>(__builtin_huge_val()));
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v) {
+    const IntVec<Real> lowers = (larger[v] <= most_larger) & (value[v] < least_kept);
+    least_kept = lowers ? value[v] : least_kept;
+  }
+  const Real least = least_lane<Real>(least_kept);
+  int64_t kept = 0, below = 0;
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v) {
+    kept += __builtin_popcount(bits_at_least<Real>(value[v], broadcast(least)));
+    below += __builtin_popcount(bits_at_least<Real>(broadcast(least), value[v]));
+  }
+  return {least, kept == width ? -1 : width - (vectors * W - below)};
+}
+
 // Between a mass that too many reach and one that too few do, until exactly `width` reach it or nothing lies
 // between. The place of the next try is read from the counts; every third time it is the middle, which bounds
 // the number of tries.
@@ -191,6 +235,8 @@ typename DecodeKernels<Real>::Cut cut(int64_t n, const Real* mass, int64_t m, co
   };
   int64_t at_low = n + m <= width ? 0 : count_from(least), at_high = 0;
   if (at_low <= width) return {least, -1};
+  if (n + m <= 2 * kWidth<Real>) return cut_by_ranks<Real, 2>(n, mass, m, more, width);
+  if (n + m <= 4 * kWidth<Real>) return cut_by_ranks<Real, 4>(n, mass, m, more, width);
   int64_t low = bits_of(least), high = bits_of(most) + 1;
   for (int round = 1; high - low > 1; ++round) {
     const double share =

@@ -33,6 +33,13 @@ struct DecodePairs {
   int64_t* dirty;  // the words that have bits
 };
 
+// Prefixes that are one symbol longer than one in the beam: its place, and the symbol.
+template <class Real>
+struct DecodeCandidates {
+  Real* mass;
+  int32_t *place, *symbol;
+};
+
 template <class Real>
 struct DecodeKernels {
   // Of n masses; 0 for none.
@@ -49,10 +56,9 @@ struct DecodeKernels {
                    const DecodePairs& pairs, const DecodeBeam<Real>& to);  // sum, maximum
 
   // One symbol more, for all pairs that have no bit: those of mass >= least > 0, by symbol, then by place.
-  // most: the largest total. ends[i]: their number up to and with the i-th symbol. Returns the number of all.
+  // most: the largest total. Returns their number.
   int64_t (*extend)(const DecodeBeam<Real>& from, const DecodeSymbols<Real>& symbols,
-                    const DecodePairs& pairs, Real least, Real most, Real* mass, int32_t* place,
-                    int64_t* ends);
+                    const DecodePairs& pairs, Real least, Real most, const DecodeCandidates<Real>& to);
 
   // What is above `mass` is kept, and the first `ties` of those equal to it; all of them where that is -1.
   struct Cut {

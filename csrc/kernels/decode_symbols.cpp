@@ -8,18 +8,21 @@ namespace unrolled::UNROLLED_LEVEL {
 namespace {
 
 template <class Real>
-bool largest_of_rows(int64_t n, int64_t C, const Real* x, Real most, Real* to) {
+bool largest_of_rows(int64_t n, int64_t C, const Real* x, Real most, Real least, Real* to, int32_t* count) {
   constexpr Real kLowest = -static_cast<Real>(__builtin_huge_val());
-  const Vec<Real> bound = broadcast(most);
+  const Vec<Real> bound = broadcast(most), alive = broadcast(least);
   unsigned good = (1U << kWidth<Real>)-1;
   for (int64_t t = 0; t < n; ++t, x += C) {
     Vec<Real> best = broadcast(kLowest);
+    int found = 0;
     for (int64_t c = 0; c < C; c += kWidth<Real>) {
       const Vec<Real> v = c + kWidth<Real> <= C ? load(x + c) : load_partial(x + c, C - c, kLowest);
       good &= bits_at_least<Real>(bound, v);
+      found += __builtin_popcount(bits_at_least<Real>(v, alive));
       best = max(best, v);
     }
     to[t] = largest_lane<Real>(best);
+    count[t] = found;
   }
   return good == (1U << kWidth<Real>)-1;
 }
@@ -79,8 +82,8 @@ void probabilities_of_rows(int64_t n, int64_t C, const Real* x, const Real* tops
 }
 
 template <class Real>
-int64_t pick(int64_t C, const Real* x, const Real* p, Real least, Real factor, Real* of_class, int32_t* place,
-             Real* probability) {
+int64_t pick(int64_t C, const Real* x, const Real* p, Real top, Real least, Real factor, Real* of_class,
+             int32_t* place, Real* probability) {
   constexpr int64_t W = kWidth<Real>;
   constexpr Real kLowest = -static_cast<Real>(__builtin_huge_val());
   const Vec<Real> bound = broadcast(least);
@@ -93,7 +96,7 @@ int64_t pick(int64_t C, const Real* x, const Real* p, Real least, Real factor, R
       store(of_class + c, Vec<Real>{});
       continue;
     }
-    const Vec<Real> scaled = load_or_zero<Real>(p + c, count) * factor;
+    const Vec<Real> scaled = (p ? load_or_zero<Real>(p + c, count) : exp<Real>(v - top)) * factor;
     store(of_class + c, v >= bound ? scaled : Vec<Real>{});
     compress<Real>(probability + found, scaled, bits);
     found += compress<Real>(place + found, lane_numbers<Real>(static_cast<int32_t>(c)), bits);

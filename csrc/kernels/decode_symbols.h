@@ -7,8 +7,10 @@ namespace unrolled {
 
 template <class Real>
 struct DecodeSymbolKernels {
-  // The largest number of each of n rows of C. False where one is above `most` or NaN.
-  bool (*largest_of_rows)(int64_t n, int64_t C, const Real* x, Real most, Real* largest);
+  // The largest number of each of n rows of C, and how many are >= least. False where one is above `most` or
+  // NaN.
+  bool (*largest_of_rows)(int64_t n, int64_t C, const Real* x, Real most, Real least, Real* largest,
+                          int32_t* count);
 
   // The places and the values of all x[i] >= least, least above -inf. Returns how many. Both have room for a
   // whole vector more.
@@ -22,8 +24,9 @@ struct DecodeSymbolKernels {
   // The same for n rows of C, each relative to its own top, without a factor.
   void (*probabilities_of_rows)(int64_t n, int64_t C, const Real* x, const Real* tops, Real* y);
   // Of a row of few classes those with x[c] >= least: their places, and `factor` times their probabilities p,
-  // which also go to of_class; that of the others is 0 there. of_class has room for whole vectors.
-  int64_t (*pick)(int64_t C, const Real* x, const Real* p, Real least, Real factor, Real* of_class,
+  // exp(x - top) where p is null, which also go to of_class; that of the others is 0 there. of_class has room
+  // for whole vectors.
+  int64_t (*pick)(int64_t C, const Real* x, const Real* p, Real top, Real least, Real factor, Real* of_class,
                   int32_t* place, Real* probability);
 };
 

@@ -66,6 +66,9 @@ struct Candidates {
   std::vector<Real> mass;
   std::vector<int32_t> place, symbol;  // of the parent in the beam; the symbol's class
   std::vector<double> log_weight;      // what fusion adds for the symbol
+
+  void make_room(int64_t n) { reserve(mass, n), reserve(place, n), reserve(symbol, n); }
+  DecodeCandidates<Real> view() { return {mass.data(), place.data(), symbol.data()}; }
 };
 
 }  // namespace unrolled::search

@@ -20,7 +20,7 @@ constexpr int64_t kPairsBetweenChecks = 1 << 18, kPairsOfFrame = 64;
 template <class Real>
 template <class Score>
 void BeamStream<Real>::push(const EmissionRows<Score>& rows, Interrupt& interrupt) {
-  rows_.read(rows, blank_, frames_);
+  rows_.read(rows, blank_, frames_, least_);
   std::optional<FlushDenormals> flush;
   if (!runs_python_) flush.emplace();
   int64_t pairs = 0;

@@ -22,7 +22,10 @@ template <class Real>
 class BeamStream {
  public:
   BeamStream(const BeamSettings& settings, const Fusion* fusion)
-      : blank_(settings.blank), runs_python_(fusion && fusion->needs_python()), search_(settings, fusion) {}
+      : blank_(settings.blank),
+        least_(bound_in<Real>(settings.token_min_logp)),
+        runs_python_(fusion && fusion->needs_python()),
+        search_(settings, fusion) {}
 
   // Throws std::invalid_argument where the emissions are none; nothing of the chunk is then taken.
   template <class Score>
@@ -42,6 +45,7 @@ class BeamStream {
   Hypothesis hypothesis(std::size_t place, double score, double end, bool finish) const;
 
   int64_t blank_;
+  Real least_;  // score of a symbol that is followed
   bool runs_python_;
   PrefixSearch<Real> search_;
   ReadableRows<Real> rows_;

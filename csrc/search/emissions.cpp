@@ -1,6 +1,7 @@
 #include "search/emissions.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
@@ -47,17 +48,32 @@ void refuse_first(const EmissionRows<Score>& rows, int64_t first_frame) {
 }  // namespace
 
 template <class Real>
+Real bound_in(double logarithm) {
+  constexpr Real kInf = std::numeric_limits<Real>::infinity();
+  const auto rounded = static_cast<Real>(logarithm);
+  const Real bound = static_cast<double>(rounded) < logarithm ? std::nextafter(rounded, kInf) : rounded;
+  return std::max(bound, std::numeric_limits<Real>::lowest());
+}
+template float bound_in(double);
+template double bound_in(double);
+
+template <class Real>
 template <class Score>
-void ReadableRows<Real>::read(const EmissionRows<Score>& rows, int64_t blank, int64_t first_frame) {
+void ReadableRows<Real>::read(const EmissionRows<Score>& rows, int64_t blank, int64_t first_frame,
+                              Real least) {
   frames_ = rows.frames;
   classes_ = rows.classes;
-  if (best_.size() < static_cast<std::size_t>(rows.frames))
+  cuts_ = least > std::numeric_limits<Real>::lowest();
+  if (best_.size() < static_cast<std::size_t>(rows.frames)) {
     best_.resize(static_cast<std::size_t>(rows.frames));
+    alive_.resize(best_.size());
+  }
   const bool needs_copy = !std::is_same_v<Real, Score> || rows.allowed;
   if constexpr (std::is_same_v<Real, Score>) rows_ = rows.scores;
   if (needs_copy) copy(rows, blank);
   const auto& kernel = kernels<Real>().decode_symbols;
-  if (!kernel.largest_of_rows(rows.frames, rows.classes, rows_, Real(kMostLogProbability), best_.data()) ||
+  if (!kernel.largest_of_rows(rows.frames, rows.classes, rows_, Real(kMostLogProbability), least,
+                              best_.data(), alive_.data()) ||
       needs_copy) {
     refuse_first(rows, first_frame);
   }
@@ -72,14 +88,15 @@ template <class Real>
 FrameScores<Real> ReadableRows<Real>::frame(int64_t t) {
   const Real* row = rows_ + t * classes_;
   const Real* best = best_.data() + t;
-  if (classes_ > kMostClasses) return {row, nullptr, *best};
+  const int32_t alive = alive_[static_cast<std::size_t>(t)];
+  if (classes_ > kFewClasses || cuts_) return {row, nullptr, *best, alive};
   const int64_t in_block = t % kBlock;
   if (in_block == 0) {
     block_.resize(static_cast<std::size_t>(kBlock * classes_));
     kernels<Real>().decode_symbols.probabilities_of_rows(std::min(kBlock, frames_ - t), classes_, row, best,
                                                          block_.data());
   }
-  return {row, block_.data() + in_block * classes_, *best};
+  return {row, block_.data() + in_block * classes_, *best, alive};
 }
 
 template <class Real>
@@ -101,8 +118,8 @@ void ReadableRows<Real>::copy(const EmissionRows<Score>& rows, int64_t blank) {
 
 template class ReadableRows<float>;
 template class ReadableRows<double>;
-template void ReadableRows<float>::read(const EmissionRows<float>&, int64_t, int64_t);
-template void ReadableRows<double>::read(const EmissionRows<float>&, int64_t, int64_t);
-template void ReadableRows<double>::read(const EmissionRows<double>&, int64_t, int64_t);
+template void ReadableRows<float>::read(const EmissionRows<float>&, int64_t, int64_t, float);
+template void ReadableRows<double>::read(const EmissionRows<float>&, int64_t, int64_t, double);
+template void ReadableRows<double>::read(const EmissionRows<double>&, int64_t, int64_t, double);
 
 }  // namespace unrolled::search

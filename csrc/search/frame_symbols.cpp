@@ -1,9 +1,7 @@
 #include "search/frame_symbols.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
-#include <limits>
 
 #include "dispatch.h"
 #include "search/beam.h"
@@ -13,15 +11,6 @@ namespace {
 
 // The bound that k numbers reach is looked for among the maxima of this many times k groups.
 constexpr int64_t kGroupsPerSymbol = 2;
-
-// The least number of the type that is not below x: they bound the same numbers of the type.
-template <class Real>
-Real bound_in(double x) {
-  constexpr Real kInf = std::numeric_limits<Real>::infinity();
-  const auto rounded = static_cast<Real>(x);
-  const Real bound = static_cast<double>(rounded) < x ? std::nextafter(rounded, kInf) : rounded;
-  return std::max(bound, std::numeric_limits<Real>::lowest());
-}
 
 }  // namespace
 
@@ -41,8 +30,8 @@ template <class Real>
 void FrameSymbols<Real>::read(const FrameScores<Real>& frame, const SymbolCuts& cuts, Real factor) {
   const Real least = bound_in<Real>(cuts.min_logp);
   const bool choose = cuts.top_k > 0 && cuts.top_k < classes_;
-  if (frame.probabilities && !choose && frame.best >= least) {
-    count_ = kernel_.pick(classes_, frame.scores, frame.probabilities, least, factor, of_class(),
+  if (classes_ <= kFewClasses && !choose && frame.best >= least) {
+    count_ = kernel_.pick(classes_, frame.scores, frame.probabilities, frame.best, least, factor, of_class(),
                           symbols_.data(), probabilities_.data());
     return;
   }

@@ -47,7 +47,6 @@ PrefixSearch<Real>::PrefixSearch(const BeamSettings& settings, const Fusion* fus
       symbols_(settings.classes, settings.blank),
       excluded_(settings.classes),
       weighted_(kernels<double>().decode) {
-  reserve(ends_, settings.classes);
   reset();
 }
 
@@ -80,6 +79,10 @@ double PrefixSearch<Real>::log_scale() const {
 template <class Real>
 void PrefixSearch<Real>::step(const FrameScores<Real>& frame) {
   if (beam_.size() == 0) return;
+  if (frame.alive == 1 && frame.scores[settings_.blank] == frame.best) {
+    log_scale_ += static_cast<double>(frame.best);
+    return advance_blank();
+  }
   const int shift = std::min(kTopExponent<Real> - exponent_of(most_), kMostShift);
   const Real factor = power_of_two<Real>(shift);
   symbols_.read(frame, {settings_.token_min_logp, settings_.token_top_k}, factor);
@@ -147,10 +150,9 @@ void PrefixSearch<Real>::find_candidates(Real least) {
       return;
     }
   }
-  const int64_t pairs = symbols_.count() * beam_.size();
-  reserve(candidates_.mass, pairs), reserve(candidates_.place, pairs);
-  candidate_count_ = kernel_.extend(beam_.view(), symbols_.view(), excluded_.view(), least, most_,
-                                    candidates_.mass.data(), candidates_.place.data(), ends_.data());
+  candidates_.make_room(symbols_.count() * beam_.size());
+  candidate_count_ =
+      kernel_.extend(beam_.view(), symbols_.view(), excluded_.view(), least, most_, candidates_.view());
 }
 
 // The next beam: the best of those that stay and of the candidates.
@@ -216,7 +218,6 @@ void PrefixSearch<Real>::keep_stays(Real least, int64_t more) {
 template <class Real>
 void PrefixSearch<Real>::add_chosen(int64_t count, Beam<Real>& to, const int32_t* places) {
   revived_.clear();
-  int64_t run = 0;
   const auto parent_of = [&](std::size_t i) {
     return beam_.node[static_cast<std::size_t>(chosen_place_[i])];
   };
@@ -225,20 +226,12 @@ void PrefixSearch<Real>::add_chosen(int64_t count, Beam<Real>& to, const int32_t
     if (i + kParentsAhead < n) tree_.prefetch(parent_of(i + kParentsAhead));
     if (i + kSiblingsAhead < n) tree_.prefetch_child(parent_of(i + kSiblingsAhead));
     const int32_t place = chosen_place_[i], number = chosen_number_[i];
-    const int32_t symbol = symbol_of(number, run);
+    const int32_t symbol = candidates_.symbol[static_cast<std::size_t>(number)];
     const int32_t node = enter(parent_of(i), symbol, number);
     if (tree_.has_children(node)) revived_.push_back({node, static_cast<int32_t>(to.size())});
     to.add(chosen_mass_[i], symbol, places ? places[place] : place, node);
   }
   if (!revived_.empty()) adopt_orphans(to);
-}
-
-// Candidates come in runs of one symbol: `run` is where the one before was.
-template <class Real>
-int32_t PrefixSearch<Real>::symbol_of(int32_t candidate, int64_t& run) const {
-  if (run_) return candidates_.symbol[static_cast<std::size_t>(candidate)];
-  while (candidate >= ends_[static_cast<std::size_t>(run)]) ++run;
-  return symbols_.symbol(run);
 }
 
 // The node of a candidate; it may have been in the beam before.

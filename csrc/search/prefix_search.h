@@ -64,7 +64,6 @@ class PrefixSearch {
   Real drop_later_ties(Cut cut, Real least_stay);
   void keep_stays(Real least, int64_t more);
   void add_chosen(int64_t count, Beam<Real>& to, const int32_t* places);
-  int32_t symbol_of(int32_t candidate, int64_t& run) const;
   int32_t enter(int32_t parent, int32_t symbol, int32_t candidate);
   void adopt_orphans(Beam<Real>& beam);
   Real floor_of(const Real* totals) const;
@@ -87,7 +86,6 @@ class PrefixSearch {
   std::vector<Real> steps_;      // factors of the last symbols, with fusion
   std::vector<int32_t> places_;  // where each prefix of the frame before went
   Candidates<Real> candidates_;
-  std::vector<int64_t> ends_;  // of each symbol's candidates
   int64_t candidate_count_ = 0;
   bool credit_ = false;  // whether some prefix may have any
   std::vector<Real> chosen_mass_;

@@ -19,7 +19,6 @@ void WeightedCandidates::start(const FusionRun& run) {
   for (std::size_t c = 0; c < bounds.size(); ++c) {
     if (weighted_[c]) raises_[c] = std::min(std::exp(bounds[c]) * kRounding, kLargestRaise);
   }
-  reserve(ends_, static_cast<int64_t>(bounds.size()));
   reserve(raised_, static_cast<int64_t>(bounds.size()));
 }
 
@@ -27,15 +26,15 @@ int64_t WeightedCandidates::find(Beam<double>& beam, const FrameSymbols<double>&
                                  ExcludedPairs& excluded, const NodeWeights& weights, FusionRun& run,
                                  double least, double most, Candidates<double>& found) {
   const DecodeSymbols<double> symbols = frame.view();
-  bound_pairs(beam, symbols, excluded, least, most, found);
-  weigh_pairs(beam, symbols, weights, run, found);
-  return keep_pairs(beam, symbols, least, found);
+  const auto pairs = static_cast<std::size_t>(bound_pairs(beam, symbols, excluded, least, most, found));
+  weigh_pairs(beam, weights, run, pairs, found);
+  return keep_pairs(beam, symbols, least, pairs, found);
 }
 
 // All pairs that reach `least` with the largest weight that their class can have.
-void WeightedCandidates::bound_pairs(Beam<double>& beam, const DecodeSymbols<double>& symbols,
-                                     ExcludedPairs& excluded, double least, double most,
-                                     Candidates<double>& found) {
+int64_t WeightedCandidates::bound_pairs(Beam<double>& beam, const DecodeSymbols<double>& symbols,
+                                        ExcludedPairs& excluded, double least, double most,
+                                        Candidates<double>& found) {
   DecodeSymbols<double> raised = symbols;
   for (int64_t j = 0; j < symbols.count; ++j) {
     raised_[static_cast<std::size_t>(j)] =
@@ -43,28 +42,21 @@ void WeightedCandidates::bound_pairs(Beam<double>& beam, const DecodeSymbols<dou
   }
   raised.probability = raised_.data();
   const int64_t pairs = symbols.count * beam.size();
-  reserve(found.mass, pairs), reserve(found.place, pairs);
-  reserve(found.symbol, pairs), reserve(found.log_weight, pairs);
-  kernel_.extend(beam.view(), raised, excluded.view(), least, most, found.mass.data(), found.place.data(),
-                 ends_.data());
+  found.make_room(pairs);
+  reserve(found.log_weight, pairs);
+  return kernel_.extend(beam.view(), raised, excluded.view(), least, most, found.view());
 }
 
 // Asks for the weights of all pairs whose class has any, in one call.
-void WeightedCandidates::weigh_pairs(const Beam<double>& beam, const DecodeSymbols<double>& symbols,
-                                     const NodeWeights& weights, FusionRun& run,
-                                     const Candidates<double>& pairs) {
+void WeightedCandidates::weigh_pairs(const Beam<double>& beam, const NodeWeights& weights, FusionRun& run,
+                                     std::size_t pairs, const Candidates<double>& found) {
   states_.clear(), tokens_.clear();
   state_of_.resize(static_cast<std::size_t>(beam.size()));
   for (std::size_t k = 0; k < state_of_.size(); ++k) state_of_[k] = weights.of(beam.node[k]).state;
-  std::size_t i = 0;
-  for (int64_t j = 0; j < symbols.count; ++j) {
-    const int32_t symbol = symbols.symbol[j];
-    const auto end = static_cast<std::size_t>(ends_[static_cast<std::size_t>(j)]);
-    if (weighted_[static_cast<std::size_t>(symbol)]) {
-      for (; i < end; ++i) states_.push_back(state_of_[static_cast<std::size_t>(pairs.place[i])]);
-      tokens_.resize(states_.size(), symbol);
-    }
-    i = end;
+  for (std::size_t i = 0; i < pairs; ++i) {
+    if (!weighted_[static_cast<std::size_t>(found.symbol[i])]) continue;
+    states_.push_back(state_of_[static_cast<std::size_t>(found.place[i])]);
+    tokens_.push_back(found.symbol[i]);
   }
   log_weights_.resize(states_.size());
   if (!states_.empty()) run.weigh(states_, tokens_, log_weights_.data());
@@ -72,30 +64,26 @@ void WeightedCandidates::weigh_pairs(const Beam<double>& beam, const DecodeSymbo
 
 // Those that reach `least` with the weights that they have, moved together. Returns their number.
 int64_t WeightedCandidates::keep_pairs(const Beam<double>& beam, const DecodeSymbols<double>& symbols,
-                                       double least, Candidates<double>& found) const {
-  std::size_t i = 0, kept = 0;
+                                       double least, std::size_t pairs, Candidates<double>& found) const {
+  std::size_t kept = 0;
   const double* log_weight = log_weights_.data();
   double last = 0, last_factor = 1;  // most weights are 0, or that of a pair before
-  for (int64_t j = 0; j < symbols.count; ++j) {
-    const int32_t symbol = symbols.symbol[j];
-    const double probability = symbols.probability[j];
-    const bool weighted = weighted_[static_cast<std::size_t>(symbol)];
-    const auto end = static_cast<std::size_t>(ends_[static_cast<std::size_t>(j)]);
-    for (; i < end; ++i) {
-      const auto place = static_cast<std::size_t>(found.place[i]);
-      double mass = found.mass[i], added = 0;
-      if (weighted) {
-        added = *log_weight++;
-        if (added != 0 && added != last) last = added, last_factor = std::exp(added);
-        const double factor = added == 0 ? 1 : last_factor;
-        mass = (beam.last[place] == symbol ? beam.blank[place] : beam.total[place]) * probability * factor;
-      }
-      found.mass[kept] = mass;
-      found.place[kept] = found.place[i];
-      found.symbol[kept] = symbol;
-      found.log_weight[kept] = added;
-      kept += mass >= least;  // no jump: it could not be foreseen
+  for (std::size_t i = 0; i < pairs; ++i) {
+    const int32_t symbol = found.symbol[i];
+    const auto place = static_cast<std::size_t>(found.place[i]);
+    double mass = found.mass[i], added = 0;
+    if (weighted_[static_cast<std::size_t>(symbol)]) {
+      added = *log_weight++;
+      if (added != 0 && added != last) last = added, last_factor = std::exp(added);
+      const double factor = added == 0 ? 1 : last_factor;
+      mass = (beam.last[place] == symbol ? beam.blank[place] : beam.total[place]) *
+             symbols.probability_of_class[symbol] * factor;
     }
+    found.mass[kept] = mass;
+    found.place[kept] = found.place[i];
+    found.symbol[kept] = symbol;
+    found.log_weight[kept] = added;
+    kept += mass >= least;  // no jump: it could not be foreseen
   }
   std::fill_n(found.mass.begin() + static_cast<std::ptrdiff_t>(kept), kVectorRoom, 0.0);
   return static_cast<int64_t>(kept);

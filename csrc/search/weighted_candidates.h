@@ -24,18 +24,17 @@ class WeightedCandidates {
                Candidates<double>& found);
 
  private:
-  void bound_pairs(Beam<double>& beam, const DecodeSymbols<double>& symbols, ExcludedPairs& excluded,
-                   double least, double most, Candidates<double>& found);
-  void weigh_pairs(const Beam<double>& beam, const DecodeSymbols<double>& symbols, const NodeWeights& weights,
-                   FusionRun& run, const Candidates<double>& pairs);
+  int64_t bound_pairs(Beam<double>& beam, const DecodeSymbols<double>& symbols, ExcludedPairs& excluded,
+                      double least, double most, Candidates<double>& found);
+  void weigh_pairs(const Beam<double>& beam, const NodeWeights& weights, FusionRun& run, std::size_t pairs,
+                   const Candidates<double>& found);
   int64_t keep_pairs(const Beam<double>& beam, const DecodeSymbols<double>& symbols, double least,
-                     Candidates<double>& found) const;
+                     std::size_t pairs, Candidates<double>& found) const;
 
   const DecodeKernels<double>& kernel_;
-  std::vector<uint8_t> weighted_;  // whether a class's weight may differ from 0
-  std::vector<double> raises_;     // by which a class's mass may grow
-  std::vector<double> raised_;     // probabilities of the frame's symbols
-  std::vector<int64_t> ends_;
+  std::vector<uint8_t> weighted_;   // whether a class's weight may differ from 0
+  std::vector<double> raises_;      // by which a class's mass may grow
+  std::vector<double> raised_;      // probabilities of the frame's symbols
   std::vector<uint32_t> state_of_;  // of each place in the beam
   std::vector<uint32_t> states_;    // and tokens: pairs that are weighed
   std::vector<int32_t> tokens_;
