@@ -173,6 +173,18 @@ def test_letters_give_as_many_frames_as_are_needed(tmp_path, capsys):
     assert "12 frames a letter" in captured.out and "need more" not in captured.err
 
 
+def test_what_the_decoder_is_fed(folder, trained, tmp_path, capsys):
+    assert "decoder 24, fed its output, LSTM" in (trained / "attention.txt").read_text("utf-8")
+    assert ur.load(trained / "attention").decoder.feeding == "input"
+    more = ("--epochs", "1", "--feeding", "context")
+    assert main(arguments(folder, tmp_path / "out", "attention", *more)) == 0
+    assert "decoder 24, fed the context, LSTM" in capsys.readouterr().out
+    assert ur.load(tmp_path / "out").decoder.feeding == "context"
+    message = told(capsys, *arguments(folder, tmp_path / "no", "ctc", "--feeding", "none"))
+    assert "--feeding is for --model attention; ctc has no decoder" in message
+    assert not (tmp_path / "no").exists()
+
+
 def test_training_goes_on_after_an_interrupt(folder, trained, tmp_path):
     out = tmp_path / "out"
     more = ("--epochs", "300", "--patience", "300")

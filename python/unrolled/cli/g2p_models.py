@@ -51,7 +51,14 @@ def make(args: argparse.Namespace, parts: Sequence[Pronunciations]) -> G2P:
     options: dict[str, Any] = {"cell": args.cell, "hidden": args.hidden, "dropout": args.dropout}
     if args.model == "attention":
         symbols = Vocabulary(spoken, unit="token", pad=None, unk=None)
-        return Seq2Seq(letters, symbols, attention="general", encoder_layers=args.layers, **options)
+        return Seq2Seq(
+            letters,
+            symbols,
+            attention="general",
+            feeding=args.feeding,
+            encoder_layers=args.layers,
+            **options,
+        )
     symbols = Vocabulary(spoken, unit="token", pad=None, unk=None, sos=None, eos=None)
     return SequenceTranscriber(
         letters,

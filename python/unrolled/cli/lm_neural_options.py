@@ -27,7 +27,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tokens that --kind window reads, or one layer of time-delay (default: 4)",
     )
-    add("--dropout", type=share_or_none, default=0.3, metavar="P", help="default: 0.3")
+    add("--dropout", type=share_or_none, default=0.35, metavar="P", help="default: 0.35")
     add("--embedding-dropout", type=share_or_none, default=0.0, metavar="P", help="default: 0")
     add("--recurrent-dropout", type=share_or_none, default=0.1, metavar="P", help="default: 0.1")
     add("--tie", action="store_true", help="one table for the vectors of tokens and the softmax")
@@ -36,7 +36,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add how it is trained."""
     add = parser.add_argument
-    add("--epochs", type=count, default=11, metavar="N", help="default: 11")
+    add("--epochs", type=count, default=17, metavar="N", help="default: 17")
     add(
         "--batch-size",
         type=count,

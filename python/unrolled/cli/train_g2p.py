@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.cli import run_settings
 from unrolled.cli.arguments import add_threads, count, positive, seed, share, use_threads
+from unrolled.cli.errors import CommandError
 from unrolled.cli.reports import REPORT_FILE, run_facts, write_report
 from unrolled.cli.tables import print_facts
 
@@ -26,6 +27,7 @@ Train a model that pronounces words (grapheme to phoneme), on lines of word<TAB>
 word symbols. Everything is checked before training starts. A part of the training words says
 which epoch is best; the evaluated file is looked at once, at the end, and its words are not
 learned from. Ctrl-C saves; --resume goes on with the same bits as if never stopped."""
+_FEEDINGS = {"none": "", "input": ", fed its output", "context": ", fed the context"}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -68,6 +70,12 @@ def add_parser(subparsers: Any) -> None:
         "tagger in each direction (default: 384, 256)",
     )
     add("--layers", type=count, metavar="N", help="that read the letters (default: 2)")
+    add(
+        "--feeding",
+        choices=tuple(_FEEDINGS),
+        help="what the decoder of attention reads beside the symbol before: nothing, its last "
+        "output, or the context (default: input)",
+    )
     add("--dropout", type=share, metavar="SHARE", help="default: 0.3, of ctc and tagger 0.4")
     add("--repeat", type=count, metavar="N", help="frames of a letter (default: as needed)")
     add("--epochs", type=count, metavar="N", help="default: 12, of ctc and tagger 14")
@@ -145,12 +153,17 @@ def _fill_in(args: argparse.Namespace, words: Words) -> None:
         args.lm_order = _LM_ORDER
     if args.repeat is None:
         args.repeat = frames_a_letter(args.model, words.train)
+    if args.model == "attention":
+        args.feeding = args.feeding or "input"
+    elif args.feeding is not None:
+        raise CommandError(f"--feeding is for --model attention; {args.model} has no decoder")
 
 
 def _settings(args: argparse.Namespace, words: Words) -> dict[str, Any]:
     """Collect what decides the bits of the result."""
     options = (
-        *("model", "cell", "hidden", "layers", "dropout", "repeat", "epochs", "batch_size"),
+        *("model", "cell", "hidden", "layers", "feeding", "dropout", "repeat", "epochs"),
+        "batch_size",
         *("learning_rate", "patience", "valid", "seed"),
     )
     parts = (words.train, words.valid)
@@ -200,7 +213,11 @@ def _network(args: argparse.Namespace) -> str:
     cell = args.cell.upper()
     if args.model == "attention":
         half = args.hidden // 2
-        return f"encoder {args.layers} x {half} both ways, decoder {args.hidden}, {cell}, attention"
+        fed = _FEEDINGS[args.feeding]
+        return (
+            f"encoder {args.layers} x {half} both ways, decoder {args.hidden}{fed}, {cell}, "
+            "attention"
+        )
     what = "CTC" if args.model == "ctc" else "aligned"
     return f"{args.layers} x {args.hidden} both ways, {cell}, {what}, {args.repeat} frames a letter"
 
