@@ -174,12 +174,14 @@ def test_letters_give_as_many_frames_as_are_needed(tmp_path, capsys):
 
 
 def test_what_the_decoder_is_fed(folder, trained, tmp_path, capsys):
-    assert "decoder 24, fed its output, LSTM" in (trained / "attention.txt").read_text("utf-8")
-    assert ur.load(trained / "attention").decoder.feeding == "input"
-    more = ("--epochs", "1", "--feeding", "context")
-    assert main(arguments(folder, tmp_path / "out", "attention", *more)) == 0
-    assert "decoder 24, fed the context, LSTM" in capsys.readouterr().out
-    assert ur.load(tmp_path / "out").decoder.feeding == "context"
+    assert "decoder 24, LSTM" in (trained / "attention.txt").read_text("utf-8")
+    assert ur.load(trained / "attention").decoder.feeding == "none"
+    for feeding, told_of in (("input", "its output"), ("context", "the context")):
+        out = tmp_path / feeding
+        more = ("--epochs", "1", "--feeding", feeding)
+        assert main(arguments(folder, out, "attention", *more)) == 0
+        assert f"decoder 24, fed {told_of}, LSTM" in capsys.readouterr().out
+        assert ur.load(out).decoder.feeding == feeding
     message = told(capsys, *arguments(folder, tmp_path / "no", "ctc", "--feeding", "none"))
     assert "--feeding is for --model attention; ctc has no decoder" in message
     assert not (tmp_path / "no").exists()

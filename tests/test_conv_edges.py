@@ -291,3 +291,21 @@ def test_more_than_two_to_the_31_elements_of_grad_y_are_right():
     grad_x = ur.conv2d_backward_input(grad_y, weight, (32, 1024 + 8))
     assert np.argwhere(grad_x).tolist() == [[64, 0, 31, 1031]]
     assert grad_x.sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride"),
+    [((3, 112, 224), 7, 2), ((16, 64, 64), 1, 1), ((3, 112, 142), 7, 2)],
+    ids=["by rows", "by pixels", "no whole lines"],
+)
+def test_results_beyond_the_caches_have_the_bits_of_images_alone(rng, isa, size, kernel, stride):
+    """From 16 MB on they are written past the caches."""
+    K, N = 49, 24
+    x = rng.standard_normal((N, *size), dtype=np.float32)
+    weight = rng.standard_normal((K, size[0], kernel, kernel), dtype=np.float32)
+    bias = rng.standard_normal(K, dtype=np.float32)
+    options = {"stride": stride, "padding": kernel // 2, "algorithm": "direct"}
+    y = ur.conv2d(x, weight, bias, **options)
+    assert y.nbytes >= 2**24
+    for n in (0, 11, N - 1):
+        assert_same_bits(y[n : n + 1], ur.conv2d(x[n : n + 1], weight, bias, **options))

@@ -143,6 +143,7 @@ void convolve_rows(const ConvShape& s, int64_t K, const Real* padded, const int6
       });
     }
   }
+  if (end.past) stream_fence();
 }
 
 // `count` taps of a run of pixels in one row of the output, by blocks of W pixels; from: the first tap of the

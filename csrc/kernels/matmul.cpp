@@ -158,6 +158,7 @@ void multiply(int64_t m, int64_t n, int64_t k, const Real* a_packed, const Real*
     multiply_panel<Real, vectors.value>(m, columns, k, a_packed, b_packed + j * k, kColumns<Real>, c + j, ldc,
                                         end);
   });
+  if (end.past) stream_fence();
 }
 
 template <class Real>

@@ -11,6 +11,7 @@ struct ProductEnd {
   bool accumulate = false;     // add to what C holds
   const Real* bias = nullptr;  // one for each row of C
   bool relu = false;
+  bool past = false;  // store whole tiles past the caches: rows of C begin with a cache line
 };
 
 template <class Real>

@@ -3,6 +3,7 @@
 
 #include "kernels/matmul.h"
 #include "kernels/simd.h"
+#include "kernels/simd_stream.h"
 
 namespace unrolled::UNROLLED_LEVEL {
 
@@ -58,14 +59,18 @@ UNROLLED_INLINE void product_tile(int64_t depth, ProductRows<Real> a, Line line,
   constexpr int64_t W = kWidth<Real>;
   Vec<Real> sum[rows][vectors] = {};
   add_products<Real, rows, vectors>(depth, a, line, sum);
+  const auto finish = [&]<bool kPast>() {
 #pragma GCC unroll 8
-  for (int i = 0; i < rows; ++i) {
+    for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) {
-      Real* to = c + i * c_row + v * W;
-      store(to, finish_sum<Real>(sum[i][v], end.accumulate ? load(to) : Vec<Real>{}, i, end));
+      for (int v = 0; v < vectors; ++v) {
+        Real* to = c + i * c_row + v * W;
+        const Vec<Real> before = end.accumulate ? load(to) : Vec<Real>{};
+        store_or_past<kPast>(to, finish_sum<Real>(sum[i][v], before, i, end));
+      }
     }
-  }
+  };
+  end.past ? finish.template operator()<true>() : finish.template operator()<false>();
 }
 
 // A tile of which `inside` rows and `columns` columns lie in C: made beside it and copied.

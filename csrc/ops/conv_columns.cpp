@@ -5,6 +5,7 @@
 #include "dispatch.h"
 #include "ops/matmul.h"
 #include "parallel.h"
+#include "stream.h"
 
 namespace unrolled {
 namespace {
@@ -28,16 +29,31 @@ Buffer<Real> pack_weight(const MatmulKernels<Real>& kernel, int64_t K, int64_t t
   return packed;
 }
 
-// Bias and ReLU follow the last chunk of depth.
+// What becomes of the sums.
 template <class Real>
-ProductEnd<Real> end_of_chunk(const Epilogue<Real>& epilogue, int64_t begin, bool last) {
-  return {begin > 0, last ? epilogue.bias : nullptr, last && epilogue.relu};
+struct Results {
+  const Epilogue<Real>& epilogue;
+  bool past;  // they are too large for the caches, and whole lines
+
+  // Bias and ReLU follow the last chunk of depth.
+  ProductEnd<Real> end_of_chunk(int64_t begin, bool last) const {
+    return {begin > 0, last ? epilogue.bias : nullptr, last && epilogue.relu, past && begin == 0 && last};
+  }
+};
+
+// Images y_step apart of K planes; `run`: the pixels that a block begins with a multiple of.
+template <class Real>
+bool goes_past(int64_t N, int64_t K, const ConvShape& s, int64_t run, const Real* y, int64_t y_step) {
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(Real));
+  const int64_t bytes = N * K * s.OH * s.OW * static_cast<int64_t>(sizeof(Real));
+  const bool lines = run % kLine == 0 && s.OH * s.OW % kLine == 0 && y_step % kLine == 0;
+  return bytes >= kStreamBytes && lines && reinterpret_cast<uintptr_t>(y) % 64 == 0;
 }
 
 // One image, pixels [j0, j1) of all K outputs.
 template <class Real>
 void convolve_pixels(const Kernels<Real>& kernels, const ConvShape& s, int64_t K, const Real* padded,
-                     const int64_t* offsets, const Real* weight_packed, const Epilogue<Real>& epilogue,
+                     const int64_t* offsets, const Real* weight_packed, const Results<Real>& results,
                      int64_t j0, int64_t j1, Real* y) {
   const MatmulKernels<Real>& product = kernels.matmul;
   const int64_t depth = s.taps(), pixels = s.OH * s.OW;
@@ -47,7 +63,7 @@ void convolve_pixels(const Kernels<Real>& kernels, const ConvShape& s, int64_t K
     const int64_t end = std::min(p + kMatmulDepth, depth);
     kernels.conv.pack_pixels(s, padded, offsets, p, end, j0, j1, product.tile_columns, columns.data());
     product.multiply(K, j1 - j0, end - p, weight_packed + p * K_padded, columns.data(), y + j0, pixels,
-                     end_of_chunk(epilogue, p, end == depth));
+                     results.end_of_chunk(p, end == depth));
   }
 }
 
@@ -72,14 +88,14 @@ int64_t block_length(const MatmulKernels<Real>& kernel, const ConvShape& s, int6
 // Blocks of rows or of pixels of one image, as the two ways of computing them have it.
 template <class Real>
 void convolve_image(const Kernels<Real>& kernel, const ConvShape& s, int64_t K, const Real* padded,
-                    const int64_t* offsets, const Real* weight_packed, const Epilogue<Real>& epilogue,
+                    const int64_t* offsets, const Real* weight_packed, const Results<Real>& results,
                     bool by_rows, int64_t begin, int64_t end, Real* y) {
-  if (!by_rows) return convolve_pixels(kernel, s, K, padded, offsets, weight_packed, epilogue, begin, end, y);
+  if (!by_rows) return convolve_pixels(kernel, s, K, padded, offsets, weight_packed, results, begin, end, y);
   const int64_t K_padded = round_up(K, kernel.matmul.tile_rows);
   for (int64_t p = 0; p < s.taps(); p += kMatmulDepth) {
     const int64_t taps = std::min(kMatmulDepth, s.taps() - p);
     kernel.conv.convolve_rows(s, K, padded, offsets + p, taps, weight_packed + p * K_padded, begin, end,
-                              end_of_chunk(epilogue, p, p + taps == s.taps()), y);
+                              results.end_of_chunk(p, p + taps == s.taps()), y);
   }
 }
 
@@ -100,6 +116,7 @@ void convolve_columns(const ConvShape& s, int64_t N, int64_t K, const Real* x, i
   const Buffer<int64_t> offsets = tap_offsets(s);
   const int64_t length = by_rows ? s.OH : s.OH * s.OW;
   const int64_t step = block_length(kernel.matmul, s, N, by_rows);
+  const Results<Real> results = {epilogue, goes_past(N, K, s, by_rows ? s.OW : step, y, y_step)};
   const int64_t size = s.padded_size(), blocks = (length + step - 1) / step;
   const int64_t at_once =
       std::clamp<int64_t>(kPaddedElements / std::max<int64_t>(1, size), 1, std::max<int64_t>(1, N));
@@ -113,7 +130,7 @@ void convolve_columns(const ConvShape& s, int64_t N, int64_t K, const Real* x, i
     parallel_for(count * blocks, count * work, [&](int64_t task) {
       const int64_t i = task / blocks, begin = task % blocks * step;
       const Real* image = in_place ? x + (n0 + i) * x_step : padded.data() + i * size;
-      convolve_image(kernel, s, K, image, offsets.data(), weight_packed.data(), epilogue, by_rows, begin,
+      convolve_image(kernel, s, K, image, offsets.data(), weight_packed.data(), results, by_rows, begin,
                      std::min(begin + step, length), y + (n0 + i) * y_step);
     });
   }

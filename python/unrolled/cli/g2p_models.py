@@ -32,9 +32,9 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "attention": Recipe(384, 2, 0.3, 12, 64, 2e-3),
-    "ctc": Recipe(256, 2, 0.4, 14, 64, 2e-3),
-    "tagger": Recipe(256, 2, 0.4, 14, 64, 2e-3),
+    "attention": Recipe(384, 2, 0.3, 30, 64, 2e-3),
+    "ctc": Recipe(256, 2, 0.4, 18, 64, 2e-3),
+    "tagger": Recipe(256, 2, 0.4, 18, 64, 2e-3),
 }
 
 

@@ -74,11 +74,11 @@ def add_parser(subparsers: Any) -> None:
         "--feeding",
         choices=tuple(_FEEDINGS),
         help="what the decoder of attention reads beside the symbol before: nothing, its last "
-        "output, or the context (default: input)",
+        "output, or the context (default: none)",
     )
     add("--dropout", type=share, metavar="SHARE", help="default: 0.3, of ctc and tagger 0.4")
     add("--repeat", type=count, metavar="N", help="frames of a letter (default: as needed)")
-    add("--epochs", type=count, metavar="N", help="default: 12, of ctc and tagger 14")
+    add("--epochs", type=count, metavar="N", help="default: 30, of ctc and tagger 18")
     add("--batch-size", type=count, metavar="N", help="default: 64")
     add("--learning-rate", type=positive, metavar="X", help="default: 0.002")
     add(
@@ -154,7 +154,7 @@ def _fill_in(args: argparse.Namespace, words: Words) -> None:
     if args.repeat is None:
         args.repeat = frames_a_letter(args.model, words.train)
     if args.model == "attention":
-        args.feeding = args.feeding or "input"
+        args.feeding = args.feeding or "none"
     elif args.feeding is not None:
         raise CommandError(f"--feeding is for --model attention; {args.model} has no decoder")
 
