@@ -42,7 +42,7 @@ class PrefixSearch {
   const PrefixTree& tree() const { return tree_; }
   const NodeWeights& weights() const { return weights_; }
   FusionRun* run() const { return run_.get(); }                      // null without fusion
-  int64_t pairs() const { return symbols_.count() * beam_.size(); }  // that the last frame looked at
+  int64_t pairs() const { return symbols_.count() * beam_.size(); }  // of the last frame, at most
   // Logarithm of what masses are relative to.
   double log_scale() const;
 
