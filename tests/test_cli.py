@@ -39,6 +39,7 @@ def test_help_and_version(capsys):
         (["train", "lines", "--height", "0"], "'0' is not a whole number of at least 1"),
         (["train", "lines", "--learning-rate", "nan"], "'nan' is not a number above 0"),
         (["train", "lines", "--seed", "-1"], "'-1' is not a whole number of at least 0"),
+        (["read", "--model", "m", "--nbest", "3", "a.png"], "--nbest; see 'unrolled read --help'"),
     ],
 )
 def test_wrong_arguments_are_one_line(capsys, arguments, message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from unrolled.checkpoint import CheckpointError, NonFiniteError
 from unrolled.data.images import ImageError
@@ -24,6 +24,13 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the mistake and where to find help; exit with 2."""
         self.exit(2, f"unrolled: error: {message}; see '{self.prog} --help'\n")
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Let the command itself refuse what it does not know: its own help lists the rest."""
+        parsed, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
 
 
 def is_users(error: Exception) -> bool:
