@@ -263,3 +263,27 @@ def test_a_memory_without_positions_gives_zeros(isa, rng, problem):
     gradients = problem.backward(draws_like(rng, results), saved)
     assert all(np.isfinite(array).all() for array in arrays_in([results, gradients]))
     assert not gradients[1][0].any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_additive_scores_of_any_size(isa, dtype, tolerance):
+    """Parts too large for exp(2x), alone and in sums near 0, of queries, of keys, and of both."""
+    sizes = [0.0, 0.5, 9, 20, 33, 34, 43, 44, 45, 60, 90, 330, 334, 335, 354, 356, 710, 1e4]
+    parts = np.array([*sizes, *(-size for size in sizes)])
+    query = np.broadcast_to(parts[:, None], (len(parts), len(parts), 1))
+    memory = np.stack([parts, np.zeros_like(parts)], 1)[..., None]
+    weights = [np.ones((1, 1)), np.ones((1, 1)), np.ones(1)]
+    problem = Attending(Q=len(parts), S=2, H=1, M=1, K=1, lengths=None, query_lengths=None)
+    results, saved = problem.run([query, memory, weights], REFERENCE)
+    np.testing.assert_allclose(
+        np.log(results[1][..., 0] / results[1][..., 1]),
+        np.tanh(parts[:, None] + parts) - np.tanh(parts),
+        atol=1e-12,
+    )
+    upstream = [np.ones_like(results[0]), np.zeros_like(results[1])]
+    expected = problem.backward(upstream, saved, REFERENCE)
+    found, kept = problem.run(converted([query, memory, weights], dtype))
+    back = problem.backward(converted(upstream, dtype), kept)
+    limit = tolerance("attention", dtype)
+    assert_each_close(found, results, limit, "results")
+    assert_each_close(back, expected, limit, "gradients")

@@ -31,8 +31,7 @@ void score_item(const AttentionMemory<Real>& memory, const ItemQueries<Real>& q,
   const int64_t size = memory.size(q.n);
   if (w.score == AttentionScore::additive) {
     for (int64_t i = 0; i < q.count; ++i)
-      kernels<Real>().attention.additive(size, w.K, q.queries + i * w.K, memory.keys(q.n), w.v,
-                                         scores + i * S);
+      memory.additive(q.n).forward(size, w.K, q.queries + i * w.K, memory.keys(q.n), w.v, scores + i * S);
     return;
   }
   matmul(row_major(q.queries, q.count, w.K), row_major(memory.keys(q.n), size, w.K).transposed(), scores, S,
@@ -77,9 +76,9 @@ void attend_item_backward(const AttentionMemory<Real>& memory, const ItemQueries
   grads.add_contexts(q.n, weights, by_context);
   if (w.score == AttentionScore::additive) {
     for (int64_t i = 0; i < q.count; ++i) {
-      kernels<Real>().attention.additive_backward(size, w.K, scores.data() + i * size, q.queries + i * w.K,
-                                                  memory.keys(q.n), w.v, grad_queries + i * w.K,
-                                                  grads.keys(q.n), grads.v(q.n));
+      memory.additive(q.n).backward(size, w.K, scores.data() + i * size, q.queries + i * w.K,
+                                    memory.keys(q.n), w.v, grad_queries + i * w.K, grads.keys(q.n),
+                                    grads.v(q.n));
     }
     return;
   }
@@ -93,7 +92,7 @@ void attend_item_backward(const AttentionMemory<Real>& memory, const ItemQueries
 template <class Real>
 int64_t attention_tape_size(const AttentionShape& s, const AttentionWeights<Real>& w) {
   const int64_t queries = w.query ? rows_of(s.N, s.query_lengths) * w.K : 0;
-  return AttentionMemory<Real>::keys_size(w, rows_of(s.N, s.memory_lengths)) + queries;
+  return AttentionMemory<Real>::keys_size(w, s.N, rows_of(s.N, s.memory_lengths)) + queries;
 }
 
 template <class Real>
@@ -102,10 +101,12 @@ void attention(const AttentionShape& s, const AttentionWeights<Real>& w, const R
   const AttentionMemory<Real> held(s.N, s.S, s.memory_lengths, w, memory, tape);
   held.project(tape);
   const RaggedRows<Real> queries(s.N, s.Q, w.H, s.query_lengths, query);
-  Real* projected = tape + AttentionMemory<Real>::keys_size(w, held.rows().count());
+  Real* projected = tape + AttentionMemory<Real>::keys_size(w, s.N, held.rows().count());
   if (w.query) matmul(queries.view(), row_major(w.query, w.K, w.H).transposed(), projected, w.K, false);
   parallel_for(s.N, attention_work(s, w), [&](int64_t n) {
     const FlushDenormals flush;
+    for (int64_t i = 0; w.query && i < queries.size(n); ++i)
+      held.prepare(n, projected + (queries.begin(n) + i) * w.K);
     const Real* own = w.query ? projected + queries.begin(n) * w.K : queries.item(n);
     attend_item<Real>(held, {n, queries.size(n), own}, s, context + n * s.Q * w.M, attended + n * s.Q * s.S);
   });
@@ -119,7 +120,7 @@ void attention_backward(const AttentionShape& s, const AttentionWeights<Real>& w
   const AttentionMemory<Real> held(s.N, s.S, s.memory_lengths, w, memory, tape);
   AttentionMemoryGradients<Real> grads(held, s.N);
   const RaggedRows<Real> queries(s.N, s.Q, w.H, s.query_lengths, query);
-  const Real* projected = tape + AttentionMemory<Real>::keys_size(w, held.rows().count());
+  const Real* projected = tape + AttentionMemory<Real>::keys_size(w, s.N, held.rows().count());
   Buffer<Real> by_query(queries.count() * w.K);
   parallel_for(s.N, 2 * attention_work(s, w), [&](int64_t n) {
     const FlushDenormals flush;

@@ -103,6 +103,7 @@ class DecoderForward {
                                 d_.attention.K, false);
     }
     for (int64_t i = 0; i < count; ++i) {
+      if (d_.attention.query) memory_.prepare(items_.item(i), r_.queries + (row + i) * d_.attention.K);
       Real* weights = attended_ + (items_.item(i) * d_.T + step) * d_.S;
       memory_.attend(items_.item(i), r_.query(row + i), weights, r_.joined + (row + i) * r_.joined_row());
     }

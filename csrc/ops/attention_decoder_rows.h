@@ -53,7 +53,7 @@ class DecoderRows {
     fed = context() ? joined : take(rows.count() * fed_row);
     queries = take(d.attention.query ? rows.count() * d.attention.K : 0);
     keys = take(AttentionMemory<Real>::keys_size(
-        d.attention, std::accumulate(d.memory_lengths, d.memory_lengths + d.N, int64_t{0})));
+        d.attention, d.N, std::accumulate(d.memory_lengths, d.memory_lengths + d.N, int64_t{0})));
   }
   DecoderRows(const DecoderRows&) = delete;
 

@@ -9,6 +9,12 @@ void AttentionMemory<Real>::project(Real* keys) const {
   if (!weights_.memory) return;
   const MatrixView<Real> weight = row_major(weights_.memory, weights_.K, weights_.M);
   matmul(rows_.view(), weight.transposed(), keys, weights_.K, false);
+  if (weights_.score != AttentionScore::additive) return;
+  parallel_for(N_, marks_at(), [&](int64_t n) {
+    const int64_t begin = rows_.begin(n) * weights_.K;
+    const bool in_exp = kernels<Real>().attention.exp_keys(size(n) * weights_.K, keys + begin);
+    keys[marks_at() + n] = static_cast<Real>(in_exp);
+  });
 }
 
 template <class Real>
@@ -16,7 +22,7 @@ void AttentionMemory<Real>::attend(int64_t n, const Real* query, Real* attended,
   const Kernels<Real>& kernel = kernels<Real>();
   const int64_t S = size(n), K = weights_.K;
   if (weights_.score == AttentionScore::additive) {
-    kernel.attention.additive(S, K, query, keys(n), weights_.v, attended);
+    additive(n).forward(S, K, query, keys(n), weights_.v, attended);
   } else {
     kernel.dot_rows(S, {keys(n), query, K}, {}, attended);
   }
@@ -29,11 +35,11 @@ AttentionMemoryGradients<Real>::AttentionMemoryGradients(const AttentionMemory<R
     : memory_(memory),
       N_(N),
       values_(memory.rows().count() * memory.weights().M),
-      keys_(AttentionMemory<Real>::keys_size(memory.weights(), memory.rows().count())),
+      keys_(memory.weights().memory ? memory.rows().count() * memory.weights().K : 0),
       v_(memory.weights().v ? N * memory.weights().K : 0) {
   const AttentionWeights<Real>& w = memory.weights();
   std::fill_n(values_.data(), memory.rows().count() * w.M, Real(0));
-  std::fill_n(keys_.data(), AttentionMemory<Real>::keys_size(w, memory.rows().count()), Real(0));
+  std::fill_n(keys_.data(), w.memory ? memory.rows().count() * w.K : 0, Real(0));
   std::fill_n(v_.data(), w.v ? N * w.K : 0, Real(0));
 }
 
@@ -48,8 +54,7 @@ void AttentionMemoryGradients<Real>::attend_backward(int64_t n, const Real* quer
   for (int64_t s = 0; grad_attended && s < S; ++s) scratch[s] += grad_attended[s];
   if (S > 0) kernel.softmax.softmax_backward(S, scratch, attended, scratch);
   if (w.score == AttentionScore::additive) {
-    kernel.attention.additive_backward(S, w.K, scratch, query, memory_.keys(n), w.v, grad_query, keys(n),
-                                       v(n));
+    memory_.additive(n).backward(S, w.K, scratch, query, memory_.keys(n), w.v, grad_query, keys(n), v(n));
   } else {
     kernel.attention.weighted_sum(S, w.K, scratch, memory_.keys(n), grad_query);
     kernel.attention.add_outer(S, w.K, scratch, query, keys(n));

@@ -10,14 +10,15 @@ namespace unrolled {
 template <class Real>
 class AttentionMemory {
  public:
-  // Space for the keys in the tape.
-  static int64_t keys_size(const AttentionWeights<Real>& weights, int64_t rows) {
-    return weights.memory ? rows * weights.K : 0;
+  // Space for the keys in the tape, and for an additive score's marks of the items.
+  static int64_t keys_size(const AttentionWeights<Real>& weights, int64_t N, int64_t rows) {
+    return (weights.memory ? rows * weights.K : 0) + (weights.v ? N : 0);
   }
   // keys: of keys_size, to be written by project() or read as it left them.
   AttentionMemory(int64_t N, int64_t S, const int64_t* lengths, const AttentionWeights<Real>& weights,
                   const Real* memory, const Real* keys)
       : weights_(weights),
+        N_(N),
         rows_(N, S, weights.M, lengths, memory),
         keys_(weights.memory ? keys : rows_.item(0)) {}
 
@@ -26,14 +27,28 @@ class AttentionMemory {
   int64_t size(int64_t n) const { return rows_.size(n); }
   const Real* values(int64_t n) const { return rows_.item(n); }
   const Real* keys(int64_t n) const { return keys_ + rows_.begin(n) * weights_.K; }
+  // Of item n, whose keys project() has left as they are or as exp(2x).
+  const AdditiveKernels<Real>& additive(int64_t n) const {
+    const AttentionKernels<Real>& kernel = kernels<Real>().attention;
+    return in_exp(n) ? kernel.additive_exp : kernel.additive;
+  }
 
   void project(Real* keys) const;
 
-  // One query (K) of item n, projected if its score does that: attended (size), context (M).
+  // Makes a projected query (K) of item n what `attend` and its kernels take, in place.
+  void prepare(int64_t n, Real* query) const {
+    if (in_exp(n)) kernels<Real>().attention.exp_query(weights_.K, query);
+  }
+  // One query (K) of item n, projected and prepared if its score does that: attended (size), context (M).
   void attend(int64_t n, const Real* query, Real* attended, Real* context) const;
 
  private:
+  // Behind the keys: 1 for each item whose keys are exp(2x), else 0.
+  int64_t marks_at() const { return rows_.count() * weights_.K; }
+  bool in_exp(int64_t n) const { return weights_.v && keys_[marks_at() + n] != Real(0); }
+
   AttentionWeights<Real> weights_;
+  int64_t N_;
   RaggedRows<Real> rows_;
   const Real* keys_;
 };

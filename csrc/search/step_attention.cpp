@@ -73,7 +73,7 @@ void StepAttention::attend(const StepMemory& memory, int64_t rows, const int32_t
     const float *keys = memory.keys(items[i]), *q = query + i * query_row;
     float* scores = weights + i * S;
     if (score_ == AttentionScore::additive) {
-      kernels_.attention.additive(length, hidden_size_, q, keys, v_.data(), scores);
+      kernels_.attention.additive.forward(length, hidden_size_, q, keys, v_.data(), scores);
     } else {
       kernels_.dot_rows(length, {keys, q, query_size_}, {}, scores);
     }
