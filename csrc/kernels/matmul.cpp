@@ -14,11 +14,27 @@ constexpr int64_t kAhead = 256;  // bytes between what is packed and what is fet
 template <class Real>
 constexpr int64_t kColumns = kProductVectors * kWidth<Real>;
 
+// One panel of kRows rows that lie side by side in memory, each column in one copy; what it brings too much
+// is covered by the next one, of which the last column has none.
+template <class Real>
+void pack_neighbouring_rows(int64_t k, const Real* a, int64_t column_stride, Real* packed) {
+  constexpr int64_t kCopied = 8;
+  static_assert(kRows <= kCopied && kCopied <= 2 * kRows);
+  for (int64_t p = 0; p + 1 < k; ++p)
+    std::memcpy(packed + p * kRows, a + p * column_stride, kCopied * sizeof(Real));
+  std::memcpy(packed + (k - 1) * kRows, a + (k - 1) * column_stride, kRows * sizeof(Real));
+}
+
 // Whole panels are written front to back: six streams are read, one is written.
 template <class Real>
 void pack_rows(int64_t m, int64_t k, const Real* a, int64_t row_stride, int64_t column_stride, Real* packed) {
+  const bool neighbours = row_stride == 1 && column_stride >= kRows && k > 0;
   for (int64_t i0 = 0; i0 < m; i0 += kRows, packed += k * kRows) {
     const Real* block = a + i0 * row_stride;
+    if (m - i0 >= kRows && neighbours) {
+      pack_neighbouring_rows(k, block, column_stride, packed);
+      continue;
+    }
     if (m - i0 >= kRows) {
       for (int64_t p = 0; p < k; ++p) {
 #pragma GCC unroll 8
