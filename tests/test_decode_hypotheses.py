@@ -170,6 +170,8 @@ def test_spans_are_of_the_emissions_as_they_were(rng, as_batch):
     decoder = BeamSearchDecoder(LABELS)
     hypothesis = decoder.decode(given)[0] if as_batch else decoder.decode(given)
     given[...] = np.log(0.2)
+    margin = decoder.decode(log_probs[0]).confidence.margin
+    assert hypothesis.confidence.margin == margin  # of a search that comes only now
     expected = forced_align(log_probs[0], hypothesis.tokens)
     assert hypothesis.spans == expected.spans
     assert hypothesis.alignment.score == expected.score

@@ -156,16 +156,19 @@ class Search {
 
   template <class Score>
   py::list decode_batch(const Array<Score>& scores, const Array<int64_t>& lengths,
-                        const MaybeArray<bool>& allowed, int64_t nbest) const {
+                        const MaybeArray<bool>& allowed, int64_t nbest, MaybeArray<Score> copy) const {
     require(scores.ndim() == 3 && scores.shape(2) == settings_.classes, "scores must be (N, T, C)");
     require(nbest >= 1, "nbest must be at least 1");
     const int64_t N = scores.shape(0), T = scores.shape(1);
     require_shape(lengths, {N}, "lengths must be (N)");
+    if (copy) require_shape(*copy, {N, T, settings_.classes}, "copy must be like scores");
     for (int64_t n = 0; n < N; ++n) {
       require(lengths.at(n) >= 0 && lengths.at(n) <= T, "lengths must lie in 0 .. T");
     }
-    const DecodeBatch<Score> batch = with_allowed(
-        DecodeBatch<Score>{N, T, lengths.data(), scores.data(), data_or_null(allowed), 0, 0}, allowed);
+    const DecodeBatch<Score> batch =
+        with_allowed(DecodeBatch<Score>{N, T, lengths.data(), scores.data(),
+                                        copy ? copy->mutable_data() : nullptr, data_or_null(allowed), 0, 0},
+                     allowed);
     std::vector<std::vector<Hypothesis>> found;
     {
       const Unlocked unlocked(fusion_);
@@ -224,9 +227,9 @@ void register_decode(py::module_& m) {
       .def(py::init(&make_search), "classes"_a, "blank"_a, "beam_width"_a, "token_min_logp"_a,
            "beam_prune_logp"_a, "token_top_k"_a, "merge_max"_a, "fusion"_a = py::none())
       .def("decode", &Search::decode_batch<float>, "scores"_a.noconvert(), "lengths"_a.noconvert(),
-           "allowed"_a.noconvert().none(true), "nbest"_a)
+           "allowed"_a.noconvert().none(true), "nbest"_a, "copy"_a.noconvert().none(true) = py::none())
       .def("decode", &Search::decode_batch<double>, "scores"_a.noconvert(), "lengths"_a.noconvert(),
-           "allowed"_a.noconvert().none(true), "nbest"_a)
+           "allowed"_a.noconvert().none(true), "nbest"_a, "copy"_a.noconvert().none(true) = py::none())
       .def("start", &Search::start);
 }
 

@@ -1,5 +1,6 @@
 #include "ops/decode.h"
 
+#include <algorithm>
 #include <exception>
 #include <type_traits>
 
@@ -8,11 +9,18 @@
 namespace unrolled {
 namespace {
 
+// Each thread copies the items that it decodes, which then lie in its cache.
 template <class Score>
 search::EmissionRows<Score> item_rows(const DecodeBatch<Score>& batch, int64_t classes, int64_t n) {
+  const int64_t at = n * batch.T * classes;
+  const Score* scores = batch.scores + at;
+  if (batch.copy) {
+    std::copy_n(scores, batch.lengths[n] * classes, batch.copy + at);
+    scores = batch.copy + at;
+  }
   return {batch.lengths[n],
           classes,
-          batch.scores + n * batch.T * classes,
+          scores,
           batch.allowed ? batch.allowed + n * batch.allowed_item_stride : nullptr,
           batch.allowed_frame_stride,
           n};

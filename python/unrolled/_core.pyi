@@ -116,6 +116,7 @@ class BeamSearch:
         lengths: NDArray[np.int64],
         allowed: NDArray[np.bool_] | None,
         nbest: int,
+        copy: _Array | None = None,
     ) -> list[_Hypotheses]: ...
     def start(self) -> BeamStream: ...
 

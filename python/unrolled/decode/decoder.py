@@ -224,14 +224,17 @@ class BeamSearchDecoder:
         hypotheses: list[Any] = []
         for batch in batches:
             try:
-                found = self._search.decode(batch.scores, batch.lengths, batch.mask, asked)
+                found = self._search.decode(
+                    batch.scores, batch.lengths, batch.mask, asked, batch.copy
+                )
             except ValueError as error:
                 raise batch.locate(error) from None
-            for item, (one, frames) in enumerate(zip(found, batch.lengths.tolist(), strict=True)):
-                kept = batch.scores[item, :frames] if self._keep_emissions else None
-                result = self._make_result(one, kept, batch.first + item)
+            own = batch.decoded()
+            for item, (one, frames) in enumerate(zip(found, own.lengths.tolist(), strict=True)):
+                kept = own.scores[item, :frames] if self._keep_emissions else None
+                result = self._make_result(one, kept, own.first + item)
                 if self._is_searched_again:
-                    again = partial(self._search_again, batch.item(item), kept, compared)
+                    again = partial(self._search_again, own.item(item), kept, compared)
                     result = result._replace(compared=again)
                 best = make_hypotheses(result, nbest)
                 hypotheses.append(best[0] if nbest == 1 else best)

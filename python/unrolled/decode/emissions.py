@@ -19,12 +19,20 @@ _ITEMS, _NUMBERS = 64, 1 << 24
 
 
 class EmissionBatch(NamedTuple):
-    """Some of the items that are to be decoded: all of an array, a part of a list."""
+    """Some of the items that are to be decoded: all of an array, a part of a list.
+
+    Where `copy` is an array, the search copies the true frames there before it reads them.
+    """
 
     scores: RealArray
     lengths: NDArray[np.int64]
     mask: Mask | None
     first: int = 0
+    copy: RealArray | None = None
+
+    def decoded(self) -> EmissionBatch:
+        """Return the batch once a search has copied it: its numbers are in memory of our own."""
+        return self if self.copy is None else self._replace(scores=self.copy, copy=None)
 
     def item(self, item: int) -> EmissionBatch:
         """Return one item of it, as a batch."""
@@ -42,7 +50,7 @@ def batches_of(
 ) -> tuple[Iterator[EmissionBatch], bool]:
     """Return the emissions in batches, and whether there are several items.
 
-    With `copy`, their numbers are in memory of our own.
+    With `copy`, their numbers will be in memory of our own once they are decoded.
 
     Raises
     ------
@@ -56,11 +64,10 @@ def batches_of(
     array = as_numpy(log_probs, "log_probs")
     scores, batched = as_batch(array)
     labels.require_width(scores.shape[2])
-    if copy and np.may_share_memory(scores, array):
-        scores = scores.copy()
+    own = np.empty_like(scores) if copy and np.may_share_memory(scores, array) else None
     frames = as_lengths(lengths, "lengths", *scores.shape[:2])
     mask = classes.narrowed(allowed, scores.shape, batched)
-    return iter([EmissionBatch(scores, frames, mask)]), batched
+    return iter([EmissionBatch(scores, frames, mask, copy=own)]), batched
 
 
 def _is_list(log_probs: Any) -> bool:
