@@ -46,6 +46,11 @@ def share(text: str) -> float:
     return _number(text, lambda value: 0 < value < 1, "a number between 0 and 1")
 
 
+def fraction(text: str) -> float:
+    """Read a number of at least 0 and below 1."""
+    return _number(text, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+
+
 def _number(text: str, is_right: Callable[[float], bool], wanted: str) -> float:
     try:
         value = float(text)

@@ -56,6 +56,7 @@ def make(args: argparse.Namespace, parts: Sequence[Pronunciations]) -> G2P:
             symbols,
             attention="general",
             feeding=args.feeding,
+            ctc_frames=args.repeat if args.ctc_weight else 0,
             encoder_layers=args.layers,
             **options,
         )
@@ -72,8 +73,6 @@ def make(args: argparse.Namespace, parts: Sequence[Pronunciations]) -> G2P:
 
 def frames_a_letter(kind: str, words: Pronunciations) -> int:
     """Return how many frames a letter needs for every pronunciation, within reason."""
-    if kind == "attention":
-        return 1
     most = max(-(-_frames(kind, symbols) // len(word)) for word, symbols in words.entries())
     return min(most, _MOST_FRAMES)
 
@@ -81,14 +80,14 @@ def frames_a_letter(kind: str, words: Pronunciations) -> int:
 def fitting(kind: str, words: Pronunciations, repeat: int) -> Entries:
     """Return the entries that a model can learn: those with as many frames as they need."""
     entries = words.entries()
-    if kind == "attention":
+    if kind == "attention":  # whose decoder writes as much as it likes
         return entries
     return [(word, s) for word, s in entries if _frames(kind, s) <= repeat * len(word)]
 
 
 def _frames(kind: str, symbols: Sequence[str]) -> int:
     same = sum(a == b for a, b in pairwise(symbols))
-    return len(symbols) + (same if kind == "ctc" else 0)
+    return len(symbols) + (0 if kind == "tagger" else same)
 
 
 def fit(model: G2P, train: Entries, valid: Entries, args: argparse.Namespace) -> History:
@@ -97,7 +96,7 @@ def fit(model: G2P, train: Entries, valid: Entries, args: argparse.Namespace) ->
 
     of_model: dict[str, Any] = {}
     if args.model == "attention":
-        of_model["label_smoothing"] = LABEL_SMOOTHING
+        of_model.update(label_smoothing=LABEL_SMOOTHING, ctc_weight=args.ctc_weight)
     with explained(args.out, f"a --learning-rate below {args.learning_rate:g}"):
         return model.fit(
             *_sides(train),

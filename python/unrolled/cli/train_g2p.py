@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli import run_settings
-from unrolled.cli.arguments import add_threads, count, positive, seed, share, use_threads
+from unrolled.cli.arguments import add_threads, count, fraction, positive, seed, share, use_threads
 from unrolled.cli.errors import CommandError
 from unrolled.cli.reports import REPORT_FILE, run_facts, write_report
 from unrolled.cli.tables import print_facts
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MODELS = ("attention", "ctc", "tagger")
 
-_BEAMS, _LM_ORDER = 8, 6
+_BEAMS, _LM_ORDER, _CTC_WEIGHT = 8, 6, 0.3
 _DESCRIPTION = """\
 Train a model that pronounces words (grapheme to phoneme), on lines of word<TAB>symbols or
 word symbols. Everything is checked before training starts. A part of the training words says
@@ -76,7 +76,14 @@ def add_parser(subparsers: Any) -> None:
         help="what the decoder of attention reads beside the symbol before: nothing, its last "
         "output, or the context (default: none)",
     )
-    add("--dropout", type=share, metavar="SHARE", help="default: 0.3, of ctc and tagger 0.4")
+    add(
+        "--ctc-weight",
+        type=fraction,
+        metavar="SHARE",
+        help="share of a CTC loss that the encoder of attention learns from, too; the search then "
+        "weighs it in (default: 0.3; 0: none)",
+    )
+    add("--dropout", type=fraction, metavar="SHARE", help="default: 0.3, of ctc and tagger 0.4")
     add("--repeat", type=count, metavar="N", help="frames of a letter (default: as needed)")
     add("--epochs", type=count, metavar="N", help="default: 30, of ctc and tagger 18")
     add("--batch-size", type=count, metavar="N", help="default: 64")
@@ -133,6 +140,7 @@ def run(args: argparse.Namespace) -> int:
         **measure(model, words, args.beams, symbols),
         **_run_facts(args, model, history, words),
         "lm_weight": symbols.weight,
+        "ctc_weight_of_search": symbols.ctc_weight,
         "pronunciations": len(train),
         "pronunciations_that_do_not_fit": len(words.train.entries()) - len(train),
     }
@@ -153,18 +161,20 @@ def _fill_in(args: argparse.Namespace, words: Words) -> None:
         args.lm_order = _LM_ORDER
     if args.repeat is None:
         args.repeat = frames_a_letter(args.model, words.train)
-    if args.model == "attention":
-        args.feeding = args.feeding or "none"
-    elif args.feeding is not None:
-        raise CommandError(f"--feeding is for --model attention; {args.model} has no decoder")
+    for name, value in (("feeding", "none"), ("ctc_weight", _CTC_WEIGHT)):
+        given = getattr(args, name)
+        if args.model == "attention":
+            setattr(args, name, value if given is None else given)
+        elif given is not None:
+            option = name.replace("_", "-")
+            raise CommandError(f"--{option} is for --model attention; {args.model} has no decoder")
 
 
 def _settings(args: argparse.Namespace, words: Words) -> dict[str, Any]:
     """Collect what decides the bits of the result."""
     options = (
-        *("model", "cell", "hidden", "layers", "feeding", "dropout", "repeat", "epochs"),
-        "batch_size",
-        *("learning_rate", "patience", "valid", "seed"),
+        *("model", "cell", "hidden", "layers", "feeding", "ctc_weight", "dropout", "repeat"),
+        *("epochs", "batch_size", "learning_rate", "patience", "valid", "seed"),
     )
     parts = (words.train, words.valid)
     text = "".join(
@@ -214,9 +224,10 @@ def _network(args: argparse.Namespace) -> str:
     if args.model == "attention":
         half = args.hidden // 2
         fed = _FEEDINGS[args.feeding]
+        with_ctc = f" and CTC, {args.repeat} frames a letter" if args.ctc_weight else ""
         return (
             f"encoder {args.layers} x {half} both ways, decoder {args.hidden}{fed}, {cell}, "
-            "attention"
+            f"attention{with_ctc}"
         )
     what = "CTC" if args.model == "ctc" else "aligned"
     return f"{args.layers} x {args.hidden} both ways, {cell}, {what}, {args.repeat} frames a letter"
@@ -224,13 +235,15 @@ def _network(args: argparse.Namespace) -> str:
 
 def _symbol_model(args: argparse.Namespace, model: G2P, words: Words) -> SymbolModel:
     """Train the n-gram model of symbols; the words held out say how much it counts."""
-    from unrolled.cli.symbol_model import SymbolModel, choose_weight, train_symbols
+    from unrolled.cli.symbol_model import SymbolModel, choose_weights, train_symbols
 
-    if not args.lm_order:
+    lm = None
+    if args.lm_order:
+        lm = train_symbols([symbols for _, symbols in words.train.entries()], args.lm_order)
+    elif not args.ctc_weight:
         return SymbolModel()
-    lm = train_symbols([symbols for _, symbols in words.train.entries()], args.lm_order)
     held = list(words.valid)
-    return choose_weight(model, lm, held, [words.valid[word] for word in held], args.beams)
+    return choose_weights(model, lm, held, [words.valid[word] for word in held], args.beams)
 
 
 def _run_facts(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.generate import Settings
+from unrolled.models.seq2seq_ctc import ctc_log_probabilities
 from unrolled.models.seq2seq_g2p_en import load_g2p_en
 from unrolled.models.seq2seq_network import Seq2SeqNetwork
 from unrolled.models.seq2seq_scoring import log_probabilities
@@ -56,6 +57,9 @@ class Seq2Seq(Seq2SeqNetwork):
     tie : bool
         Whether the output layer's weights are the target's embeddings; needs
         ``embedding == hidden``.
+    ctc_frames : int
+        Frames that each state of the encoder gives to a CTC loss, learned beside the decoder's
+        (Watanabe et al.), for targets in the order of their sources; 0: none. See `ctc_scores`.
 
     Attributes
     ----------
@@ -73,6 +77,8 @@ class Seq2Seq(Seq2SeqNetwork):
     Sutskever, Vinyals, Le: Sequence to sequence learning with neural networks (2014). Bahdanau,
     Cho, Bengio: Neural machine translation by jointly learning to align and translate (2015).
     Luong, Pham, Manning: Effective approaches to attention-based neural machine translation (2015).
+    Watanabe, Hori, Kim, Hershey, Hayashi: Hybrid CTC/attention architecture for end-to-end speech
+    recognition (2017).
     """
 
     def fit(
@@ -88,6 +94,7 @@ class Seq2Seq(Seq2SeqNetwork):
         label_smoothing: float = 0.0,
         sampling: float = 0.0,
         loss_positions: int | None = None,
+        ctc_weight: float = 0.3,
         directory: str | os.PathLike[str] | None = None,
         resume: bool = False,
         seed: int = 0,
@@ -118,6 +125,8 @@ class Seq2Seq(Seq2SeqNetwork):
             word, one drawn from its own distribution, given what it has read so far.
         loss_positions : int, optional
             Learn from so many outputs of each pair, drawn anew in each epoch, not from all.
+        ctc_weight : float
+            Share of the CTC loss, where the model has `ctc_frames`.
         directory, resume, seed, progress
             As for `CNNClassifier.fit`: where to write, whether to go on from there, the start of
             all randomness, and whether to show a bar.
@@ -153,6 +162,7 @@ class Seq2Seq(Seq2SeqNetwork):
             label_smoothing=label_smoothing,
             sampling=sampling,
             loss_positions=loss_positions,
+            ctc_weight=ctc_weight,
             epochs=epochs,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
@@ -189,6 +199,19 @@ class Seq2Seq(Seq2SeqNetwork):
             If a source or target does not fit; names it.
         """
         return log_probabilities(self, as_pairs(self, sources, targets))
+
+    def ctc_scores(self, sources: Texts, targets: Texts) -> NDArray[np.float64]:
+        """Return the natural logarithm of the probability of each target (N) by CTC alone.
+
+        A second opinion on what `generate` has written: ``score + weight * ctc_score`` ranks it
+        better than either. -inf for a target of more words than there are frames.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a source or target does not fit, which is named, or the model has no `ctc_frames`.
+        """
+        return ctc_log_probabilities(self, as_pairs(self, sources, targets))
 
     def generate(
         self,

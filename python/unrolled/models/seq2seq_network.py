@@ -14,6 +14,7 @@ from unrolled.data.sequences import IGNORED
 from unrolled.lm.vocabulary import Vocabulary
 from unrolled.models.recurrent import make_recurrent
 from unrolled.models.seq2seq_bridge import Bridge
+from unrolled.models.seq2seq_ctc import CtcHead
 from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import one_of, positive, probability
 from unrolled.nn.functional import cross_entropy
@@ -51,9 +52,12 @@ class Seq2SeqNetwork(nn.Module):
         feedback: bool = True,
         dropout: float = 0.0,
         tie: bool = False,
+        ctc_frames: int = 0,
     ) -> None:
         positive(embedding=embedding, hidden=hidden)
         positive(encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+        if ctc_frames:
+            positive(ctc_frames=ctc_frames)
         one_of("attention", attention, SCORES)
         check_vocabularies(source=source, target=target)
         _check_marks(target)
@@ -96,6 +100,10 @@ class Seq2SeqNetwork(nn.Module):
             )
         self.dropout = nn.Dropout(probability("dropout", dropout))
         self.output = nn.Linear(hidden, len(target))
+        assert target.sos_id is not None  # as has been checked
+        self.ctc = (
+            CtcHead(hidden, len(target), ctc_frames, blank=target.sos_id) if ctc_frames else None
+        )
         if tie and self.target_embedding is not None:
             self.output.weight = self.target_embedding.weight
 
@@ -157,15 +165,37 @@ class Seq2SeqNetwork(nn.Module):
         scores: Tensor = self.output(self.dropout(output))
         return scores, state
 
-    def loss(self, batch: PairBatch, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean cross entropy of the outputs of a batch that are to be learned."""
-        scores = self(batch.sources, batch.inputs, batch.source_lengths, batch.target_lengths)
-        return cross_entropy(
+    def loss(
+        self,
+        batch: PairBatch,
+        *,
+        inputs: Ids | None = None,
+        label_smoothing: float = 0.0,
+        ctc_weight: float = 0.0,
+    ) -> Tensor:
+        """Return the mean cross entropy of the outputs of a batch that are to be learned.
+
+        Parameters
+        ----------
+        batch : PairBatch
+        inputs : ndarray of int64 (N, T), optional
+            What the decoder reads, in place of the batch's.
+        label_smoothing : float
+        ctc_weight : float
+            Share of the CTC loss of the encoder's states in the whole.
+        """
+        memory, state = self.encode(batch.sources, batch.source_lengths)
+        read = batch.inputs if inputs is None else inputs
+        scores = self.decode(read, memory, state, batch.source_lengths, batch.target_lengths)
+        loss = cross_entropy(
             scores.reshape(-1, scores.shape[2]),
             batch.targets.reshape(-1),
             ignore_index=IGNORED,
             label_smoothing=label_smoothing,
         )
+        if self.ctc is None or not ctc_weight:
+            return loss
+        return loss * (1 - ctc_weight) + self.ctc.loss(self.dropout(memory), batch) * ctc_weight
 
     def _embedded(self, inputs: Ids) -> Tensor:
         """Return what enters the decoder: embeddings of words, or nothing at all."""

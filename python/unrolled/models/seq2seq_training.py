@@ -33,12 +33,14 @@ def train_pairs(
     label_smoothing: float,
     sampling: float,
     loss_positions: int | None,
+    ctc_weight: float,
     seed: int,
     **options: Any,
 ) -> History:
     """Train as `Seq2Seq.fit` says, whose arguments these are."""
     probability("label_smoothing", label_smoothing)
     probability("sampling", sampling)
+    probability("ctc_weight", ctc_weight)
     if sampling and not model.feedback:
         raise ValueError("sampling needs feedback=True: this decoder reads no words")
     if loss_positions is not None:
@@ -56,7 +58,13 @@ def train_pairs(
     longest = max(map(len, learned.targets)) + 1
     return train_one_cycle(
         model,
-        partial(_loss, longest=longest, label_smoothing=label_smoothing, sampling=sampling),
+        partial(
+            _loss,
+            longest=longest,
+            sampling=sampling,
+            label_smoothing=label_smoothing,
+            ctc_weight=ctc_weight,
+        ),
         train,
         None if held is None else pair_loader(model, held, batch_size),
         evaluate=loader_errors,
@@ -66,14 +74,13 @@ def train_pairs(
 
 
 def _loss(
-    model: Seq2Seq, batch: PairBatch, *, longest: int, label_smoothing: float, sampling: float
+    model: Seq2Seq, batch: PairBatch, *, longest: int, sampling: float, **weights: float
 ) -> Tensor:
     if not model.training:
         return model.loss(batch)
     model.longest[...] = longest
-    if sampling:
-        batch = batch._replace(inputs=mixed_inputs(model, batch, sampling))
-    return model.loss(batch, label_smoothing)
+    inputs = mixed_inputs(model, batch, sampling) if sampling else None
+    return model.loss(batch, inputs=inputs, **weights)
 
 
 def _pairs_of(

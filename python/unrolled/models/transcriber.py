@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from unrolled import nn
 from unrolled.autograd import Tensor
-from unrolled.data.pairs import pad_ids
 from unrolled.lm.vocabulary import Text, Vocabulary
+from unrolled.models.letter_frames import emissions_of, frame_log_probs
 from unrolled.models.recurrent import make_recurrent
-from unrolled.models.sequence_prediction import predicting
 from unrolled.models.transcriber_training import Criterion, train_transcriber
 from unrolled.models.transcription import Transcription, TranscriptionSearch
 from unrolled.models.vocabularies import check_vocabularies
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from unrolled.data.pairs import Ids
     from unrolled.lm import NGram
     from unrolled.training import History
-
-AT_ONCE = 128  # sources of a forward pass
 
 
 class SequenceTranscriber(nn.Module):
@@ -136,9 +133,7 @@ class SequenceTranscriber(nn.Module):
         count = np.full(len(ids), ids.shape[1]) if lengths is None else np.asarray(lengths)
         states, _ = self.recurrent(self.dropout(self.embedding(ids)), lengths=count)
         scores = self.output(self.dropout(states))
-        n, letters, size = scores.shape
-        frames = scores.reshape(n, letters * self.repeat, size // self.repeat)
-        return frames.log_softmax(), count * self.repeat
+        return frame_log_probs(scores, self.repeat), count * self.repeat
 
     def frames_needed(self, target: Text) -> int:
         """Return how many frames a target needs."""
@@ -275,16 +270,7 @@ class SequenceTranscriber(nn.Module):
 
     def emissions(self, sources: Sequence[Text]) -> list[NDArray[Any]]:
         """Compute the log probabilities (T, C) of sources, as after ``eval()``."""
-        encoded = self._encoded(sources, "sources")
-        by_length = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
-        rows: dict[int, NDArray[Any]] = {}
-        with predicting(self):
-            for first in range(0, len(encoded), AT_ONCE):
-                chosen = by_length[first : first + AT_ONCE]
-                log_probs, lengths = self(*pad_ids([encoded[i] for i in chosen]))
-                for i, item, length in zip(chosen, log_probs.data, lengths, strict=True):
-                    rows[i] = item[:length]
-        return [rows[i] for i in range(len(encoded))]
+        return emissions_of(self, self, self._encoded(sources, "sources"))
 
     def _encoded(self, sources: Sequence[Text], name: str) -> list[Ids]:
         if isinstance(sources, str):
