@@ -10,7 +10,6 @@ import math
 import re
 import signal
 
-import numpy as np
 import pytest
 
 import unrolled as ur
@@ -199,35 +198,12 @@ def test_what_the_decoder_is_fed(folder, trained, tmp_path, capsys):
 def test_ctc_beside_attention(folder, trained, tmp_path, capsys):
     assert "attention and CTC, 2 frames a letter" in (trained / "attention.txt").read_text("utf-8")
     assert ur.load(trained / "attention").ctc.frames == 2
-    report = json.loads((trained / "attention" / "report.json").read_text())
-    weights = json.loads((trained / "attention" / "search.json").read_text())
-    assert weights["lm_weight"] == report["lm_weight"]
-    assert weights.get("ctc_weight", 0) == report["ctc_weight_of_search"]
-    out, without = tmp_path / "out", ("--epochs", "1", "--ctc-weight", "0", "--lm-order", "0")
+    out, without = tmp_path / "out", ("--epochs", "1", "--ctc-weight", "0")
     assert main(arguments(folder, out, "attention", *without)) == 0
     assert "LSTM, attention:" in capsys.readouterr().out
     assert ur.load(out).ctc is None
-    assert not any((out / name).exists() for name in SEARCH)
     message = told(capsys, *arguments(folder, tmp_path / "no", "tagger", "--ctc-weight", "0.3"))
     assert "--ctc-weight is for --model attention; tagger has no decoder" in message
-
-
-def test_the_opinion_of_ctc_changes_what_is_said_first(trained, tmp_path, capsys):
-    for file in (trained / "attention").iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    model = ur.load(tmp_path)
-    pronounce = ["pronounce", "--model", str(tmp_path), "--json", "--top", "8", "CABBAD"]
-    for weight in (0.0, 5.0):
-        (tmp_path / "search.json").write_text(json.dumps({"ctc_weight": weight}))
-        assert main(pronounce) == 0
-        ((entry,),) = [json.loads(capsys.readouterr().out)]
-        listed = [one["symbols"] for one in entry["pronunciations"]]
-        words = ["CABBAD"] * len(listed)
-        scores = model.scores(words, listed)
-        scores += weight * np.maximum(model.ctc_scores(words, listed), -100)
-        assert (np.diff(scores) <= 1e-4).all()
-        found = [one["score"] for one in entry["pronunciations"]]
-        np.testing.assert_allclose(found, scores, atol=1e-3)
 
 
 def test_training_goes_on_after_an_interrupt(folder, trained, tmp_path):

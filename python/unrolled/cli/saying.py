@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.cli.errors import CommandError
-from unrolled.cli.symbol_model import SymbolModel, ranked
+from unrolled.cli.symbol_model import SymbolModel, generate, rank
 from unrolled.data.labels import describe
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ class Said(NamedTuple):
     ----------
     symbols : tuple of str
     score : float
-        What they are ordered by: `log_probability`, and the weighted ones of a model of symbols and
-        of CTC.
+        What they are ordered by: `log_probability`, and the weighted score of a model of symbols.
     log_probability : float
         Natural logarithm of its probability by the network alone.
     weights : ndarray (symbols, letters), or None
@@ -61,9 +60,9 @@ def say(
     return [
         [
             Said(tuple(g.tokens), score, g.log_probability, _of_symbols(g))
-            for g, score in item[:count]
+            for g, score in rank(item, symbols)[:count]
         ]
-        for item in ranked(model, words, most, symbols)
+        for item in generate(model, words, most)
     ]
 
 

@@ -80,8 +80,8 @@ def add_parser(subparsers: Any) -> None:
         "--ctc-weight",
         type=fraction,
         metavar="SHARE",
-        help="share of a CTC loss that the encoder of attention learns from, too; the search then "
-        "weighs it in (default: 0.3; 0: none)",
+        help="share of a CTC loss that the encoder of attention learns from, too (default: 0.3; "
+        "0: none)",
     )
     add("--dropout", type=fraction, metavar="SHARE", help="default: 0.3, of ctc and tagger 0.4")
     add("--repeat", type=count, metavar="N", help="frames of a letter (default: as needed)")
@@ -140,7 +140,6 @@ def run(args: argparse.Namespace) -> int:
         **measure(model, words, args.beams, symbols),
         **_run_facts(args, model, history, words),
         "lm_weight": symbols.weight,
-        "ctc_weight_of_search": symbols.ctc_weight,
         "pronunciations": len(train),
         "pronunciations_that_do_not_fit": len(words.train.entries()) - len(train),
     }
@@ -235,15 +234,13 @@ def _network(args: argparse.Namespace) -> str:
 
 def _symbol_model(args: argparse.Namespace, model: G2P, words: Words) -> SymbolModel:
     """Train the n-gram model of symbols; the words held out say how much it counts."""
-    from unrolled.cli.symbol_model import SymbolModel, choose_weights, train_symbols
+    from unrolled.cli.symbol_model import SymbolModel, choose_weight, train_symbols
 
-    lm = None
-    if args.lm_order:
-        lm = train_symbols([symbols for _, symbols in words.train.entries()], args.lm_order)
-    elif not args.ctc_weight:
+    if not args.lm_order:
         return SymbolModel()
+    lm = train_symbols([symbols for _, symbols in words.train.entries()], args.lm_order)
     held = list(words.valid)
-    return choose_weights(model, lm, held, [words.valid[word] for word in held], args.beams)
+    return choose_weight(model, lm, held, [words.valid[word] for word in held], args.beams)
 
 
 def _run_facts(

@@ -203,8 +203,8 @@ class Seq2Seq(Seq2SeqNetwork):
     def ctc_scores(self, sources: Texts, targets: Texts) -> NDArray[np.float64]:
         """Return the natural logarithm of the probability of each target (N) by CTC alone.
 
-        A second opinion on what `generate` has written: ``score + weight * ctc_score`` ranks it
-        better than either. -inf for a target of more words than there are frames.
+        A second opinion on what `generate` has written; -inf for a target of more words than there
+        are frames.
 
         Raises
         ------

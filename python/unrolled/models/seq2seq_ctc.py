@@ -1,8 +1,8 @@
 """CTC over the states of an encoder, beside the decoder that attends to them.
 
 S. Watanabe, T. Hori, S. Kim, J. Hershey, T. Hayashi: Hybrid CTC/attention architecture for
-end-to-end speech recognition (2017). Both losses are learned together, and what the decoder writes
-is ranked by both: CTC knows of order and length what attention may forget.
+end-to-end speech recognition (2017). Both losses are learned together: CTC knows of order from the
+start, and what the encoder learns by it, the decoder need not find out.
 """
 
 from __future__ import annotations
