@@ -41,7 +41,7 @@ def _torch_modules():
 
 def ours() -> Passes:
     from unrolled import nn, optim
-    from unrolled.nn.functional import cross_entropy
+    from unrolled.nn.functional import cross_entropy, run_tokens
 
     source, target = nn.Embedding(SYMBOLS, EMBEDDING), nn.Embedding(SYMBOLS, EMBEDDING)
     encoder = nn.GRU(EMBEDDING, HIDDEN)
@@ -57,8 +57,8 @@ def ours() -> Passes:
 
     def step() -> float:
         optimizer.zero_grad()
-        memory, state = encoder(source(sources))
-        outputs, _, _ = decoder(target(inputs), memory, state)
+        memory, state = run_tokens(encoder, sources, source)
+        outputs, _, _ = decoder.run_tokens(inputs, target, memory, state)
         loss = cross_entropy(output(outputs).reshape(-1, SYMBOLS), targets)
         loss.backward()
         optimizer.step()

@@ -19,7 +19,8 @@ class Decoder {
   Decoder(const std::string& cell, const std::string& feeding, const Array<Real>& x,
           const Array<Real>& memory, const Array<int64_t>& lengths, const Array<int64_t>& memory_lengths,
           const std::vector<Direction<Real>>& layers, const AttentionArrays<Real>& attention,
-          const std::tuple<Array<Real>, Array<Real>>& output, const MaybeArray<Real>& dropout_mask)
+          const std::tuple<Array<Real>, Array<Real>>& output, const MaybeArray<Real>& dropout_mask,
+          const MaybeArray<int64_t>& ids, const MaybeArray<Real>& table)
       : cell_(cell_kernels<Real>(cell)) {
     require(x.ndim() == 3 && memory.ndim() == 3 && x.shape(0) == memory.shape(0),
             "x must be (N, T, E) and memory (N, S, M)");
@@ -39,9 +40,11 @@ class Decoder {
     feeding_ = feeding == "input" ? AttentionFeeding::input : AttentionFeeding::context;
     const int64_t fed = feeding_ == AttentionFeeding::input ? H : M;
     for (const auto& layer : layers) add(layer, H, weights_.empty() ? x.shape(2) + fed : H);
+    const RecurrentShape first = {N, T, x.shape(2), H, H, 1, lengths.data()};
     decoder_.emplace(AttentionDecoder<Real>{
         N, T, x.shape(2), H, S, L, feeding_, lengths.data(), memory_lengths.data(), cell_, weights_.data(),
-        attention_weights(attention, H, M), weight.data(), bias.data(), data_or_null(dropout_mask)});
+        attention_weights(attention, H, M), weight.data(), bias.data(), data_or_null(dropout_mask),
+        recurrent_table(ids, table, first, cell_.gates)});
   }
   Decoder(const Decoder&) = delete;
 
@@ -113,9 +116,10 @@ py::tuple decoder_array(const std::string& cell, const std::string& feeding, con
                         const Array<int64_t>& memory_lengths, const std::vector<Direction<Real>>& layers,
                         const AttentionArrays<Real>& attention,
                         const std::tuple<Array<Real>, Array<Real>>& output_weights,
-                        const StateArrays<Real>& state, const MaybeArray<Real>& dropout_mask) {
+                        const StateArrays<Real>& state, const MaybeArray<Real>& dropout_mask,
+                        const MaybeArray<int64_t>& ids, const MaybeArray<Real>& table) {
   const Decoder<Real> checked(cell, feeding, x, memory, lengths, memory_lengths, layers, attention,
-                              output_weights, dropout_mask);
+                              output_weights, dropout_mask, ids, table);
   const AttentionDecoder<Real>& d = checked.get();
   const AttentionDecoderState<const Real> initial = checked.state(state);
   Array<Real> output = make_array<Real>({d.N, d.T, d.H}), attended = make_array<Real>({d.N, d.T, d.S});
@@ -139,9 +143,10 @@ py::tuple decoder_backward_array(
     const std::vector<Direction<Real>>& layers, const AttentionArrays<Real>& attention,
     const std::tuple<Array<Real>, Array<Real>>& output_weights, const StateArrays<Real>& state,
     const MaybeArray<Real>& dropout_mask, const Array<Real>& output, const Array<Real>& attended,
-    const Array<Real>& tape, bool input_gradient) {
+    const Array<Real>& tape, bool input_gradient, const MaybeArray<int64_t>& ids,
+    const MaybeArray<Real>& table) {
   const Decoder<Real> checked(cell, feeding, x, memory, lengths, memory_lengths, layers, attention,
-                              output_weights, dropout_mask);
+                              output_weights, dropout_mask, ids, table);
   const AttentionDecoder<Real>& d = checked.get();
   require_shape(grad_output, {d.N, d.T, d.H}, "grad_output must be (N, T, H)");
   require_shape(output, {d.N, d.T, d.H}, "output must be (N, T, H)");
@@ -158,19 +163,22 @@ py::tuple decoder_backward_array(
   Array<Real> weight = make_array<Real>({d.H, d.attention.M + d.H}), bias = make_array<Real>({d.H});
   const AttentionDecoderGradients<Real> gradients = {of_layers.data(), of_attention.data(),
                                                      weight.mutable_data(), bias.mutable_data()};
-  MaybeArray<Real> grad_x;
-  if (input_gradient) grad_x = make_array_like(x);
+  MaybeArray<Real> grad_x, grad_table;
+  if (input_gradient && !table) grad_x = make_array_like(x);
+  if (table) grad_table = make_array_like(*table);
   Array<Real> grad_memory = make_array_like(memory);
   StateArrays<Real> before = checked.make_state();
   const AttentionDecoderState<Real> grad_initial = mutable_state(before);
   const Real *grad = grad_output.data(), *grad_by = data_or_null(grad_attended);
   Real *to_x = grad_x ? grad_x->mutable_data() : nullptr, *to_memory = grad_memory.mutable_data();
+  Real* to_table = grad_table ? grad_table->mutable_data() : nullptr;
   {
     const py::gil_scoped_release release;
-    attention_decoder_backward(d, results, grad, grad_by, grad_end, to_x, to_memory, gradients, grad_initial);
+    attention_decoder_backward(d, results, grad, grad_by, grad_end, to_x, to_memory, gradients, grad_initial,
+                               to_table);
   }
   return py::make_tuple(grad_x, grad_memory, before, by_layer, of_attention.tuple(),
-                        py::make_tuple(weight, bias));
+                        py::make_tuple(weight, bias), grad_table);
 }
 
 template <class Real>
@@ -178,13 +186,15 @@ void register_of(py::module_& m) {
   m.def("attention_decoder", &decoder_array<Real>, "cell"_a, "feeding"_a, "x"_a.noconvert(),
         "memory"_a.noconvert(), "lengths"_a.noconvert(), "memory_lengths"_a.noconvert(),
         "layers"_a.noconvert(), "attention"_a.noconvert(), "output_weights"_a.noconvert(),
-        "state"_a.noconvert(), "dropout_mask"_a.noconvert().none(true));
+        "state"_a.noconvert(), "dropout_mask"_a.noconvert().none(true),
+        "ids"_a.noconvert().none(true) = py::none(), "table"_a.noconvert().none(true) = py::none());
   m.def("attention_decoder_backward", &decoder_backward_array<Real>, "cell"_a, "feeding"_a,
         "grad_output"_a.noconvert(), "grad_attended"_a.noconvert().none(true), "grad_state"_a.noconvert(),
         "x"_a.noconvert(), "memory"_a.noconvert(), "lengths"_a.noconvert(), "memory_lengths"_a.noconvert(),
         "layers"_a.noconvert(), "attention"_a.noconvert(), "output_weights"_a.noconvert(),
         "state"_a.noconvert(), "dropout_mask"_a.noconvert().none(true), "output"_a.noconvert(),
-        "attended"_a.noconvert(), "tape"_a.noconvert(), "input_gradient"_a);
+        "attended"_a.noconvert(), "tape"_a.noconvert(), "input_gradient"_a,
+        "ids"_a.noconvert().none(true) = py::none(), "table"_a.noconvert().none(true) = py::none());
 }
 
 }  // namespace

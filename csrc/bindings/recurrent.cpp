@@ -49,20 +49,7 @@ class Layer {
 
   // Tokens in place of an input: ids (N, T), table (directions, tokens, G H).
   void look_up(const MaybeArray<int64_t>& ids, const MaybeArray<Real>& table) {
-    require(ids.has_value() == table.has_value(), "ids and table go together");
-    if (!ids) return;
-    require(shape_.D == 0, "x must have no features where tokens are read");
-    require_shape(*ids, {shape_.N, shape_.T}, "ids must be (N, T)");
-    const int64_t tokens = table->ndim() == 3 ? table->shape(1) : 0, T = shape_.T;
-    require(tokens > 0, "table must have a row");
-    require_shape(*table, {shape_.directions, tokens, cell_.gates * shape_.H},
-                  "table must be (directions, tokens, G H)");
-    for (int64_t n = 0; n < shape_.N; ++n) {
-      const int64_t* from = ids->data() + n * T;
-      require(std::all_of(from, from + shape_.lengths[n], [=](int64_t i) { return i >= 0 && i < tokens; }),
-              "ids must lie in 0 .. tokens - 1");
-    }
-    table_ = {tokens, ids->data(), table->data()};
+    table_ = recurrent_table(ids, table, shape_, cell_.gates);
   }
 
   const RecurrentShape& shape() const { return shape_; }

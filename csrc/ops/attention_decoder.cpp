@@ -3,6 +3,7 @@
 #include "denormals.h"
 #include "ops/attention_decoder_rows.h"
 #include "ops/recurrent_forward_run.h"
+#include "ops/recurrent_table.h"
 
 namespace unrolled {
 namespace {
@@ -200,7 +201,7 @@ void attention_decoder(const AttentionDecoder<Real>& d, const Real* x, const Rea
   const AttentionMemory<Real> held(d.N, d.S, d.memory_lengths, d.attention, memory, r.keys);
   held.project(r.keys);
   const PackedDecoder<Real> packed(r);
-  project_input(r.first(), packed.layers[0][0], x);
+  input_gates(r.first(), packed.layers[0][0], x);
   for_each_decoder_run(r, [&](const DecoderItems& items) {
     const FlushDenormals flush;
     DecoderForward<Real>(r, packed, held, items, output, attended).run(initial, end);

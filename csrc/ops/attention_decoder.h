@@ -25,8 +25,9 @@ struct AttentionDecoder {
   const RecurrentWeights<Real>* weights;  // per layer; weight_ih of the first is (G H, E + fed())
   AttentionWeights<Real> attention;
   const Real *output_weight, *output_bias;  // (H, M + H), (H)
-  const Real* dropout_mask;  // (layers - 1, N, T, H), multiplied onto what the layer below puts
-                             // out, or null
+  const Real* dropout_mask;         // (layers - 1, N, T, H), multiplied onto what the layer below puts
+                                    // out, or null
+  RecurrentTable<Real> table = {};  // what x gives the gates of the first layer, where it is a token; E = 0
 
   int64_t fed() const { return feeding == AttentionFeeding::input ? H : attention.M; }
 };
@@ -63,13 +64,14 @@ struct AttentionDecoderResults {
 };
 
 // grad_output (N, T, H), grad_attended (N, T, S) or null, and the gradient of the end state -> grad_x (N, T,
-// E) and grad_memory (N, S, M), 0 on padding; of the parameters and the initial state.
+// E) or null and grad_memory (N, S, M), 0 on padding; of the parameters and the initial state, and of the
+// rows of the table where there is one.
 template <class Real>
 void attention_decoder_backward(const AttentionDecoder<Real>& decoder,
                                 const AttentionDecoderResults<Real>& results, const Real* grad_output,
                                 const Real* grad_attended, AttentionDecoderState<const Real> grad_end,
                                 Real* grad_x, Real* grad_memory,
                                 const AttentionDecoderGradients<Real>& gradients,
-                                AttentionDecoderState<Real> grad_initial);
+                                AttentionDecoderState<Real> grad_initial, Real* grad_table = nullptr);
 
 }  // namespace unrolled

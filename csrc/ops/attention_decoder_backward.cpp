@@ -2,6 +2,7 @@
 #include "ops/attention_decoder.h"
 #include "ops/attention_decoder_rows.h"
 #include "ops/recurrent_backward_run.h"
+#include "ops/recurrent_table.h"
 
 namespace unrolled {
 namespace {
@@ -241,6 +242,7 @@ void first_weight_gradient(const DecoderRows<Real>& r, const RowGradients<Real>&
                            Real* gradient) {
   const RecurrentDirection<Real>& first = r.first();
   const int64_t E = r.d.E, F = r.d.fed(), rows = r.rows.count(), G = r.d.cell.gates * r.d.H;
+  if (E == 0) return input_weight_gradient<Real>(first, by_row, r.fed, r.fed_row, F, gradient);
   const int64_t x_row = padded_row<Real>(E);
   Buffer<Real> frames(rows * x_row), by_x(G * E), by_fed(G * F);
   gather_frames(first, x, 0, rows, frames.data());
@@ -294,7 +296,7 @@ void attention_decoder_backward(const AttentionDecoder<Real>& d, const Attention
                                 const Real* grad_output, const Real* grad_attended,
                                 AttentionDecoderState<const Real> grad_end, Real* grad_x, Real* grad_memory,
                                 const AttentionDecoderGradients<Real>& gradients,
-                                AttentionDecoderState<Real> grad_initial) {
+                                AttentionDecoderState<Real> grad_initial, Real* grad_table) {
   const DecoderRows<Real> r(d, const_cast<Real*>(results.tape));
   copy_or_zero(d.layers * d.N * d.H, grad_end.h, grad_initial.h);
   if (grad_initial.c) copy_or_zero(d.layers * d.N * d.H, grad_end.c, grad_initial.c);
@@ -314,14 +316,16 @@ void attention_decoder_backward(const AttentionDecoder<Real>& d, const Attention
   memory_gradients(r, results.attended, by_row, memory);
   decoder_weight_gradients(r, results, by_row, gradients);
   memory.finish(grad_memory, gradients.attention);
-  if (grad_x) input_gradient(r.first(), const_panels(by_row.gates[0].by_input), grad_x);
+  const GatePanels<const Real> of_first = const_panels(by_row.gates[0].by_input);
+  if (grad_x) input_gradient(r.first(), of_first, grad_x);
+  if (grad_table) table_gradient(r.first(), of_first, grad_table);
 }
 
 #define UNROLLED_INSTANTIATE(Real)                                                                   \
   template void attention_decoder_backward(                                                          \
       const AttentionDecoder<Real>&, const AttentionDecoderResults<Real>&, const Real*, const Real*, \
       AttentionDecoderState<const Real>, Real*, Real*, const AttentionDecoderGradients<Real>&,       \
-      AttentionDecoderState<Real>);
+      AttentionDecoderState<Real>, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)
 #undef UNROLLED_INSTANTIATE

@@ -22,10 +22,10 @@ struct DecoderLayer {
   int64_t input_row;
 
   DecoderLayer(const AttentionDecoder<Real>& d, const RecurrentRows& rows, const RecurrentWeights<Real>& own,
-               int64_t features, Real* tape)
+               int64_t features, const RecurrentTable<Real>& table, Real* tape)
       : shape{d.N, d.T, features, d.H, d.H, 1, d.lengths},
         weights(own),
-        layer{shape, d.cell, &weights, nullptr},
+        layer{shape, d.cell, &weights, nullptr, table},
         direction(recurrent_directions<Real>(layer, rows, tape)),
         input_row(padded_row<Real>(features)) {}
   DecoderLayer(const DecoderLayer&) = delete;
@@ -41,8 +41,8 @@ class DecoderRows {
         rows(decoder.N, decoder.lengths),
         fed_row(context() ? joined_row() : padded_row<Real>(decoder.H)),
         weight_x_(gate_rows() * decoder.E),
-        weight_fed_(gate_rows() * decoder.fed()) {
-    split_first_weight();
+        weight_fed_(decoder.E > 0 ? gate_rows() * decoder.fed() : 0) {
+    if (d.E > 0 && tape) split_first_weight();
     const auto take = [&](int64_t size) {
       Real* at = tape ? tape + size_ : nullptr;
       size_ += size;
@@ -81,7 +81,7 @@ class DecoderRows {
   const Real* query(int64_t row) const {
     return d.attention.query ? queries + row * d.attention.K : asking(row, 1).data;
   }
-  const Real* weight_fed() const { return weight_fed_.data(); }
+  const Real* weight_fed() const { return d.E > 0 ? weight_fed_.data() : d.weights[0].weight_ih; }
 
  private:
   int64_t gate_rows() const { return d.cell.gates * d.H; }
@@ -91,8 +91,9 @@ class DecoderRows {
     RecurrentWeights<Real> own = d.weights[i];
     if (i == 0) own.weight_ih = weight_x_.data();
     const int64_t features = i == 0 ? d.E : d.H;
-    const int64_t size = DecoderLayer<Real>(d, rows, own, features, nullptr).at().tape_size();
-    layers.emplace_back(d, rows, own, features, take(size));
+    const RecurrentTable<Real> table = i == 0 ? d.table : RecurrentTable<Real>{};
+    const int64_t size = DecoderLayer<Real>(d, rows, own, features, table, nullptr).at().tape_size();
+    layers.emplace_back(d, rows, own, features, table, take(size));
     if (i > 0) layers.back().input = take(rows.count() * layers.back().input_row);
   }
 

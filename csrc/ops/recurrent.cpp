@@ -25,14 +25,7 @@ void recurrent(const RecurrentLayer<Real>& layer, const Real* x, RecurrentState<
   copy_or_zero(s.directions * s.N * s.P, initial.h, end.h);  // an item of length 0 ends where it starts
   if (end.c) copy_or_zero(s.directions * s.N * s.H, initial.c, end.c);
   const auto packed = pack_weights(directions);
-  for (const auto& d : directions) {
-    const PackedWeights<Real>& weights = packed[static_cast<std::size_t>(d.index)];
-    if (d.table.tokens > 0) {
-      look_up_gates(d, weights.bias.data());
-    } else {
-      project_input(d, weights, x);
-    }
-  }
+  for (const auto& d : directions) input_gates(d, packed[static_cast<std::size_t>(d.index)], x);
   for_each_run(directions, [&](const RecurrentDirection<Real>& d, int64_t first, int64_t last) {
     const FlushDenormals flush;
     ForwardRun<Real>(d, packed[static_cast<std::size_t>(d.index)], first, last).run(initial, output, end);

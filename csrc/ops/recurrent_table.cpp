@@ -32,8 +32,7 @@ struct RowsOfTokens {
   }
 };
 
-}  // namespace
-
+// The gates of all rows = bias (interleaved, a number a column) + the rows of the table.
 template <class Real>
 void look_up_gates(const RecurrentDirection<Real>& d, const Real* bias) {
   const int64_t V = d.table.tokens, H = d.shape.H, G = d.cell.gates, columns = d.gates.columns;
@@ -57,6 +56,14 @@ void look_up_gates(const RecurrentDirection<Real>& d, const Real* bias) {
   });
 }
 
+}  // namespace
+
+template <class Real>
+void input_gates(const RecurrentDirection<Real>& d, const PackedWeights<Real>& packed, const Real* x) {
+  if (d.table.tokens > 0) return look_up_gates(d, packed.bias.data());
+  project_input(d, packed, x);
+}
+
 template <class Real>
 void table_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> by_input, Real* gradient) {
   const RowsOfTokens places(d);
@@ -75,8 +82,8 @@ void table_gradient(const RecurrentDirection<Real>& d, GatePanels<const Real> by
   });
 }
 
-#define UNROLLED_INSTANTIATE(Real)                                           \
-  template void look_up_gates(const RecurrentDirection<Real>&, const Real*); \
+#define UNROLLED_INSTANTIATE(Real)                                                                     \
+  template void input_gates(const RecurrentDirection<Real>&, const PackedWeights<Real>&, const Real*); \
   template void table_gradient(const RecurrentDirection<Real>&, GatePanels<const Real>, Real*);
 UNROLLED_INSTANTIATE(float)
 UNROLLED_INSTANTIATE(double)

@@ -1,13 +1,14 @@
 // Gates whose part by the input is looked up in a table: a row for each token, in place of a product.
 #pragma once
 
-#include "ops/recurrent_direction.h"
+#include "ops/recurrent_forward_run.h"
 
 namespace unrolled {
 
-// The gates of all rows = bias (interleaved, a number a column) + the rows of the table.
+// The gates of all rows before the recurrent products: bias + what the input gives them, the rows of the
+// table or x (N, T, D) times weight_ih.
 template <class Real>
-void look_up_gates(const RecurrentDirection<Real>& d, const Real* bias);
+void input_gates(const RecurrentDirection<Real>& d, const PackedWeights<Real>& packed, const Real* x);
 
 // gradient (tokens, G H) of the table: of each of its rows, the sum over the rows that looked it up.
 template <class Real>

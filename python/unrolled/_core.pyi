@@ -427,6 +427,8 @@ def attention_decoder(
     output_weights: tuple[_Array, _Array],
     state: tuple[_Maybe, _Maybe, _Maybe],
     dropout_mask: _Maybe,
+    ids: NDArray[np.int64] | None = None,
+    table: _Maybe = None,
 ) -> tuple[_Array, _Array, tuple[_Maybe, _Maybe, _Maybe], _Array]: ...
 def attention_decoder_backward(
     cell: str,
@@ -447,6 +449,8 @@ def attention_decoder_backward(
     attended: _Array,
     tape: _Array,
     input_gradient: bool,
+    ids: NDArray[np.int64] | None = None,
+    table: _Maybe = None,
 ) -> tuple[
     _Maybe,
     _Array,
@@ -454,6 +458,7 @@ def attention_decoder_backward(
     list[tuple[Any, ...]],
     tuple[_Maybe, _Maybe, _Maybe],
     tuple[_Array, _Array],
+    _Maybe,
 ]: ...
 def recurrent(
     cell: str,

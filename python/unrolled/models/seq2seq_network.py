@@ -17,7 +17,7 @@ from unrolled.models.seq2seq_bridge import Bridge
 from unrolled.models.seq2seq_ctc import CtcHead
 from unrolled.models.vocabularies import check_vocabularies
 from unrolled.nn.checks import one_of, positive, probability
-from unrolled.nn.functional import cross_entropy
+from unrolled.nn.functional import cross_entropy, run_tokens
 
 if TYPE_CHECKING:
     from unrolled.data.pairs import Ids
@@ -130,8 +130,13 @@ class Seq2SeqNetwork(nn.Module):
 
     def encode(self, sources: ArrayLike, lengths: ArrayLike | None = None) -> tuple[Tensor, Any]:
         """Return the encoder's states (N, S, H) and the state that starts the decoder."""
-        embedded = self.dropout(self.source_embedding(sources))
-        memory, state = self.encoder(embedded, lengths=lengths)
+        if self._drops:
+            embedded = self.dropout(self.source_embedding(sources))
+            memory, state = self.encoder(embedded, lengths=lengths)
+        else:
+            memory, state = run_tokens(
+                self.encoder, sources, self.source_embedding, lengths=lengths
+            )
         return memory, self.bridge(state)
 
     def decode(
@@ -143,13 +148,15 @@ class Seq2SeqNetwork(nn.Module):
         target_lengths: ArrayLike | None = None,
     ) -> Tensor:
         """Return scores (N, T, V) of the word after each of `inputs`, from what `encode` gave."""
-        x = self._embedded(np.asarray(inputs))
-        if self.attends:
-            states, _, _ = self.decoder(
-                x, memory, state, memory_lengths=source_lengths, lengths=target_lengths
-            )
+        words = np.asarray(inputs)
+        lengths = {"memory_lengths": source_lengths, "lengths": target_lengths}
+        if self.attends and self.target_embedding is not None and not self._drops:
+            read = self.decoder.run_tokens
+            states, _, _ = read(words, self.target_embedding, memory, state, **lengths)
+        elif self.attends:
+            states, _, _ = self.decoder(self._embedded(words), memory, state, **lengths)
         else:
-            states, _ = self.decoder(x, state, lengths=target_lengths)
+            states, _ = self.decoder(self._embedded(words), state, lengths=target_lengths)
         scores: Tensor = self.output(self.dropout(states))
         return scores
 
@@ -196,6 +203,11 @@ class Seq2SeqNetwork(nn.Module):
         if self.ctc is None or not ctc_weight:
             return loss
         return loss * (1 - ctc_weight) + self.ctc.loss(self.dropout(memory), batch) * ctc_weight
+
+    @property
+    def _drops(self) -> bool:
+        """Whether embeddings are dropped: what they give the gates cannot be looked up then."""
+        return self.training and self.dropout.p > 0
 
     def _embedded(self, inputs: Ids) -> Tensor:
         """Return what enters the decoder: embeddings of words, or nothing at all."""

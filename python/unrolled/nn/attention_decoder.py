@@ -14,10 +14,12 @@ from unrolled.autograd.tensor import Operand
 from unrolled.nn.attention import Attention
 from unrolled.nn.checks import one_of, positive
 from unrolled.nn.dropout import drop_mask
+from unrolled.nn.embedding import Embedding
 from unrolled.nn.gru import GRU
-from unrolled.nn.linear import Linear
+from unrolled.nn.linear import Linear, linear
 from unrolled.nn.lstm import LSTM
 from unrolled.nn.module import Module
+from unrolled.nn.recurrent_tokens import folds
 from unrolled.nn.rnn import RNN
 from unrolled.ops.attention import WEIGHTS
 from unrolled.ops.attention_decoder import attention_decoder, attention_decoder_backward
@@ -29,13 +31,22 @@ FEEDINGS = ("none", "input", "context")
 class _DecoderFunction(Function):
     """The loop over time on the tape.
 
-    Inputs: x, memory, h0, c0, output0, the weights of the score, of the output, of each layer.
+    Inputs: x, what tokens look up in its place or None, memory, h0, c0, output0, the weights of the
+    score, of the output, of each layer.
     """
 
     gives_new_arrays = True
 
     def forward(
-        self, x: Array, memory: Array, *arrays: Any, layers: int, score: str, **options: Any
+        self,
+        x: Array,
+        table: Array | None,
+        memory: Array,
+        *arrays: Any,
+        ids: Array | None,
+        layers: int,
+        score: str,
+        **options: Any,
     ) -> tuple[Array, ...]:
         h0, c0, output0 = arrays[:3]
         count = len(WEIGHTS[score])
@@ -51,6 +62,7 @@ class _DecoderFunction(Function):
             h0=h0,
             c0=c0,
             output0=output0,
+            tokens=None if table is None else (ids, table),
             **options,
         )
         empty = np.zeros(0, output.dtype)
@@ -64,7 +76,7 @@ class _DecoderFunction(Function):
             input_gradient=self.needs_input_grad[0],
         )  # fmt: skip
         by_layer = [grad for layer in g.layers for grad in layer]
-        return g.x, g.memory, *g.state, *g.weights, *g.output_weights, *by_layer
+        return g.x, g.table, g.memory, *g.state, *g.weights, *g.output_weights, *by_layer
 
 
 class DecoderState(NamedTuple):
@@ -204,6 +216,45 @@ class AttentionDecoder(Module):
             output = where(inside[..., None], output, 0.0)
         return output, state, weights
 
+    def run_tokens(
+        self,
+        ids: ArrayLike,
+        embedding: Embedding,
+        memory: Operand,
+        state: Any = None,
+        memory_lengths: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> tuple[Tensor, Any, Tensor]:
+        """Run all steps over embedded tokens: ``forward(embedding(ids), memory, state, ...)``.
+
+        Where there are fewer tokens than steps, each is multiplied with the input weights once, as
+        `unrolled.nn.functional.run_tokens` does; outputs have the same bits.
+
+        Parameters
+        ----------
+        ids : array-like of int (N, T)
+        embedding : Embedding
+            As wide as the decoder's input, E.
+        memory, state, memory_lengths, lengths
+            As for ``forward``, and so are what is returned and raised.
+
+        Examples
+        --------
+        >>> from unrolled import nn
+        >>> decoder = nn.AttentionDecoder("gru", 3, 4, 5, feeding="context")
+        >>> words, memory = nn.Embedding(2, 3), np.ones((2, 7, 5))
+        >>> output, state, weights = decoder.run_tokens([[1, 0], [1, 1]], words, memory)
+        >>> output.shape
+        (2, 2, 4)
+        """
+        tokens = np.asarray(ids)
+        if self.feeding == "none" or not folds(tokens, embedding, self.input_size):
+            return self.forward(embedding(ids), memory, state, memory_lengths, lengths)
+        memory = as_tensor(memory, self.output.weight.dtype)
+        self._check_features("memory", memory, "N, S, M", self.memory_size)
+        x = Tensor(np.empty((*tokens.shape, 0), self.output.weight.dtype))
+        return self._loop(x, memory, state, memory_lengths, lengths, (tokens, embedding.weight))
+
     def step(
         self, x_t: Operand, memory: Operand, state: Any = None, memory_lengths: Any = None
     ) -> tuple[Tensor, Any, Tensor]:
@@ -232,21 +283,35 @@ class AttentionDecoder(Module):
         return output.squeeze(1), state, weights.squeeze(1)
 
     def _loop(
-        self, x: Tensor, memory: Tensor, state: Any, memory_lengths: Any, lengths: Any
+        self,
+        x: Tensor,
+        memory: Tensor,
+        state: Any,
+        memory_lengths: Any,
+        lengths: Any,
+        tokens: tuple[Array, Tensor] | None = None,
     ) -> tuple[Tensor, Any, Tensor]:
         """Run the steps that read what the one before found or put out."""
         output0 = None
         if isinstance(state, DecoderState):
             state, output0 = state
         layers, cell = self.recurrent, self.recurrent
+        weights = [weight for i in range(layers.num_layers) for weight in layers._weights(i)[0][:4]]
+        ids = table = None
+        if tokens is not None:
+            ids, embedding = tokens
+            table = linear(embedding, weights[0][:, : self.input_size])
+            weights[0] = weights[0][:, self.input_size :]
         output, attended, h, c, last = _DecoderFunction.apply(
             x,
+            table,
             memory,
             *self._state(state, output0, len(x)),
             *self.attention.weights(),
             self.output.weight,
             self.output.bias,
-            *[weight for i in range(layers.num_layers) for weight in layers._weights(i)[0][:4]],
+            *weights,
+            ids=ids,
             layers=layers.num_layers,
             score=self.attention.score,
             cell=cell.nonlinearity if isinstance(cell, RNN) else self.cell,
@@ -272,13 +337,13 @@ class AttentionDecoder(Module):
         return drop_mask((layers, *x.shape[:2], self.hidden_size), p, x.dtype)
 
     def _check(self, x: Tensor, memory: Tensor) -> None:
-        for name, array, axes, features in (
-            ("x", x, "N, T, E", self.input_size),
-            ("memory", memory, "N, S, M", self.memory_size),
-        ):
-            require_axes(array.data, name, axes)
-            if array.shape[-1] != features:
-                raise ValueError(
-                    f"{name} has shape {array.shape}, hence {array.shape[-1]} features; this "
-                    f"decoder was made for {features}"
-                )
+        self._check_features("x", x, "N, T, E", self.input_size)
+        self._check_features("memory", memory, "N, S, M", self.memory_size)
+
+    def _check_features(self, name: str, array: Tensor, axes: str, features: int) -> None:
+        require_axes(array.data, name, axes)
+        if array.shape[-1] != features:
+            raise ValueError(
+                f"{name} has shape {array.shape}, hence {array.shape[-1]} features; this decoder "
+                f"was made for {features}"
+            )

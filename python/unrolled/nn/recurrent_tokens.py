@@ -150,7 +150,7 @@ def run_tokens(
     ((2, 3, 8), (1, 2, 8))
     """
     tokens = np.asarray(ids)
-    if not _folds(layers, tokens, embedding):
+    if layers._cell is None or not folds(tokens, embedding, layers.input_size):
         output, state = layers(embedding(ids), state, lengths)
         return output, state
     tokens = np.ascontiguousarray(tokens, np.int64)
@@ -161,15 +161,14 @@ def run_tokens(
     return output, parts if len(parts) > 1 else parts[0]
 
 
-def _folds(layers: RNNBase, ids: Array, embedding: Embedding) -> bool:
+def folds(ids: Array, embedding: Embedding, features: int) -> bool:
     """Whether the table pays, and everything is as usual: what is wrong is named elsewhere."""
     rows, size = embedding.weight.shape
     return (
-        layers._cell is not None
-        and ids.ndim == 2
+        ids.ndim == 2
         and ids.dtype.kind in "iu"
         and rows < ids.size
-        and size == layers.input_size <= MOST_FEATURES
+        and size == features <= MOST_FEATURES
         and embedding.padding_idx is None
         and not embedding.sparse
         and bool(ids.min() >= 0 and ids.max() < rows)

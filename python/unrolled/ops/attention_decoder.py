@@ -38,6 +38,7 @@ class Saved:
     output: RealArray
     attended: RealArray
     tape: RealArray
+    tokens: tuple[NDArray[np.int64] | None, RealArray | None]
 
 
 def attention_decoder(
@@ -56,6 +57,7 @@ def attention_decoder(
     lengths: Any = None,
     memory_lengths: Any = None,
     dropout_mask: Any = None,
+    tokens: tuple[Any, Any] | None = None,
 ) -> tuple[RealArray, RealArray, State, Saved]:
     """Run recurrent layers that attend to a memory at each step.
 
@@ -85,6 +87,9 @@ def attention_decoder(
         True steps, 0 .. T, and true positions, 0 .. S; what lies beyond is never read.
     dropout_mask : array, shape (layers - 1, N, T, H), optional
         Multiplied onto what each layer but the last hands on.
+    tokens : pair of array, optional
+        Where inputs are tokens: their ids (N, T), and a table (V, G H) of what each gives the gates
+        of the first layer. x has no features then, E = 0.
 
     Returns
     -------
@@ -129,8 +134,9 @@ def attention_decoder(
         for i, layer in enumerate(layers)
         for name, weight in zip(NAMES[:4], _four(layer, i), strict=True)
     }
-    x, memory, h0, c0, output0, dropout_mask, W, b, *rest = as_reals(
-        x=x, memory=memory, h0=h0, c0=c0, output0=output0, dropout_mask=dropout_mask,
+    ids, table = (None, None) if tokens is None else tokens
+    x, memory, table, h0, c0, output0, dropout_mask, W, b, *rest = as_reals(
+        x=x, memory=memory, table=table, h0=h0, c0=c0, output0=output0, dropout_mask=dropout_mask,
         output_weight=output_weights[0], output_bias=output_weights[1],
         **dict(zip(names, weights, strict=True)), **flat,
     )  # fmt: skip
@@ -141,6 +147,7 @@ def attention_decoder(
     if len(x) != len(memory):
         raise ValueError(f"x and memory must have as many items, got {len(x)} and {len(memory)}")
     hidden = _check_layers(cell, feeding, by_layer, x.shape[2], memory.shape[2])
+    looked_up = _check_tokens(ids, table, x.shape, gates_of(cell) * hidden)
     require_shape(W, "output_weight", (hidden, memory.shape[2] + hidden), "H, M + H")
     require_shape(b, "output_bias", (hidden,), "H")
     state = _check_state(cell, feeding, (h0, c0, output0), (len(by_layer), len(x), hidden))
@@ -151,11 +158,12 @@ def attention_decoder(
     ends = as_lengths(lengths, "lengths", *x.shape[:2])
     memory_ends = as_lengths(memory_lengths, "memory_lengths", *memory.shape[:2])
     output, attended, after, tape = _core.attention_decoder(
-        cell, feeding, x, memory, ends, memory_ends, by_layer, packed, (W, b), state, dropout_mask
-    )
+        cell, feeding, x, memory, ends, memory_ends, by_layer, packed, (W, b), state,
+        dropout_mask, *looked_up,
+    )  # fmt: skip
     saved = Saved(
         cell, feeding, x, memory, ends, memory_ends, by_layer, packed, (W, b), state,
-        dropout_mask, output, attended, tape,
+        dropout_mask, output, attended, tape, looked_up,
     )  # fmt: skip
     return output, attended, after, saved
 
@@ -177,6 +185,8 @@ class Gradients:
     weights : tuple of array
         Of the score.
     output_weights : pair of array
+    table : array (V, G H) or None
+        Of the table of tokens, where there is one.
     """
 
     x: RealArray | None
@@ -185,6 +195,7 @@ class Gradients:
     layers: list[tuple[Any, ...]]
     weights: tuple[RealArray, ...]
     output_weights: tuple[RealArray, RealArray]
+    table: RealArray | None
 
 
 def attention_decoder_backward(
@@ -230,12 +241,17 @@ def attention_decoder_backward(
         require_shape(grad_attended, "grad_attended", s.attended.shape, "the shape of attended")
     shape = (len(s.layers), *s.output.shape[::2])
     state = _check_state(s.cell, s.feeding, (parts[0], parts[1], parts[2]), shape, "grad_")
-    grad_x, grad_memory, before, layers, of_weights, of_output = _core.attention_decoder_backward(
-        s.cell, s.feeding, grad_output, grad_attended, state, s.x, s.memory, s.lengths,
-        s.memory_lengths, s.layers, s.attention, s.output_weights, s.state, s.dropout_mask,
-        s.output, s.attended, s.tape, input_gradient,
+    grad_x, grad_memory, before, by_layer, of_score, of_output, table = (
+        _core.attention_decoder_backward(
+            s.cell, s.feeding, grad_output, grad_attended, state, s.x, s.memory, s.lengths,
+            s.memory_lengths, s.layers, s.attention, s.output_weights, s.state, s.dropout_mask,
+            s.output, s.attended, s.tape, input_gradient, *s.tokens,
+        )
     )  # fmt: skip
-    return Gradients(grad_x, grad_memory, before, layers, unpack_gradients(of_weights), of_output)
+    of_tokens = None if table is None else table[0]
+    return Gradients(
+        grad_x, grad_memory, before, by_layer, unpack_gradients(of_score), of_output, of_tokens
+    )
 
 
 def _four(layer: Sequence[Any], position: int) -> Sequence[Any]:
@@ -274,6 +290,25 @@ def _check_layers(
             if bias is not None:
                 require_shape(bias, f"{name}[{i}]", (rows,), f"{gates}H")
     return hidden
+
+
+def _check_tokens(
+    ids: Any, table: RealArray | None, shape: tuple[int, ...], rows: int
+) -> tuple[NDArray[np.int64] | None, RealArray | None]:
+    """Return ids and table as the core takes them."""
+    if table is None:
+        return None, None
+    if shape[2]:
+        raise ValueError(f"x has {shape[2]} features; where tokens are read it has none")
+    found = np.ascontiguousarray(ids)
+    if found.dtype.kind not in "iu":
+        raise TypeError(f"ids must be integers, got {found.dtype}")
+    require_shape(found, "ids", shape[:2], "N, T")
+    require_axes(table, "table", "V, G H")
+    require_shape(table, "table", (len(table), rows), "V, G H")
+    if found.size and not 0 <= found.min() <= found.max() < len(table):
+        raise ValueError(f"ids must lie in 0 .. {len(table) - 1}, the rows of the table")
+    return found.astype(np.int64), np.ascontiguousarray(table)[None]
 
 
 def _check_state(
