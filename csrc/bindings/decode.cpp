@@ -166,8 +166,8 @@ class Search {
       require(lengths.at(n) >= 0 && lengths.at(n) <= T, "lengths must lie in 0 .. T");
     }
     const DecodeBatch<Score> batch =
-        with_allowed(DecodeBatch<Score>{N, T, lengths.data(), scores.data(),
-                                        copy ? copy->mutable_data() : nullptr, data_or_null(allowed), 0, 0},
+        with_allowed(DecodeBatch<Score>{N, T, lengths.data(), scores.data(), data_or_null(allowed), 0, 0,
+                                        copy ? copy->mutable_data() : nullptr},
                      allowed);
     std::vector<std::vector<Hypothesis>> found;
     {

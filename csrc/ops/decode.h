@@ -13,9 +13,9 @@ struct DecodeBatch {
   int64_t N, T;
   const int64_t* lengths;  // (N)
   const Score* scores;     // (N, T, C)
-  Score* copy;             // null, or (N, T, C): the true frames are copied there and read from there
   const bool* allowed;     // null, or rows of C
   int64_t allowed_item_stride, allowed_frame_stride;
+  Score* copy = nullptr;  // or (N, T, C): the true frames are copied there and read from there
 };
 
 // What searches with the same settings and fusion leave for the next ones.
