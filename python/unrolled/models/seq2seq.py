@@ -210,6 +210,16 @@ class Seq2Seq(Seq2SeqNetwork):
         ------
         TypeError, ValueError
             If a source or target does not fit, which is named, or the model has no `ctc_frames`.
+
+        Examples
+        --------
+        >>> from unrolled.lm import Vocabulary
+        >>> letters = Vocabulary(list("abh"), unit="char", pad=None, sos=None, eos=None)
+        >>> sounds = Vocabulary(["A", "B"], unit="token", pad=None, unk=None)
+        >>> model = Seq2Seq(letters, sounds, attention="general", hidden=8, ctc_frames=2)
+        >>> probabilities = np.exp(model.ctc_scores(["ah", "ah"], [["A"], ["B"] * 9]))
+        >>> bool(0 < probabilities[0] < 1), float(probabilities[1])  # two letters, four frames
+        (True, 0.0)
         """
         return ctc_log_probabilities(self, as_pairs(self, sources, targets))
 
