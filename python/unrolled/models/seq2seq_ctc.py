@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled import ctc, nn
 from unrolled.autograd import Tensor
+from unrolled.data.sequences import pad
 from unrolled.models.letter_frames import emissions_of, frame_log_probs
 from unrolled.nn.functional import ctc_loss
 
@@ -79,19 +80,9 @@ def ctc_log_probabilities(model: Seq2SeqNetwork, pairs: Pairs) -> NDArray[np.flo
     totals = np.empty(len(places))
     for first in range(0, len(places), _AT_ONCE):
         some = slice(first, first + _AT_ONCE)
-        rows = [emissions[place] for place in places[some]]
-        totals[some] = -_losses(rows, [ids.tolist() for ids in pairs.targets[some]], head.blank)
+        batch, lengths = pad([emissions[place] for place in places[some]])
+        targets = [ids.tolist() for ids in pairs.targets[some]]
+        totals[some] = -np.asarray(
+            ctc.loss(batch, targets, lengths, blank=head.blank, reduction="none", infeasible="inf")
+        )
     return totals
-
-
-def _losses(
-    emissions: list[NDArray[Any]], targets: list[list[int]], blank: int
-) -> NDArray[np.float64]:
-    lengths = np.array([len(rows) for rows in emissions])
-    padded = np.zeros((len(emissions), lengths.max(), emissions[0].shape[1]), emissions[0].dtype)
-    for item, rows in zip(padded, emissions, strict=True):
-        item[: len(rows)] = rows
-    losses: Any = ctc.loss(
-        padded, targets, lengths, blank=blank, reduction="none", infeasible="inf"
-    )
-    return np.asarray(losses, np.float64)
